@@ -1,0 +1,110 @@
+# Occlum in C. Sources are found by wildcard: a new file needs no line here. `make help` lists targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+export LC_ALL := C
+export SOURCE_DATE_EPOCH ?= 1700000000
+
+B      := build
+PREFIX ?= $(or $(OCCLUM_PREFIX),/opt/occlum)
+CLANG  ?= clang-19
+LLD    ?= ld.lld-19
+CC     := gcc
+
+# ---- sources ---------------------------------------------------------------------------------------
+find_c      = $(sort $(shell find $(1) -name '*.[cS]' ! -name '*_test.c' 2>/dev/null))
+find_tests  = $(sort $(shell find $(1) -name '*_test.c' 2>/dev/null))
+obj         = $(patsubst %,$(B)/$(1)/%.o,$(basename $(2)))
+
+LIBOS_SRC   := $(filter-out libos/host/posix/% libos/host/fake/%,$(call find_c,libos))
+HOST_SRC    := $(call find_c,host)
+TOOLLIB_SRC := $(call find_c,tools/lib)
+OCCLUM_SRC  := $(call find_c,tools/occlum)
+BOM_SRC     := $(call find_c,tools/copy_bom)
+
+# ---- flags -----------------------------------------------------------------------------------------
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+        -Wpointer-arith -Wimplicit-fallthrough -Wno-unused-parameter
+INC  := -I. -I$(B)/gen
+MAP  := -ffile-prefix-map=$(CURDIR)=.
+
+# The enclave: freestanding, general registers only, GS canary, trapping checks (DESIGN section 4).
+LIBOS_CFLAGS := -std=gnu17 -O2 -g --target=x86_64-linux-gnu -ffreestanding -fPIE -mcmodel=small \
+    -mgeneral-regs-only -mno-red-zone -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv \
+    -fno-delete-null-pointer-checks -fno-common -fvisibility=hidden -fcf-protection=none \
+    -ftrivial-auto-var-init=zero -fstack-protector-strong -mstack-protector-guard=tls \
+    -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=0x28 \
+    -fsanitize=bounds,object-size,null,shift-exponent,bool,unreachable,return,kcfi \
+    -fsanitize-trap=all -fno-jump-tables $(WARN) $(INC) $(MAP)
+HOST_CFLAGS  := -std=gnu17 -O2 -g -fPIE -fno-strict-aliasing -fstack-protector-strong \
+    -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARN) $(INC) $(MAP)
+TOOLS_LIBS   := -lcrypto -ljansson -lyaml -lZydis
+
+# The LibOS as an ordinary process, for sanitizers, unit tests and fuzzers.
+SAN          := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_CFLAGS  := -std=gnu17 -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -DOCCLUM_UNIT $(WARN) $(INC)
+
+# ---- targets ---------------------------------------------------------------------------------------
+.PHONY: all help deps submodule check test test-glibc bench install hello fuzz clean format
+all: $(B)/lib/libos.elf $(B)/bin/occlum-run $(B)/bin/occlum ## build everything into build/
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
+
+deps: ## install the Debian packages that building and testing need (as root)
+	scripts/deps
+submodule: deps ## alias of deps
+
+-include $(wildcard scripts/*.mk)
+
+# generated tables: a macro at the start of a line registers (scripts/gen-tables)
+GEN := $(B)/gen/.stamp
+$(GEN): scripts/gen-tables $(LIBOS_SRC) $(OCCLUM_SRC) $(call find_tests,libos host tools) abi/hostcalls.def
+	@mkdir -p $(B)/gen
+	scripts/gen-tables $(B)/gen
+	@touch $@
+
+# ---- the enclave -----------------------------------------------------------------------------------
+LIBOS_OBJ := $(call obj,libos,$(LIBOS_SRC)) $(B)/libos/gen/tables.o
+$(B)/libos/%.o: %.c $(GEN) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $< -o $@
+$(B)/libos/%.o: %.S $(GEN) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) --target=x86_64-linux-gnu -g $(INC) $(MAP) -MMD -MP -c $< -o $@
+$(B)/libos/gen/tables.o: $(GEN) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $(B)/gen/tables.c -o $@
+ZYDIS_A   := $(firstword $(wildcard /usr/lib/x86_64-linux-gnu/libZydis.a /usr/lib/libZydis.a))
+IPSEC_A   := $(firstword $(wildcard /usr/lib/x86_64-linux-gnu/libIPSec_MB.a /usr/lib/libIPSec_MB.a))
+$(B)/lib/libos.elf: $(LIBOS_OBJ) libos/boot/libos.ld
+	@mkdir -p $(@D)
+	$(LLD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code \
+	    --fatal-warnings -T libos/boot/libos.ld -o $@ $(LIBOS_OBJ) $(ZYDIS_A) $(IPSEC_A)
+
+# ---- the host runtime and the tools ----------------------------------------------------------------
+$(B)/host/%.o: %.c $(GEN) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
+$(B)/host/%.o: %.S $(GEN) Makefile
+	@mkdir -p $(@D)
+	$(CC) -g -fPIE $(INC) -MMD -MP -c $< -o $@
+$(B)/bin/occlum-run: $(call obj,host,$(HOST_SRC) $(TOOLLIB_SRC))
+	@mkdir -p $(@D)
+	$(CC) -pie -pthread -o $@ $^ $(TOOLS_LIBS)
+$(B)/bin/occlum: $(call obj,host,$(OCCLUM_SRC) $(TOOLLIB_SRC)) $(B)/host/gen/commands.o
+	@mkdir -p $(@D)
+	$(CC) -pie -o $@ $^ $(TOOLS_LIBS)
+$(B)/bin/copy_bom: $(call obj,host,$(BOM_SRC) $(TOOLLIB_SRC))
+	@mkdir -p $(@D)
+	$(CC) -pie -o $@ $^ $(TOOLS_LIBS)
+$(B)/host/gen/%.o: $(GEN) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -c $(B)/gen/$*.c -o $@
+
+clean: ## remove build/
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
