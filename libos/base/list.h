@@ -51,15 +51,13 @@ static inline void list_del(struct list *node)
 #define list_last(head, type, member)                                                              \
     (list_empty(head) ? NULL : list_entry((head)->prev, type, member))
 #define list_for_each(var, head, member)                                                           \
-    for (__typeof__(var) var##_end = list_entry((head), __typeof__(*var), member),                 \
-                         var##_it = ((var) = list_entry((head)->next, __typeof__(*var), member));  \
-         (var) != var##_end;                                                                       \
-         (var) = list_entry((var)->member.next, __typeof__(*var), member), (void) var##_it)
+    for ((var) = list_entry((head)->next, __typeof__(*(var)), member); &(var)->member != (head);   \
+         (var) = list_entry((var)->member.next, __typeof__(*(var)), member))
 /* The body may delete var. */
 #define list_for_each_safe(var, head, member)                                                      \
     for (__typeof__(var) var##_next =                                                              \
-             ((var) = list_entry((head)->next, __typeof__(*var), member),                          \
-             list_entry((var)->member.next, __typeof__(*var), member));                            \
+             ((var) = list_entry((head)->next, __typeof__(*(var)), member),                        \
+             list_entry((var)->member.next, __typeof__(*(var)), member));                          \
          &(var)->member != (head); (var) = var##_next,                                             \
-                         var##_next = list_entry((var)->member.next, __typeof__(*var), member))
+                         var##_next = list_entry((var)->member.next, __typeof__(*(var)), member))
 #endif

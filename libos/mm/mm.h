@@ -1,0 +1,80 @@
+/* Address spaces: sets of mappings in one shared address range.
+ *
+ * The enclave has one address space; a struct mm owns granules of it (256 MiB each) and keeps
+ * mappings (vma) inside them. owner lookup is one table read, so every user address is checked
+ * against the calling process's own granules. An enclave page has one address: there are no frames
+ * and no aliases; mapping means committing, filling and protecting the pages at that address.
+ * All functions below take the mm's lock (a mutex) themselves and may sleep.
+ */
+#ifndef MM_MM_H
+#define MM_MM_H
+#include "libos/base/ref.h"
+#include "libos/base/span.h"
+#include "libos/task/mutex.h"
+
+struct file;
+struct inode;
+
+enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 }; /* = PROT_READ, PROT_WRITE, PROT_EXEC */
+
+struct mm_stats { /* pages */
+    size_t total, resident, shared, text, data, stack, locked;
+};
+
+struct mm *mm_new(void); /* NULL: out of memory or granules */
+void mm_get(struct mm *mm);
+void mm_put(struct mm *mm); /* the last one unmaps everything and keeps pages warm for the next */
+struct mm *current_mm(void);
+
+/* mmap(2) semantics with Linux' flags; returns the address or -errno. file may be NULL. The mm keeps
+ * its own reference on file. len need not be page aligned. */
+must_check long mm_map(struct mm *mm, uintptr_t addr, size_t len, int prot, int flags,
+                       struct file *file, uint64_t offset);
+must_check int mm_unmap(struct mm *mm, uintptr_t addr, size_t len);
+must_check int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot);
+must_check long mm_remap(struct mm *mm, uintptr_t addr, size_t old_len, size_t new_len, int flags,
+                         uintptr_t new_addr);
+must_check int mm_advise(struct mm *mm, uintptr_t addr, size_t len, int advice);
+must_check int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags);
+must_check int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec);
+must_check int mm_lock_range(struct mm *mm, uintptr_t addr, size_t len, bool lock);
+uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk); /* the break after the call, as brk(2) */
+
+/* For the loader. The base of the mm's own address range: deterministic offsets inside it give the
+ * same addresses for each run of a program, so that kept pages fit again. */
+struct mm_layout {
+    uintptr_t stubs, stubs_end;   /* patch-site stubs, within 2 GiB of everything below */
+    uintptr_t exe, interp;        /* where to put PIE images and interpreters */
+    uintptr_t mmap_base;          /* first fit from here upwards */
+    uintptr_t stack_top;          /* the stack grows down from here */
+};
+void mm_layout(struct mm *mm, struct mm_layout *ret);
+/* Claims granule 0 (addresses below 256 MiB) for a non-PIE program; -EBUSY if another mm has it. */
+must_check int mm_claim_low(struct mm *mm);
+void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit);
+
+/* Kernel access to pages of mm regardless of their user protection (loader, patching, vDSO, stack
+ * set-up); commits and fills the pages first. -EFAULT where nothing is mapped. */
+must_check int mm_write(struct mm *mm, uintptr_t addr, struct cspan src);
+must_check int mm_read(struct mm *mm, struct span dst, uintptr_t addr);
+
+/* A page fault of user code or uaccess at addr; access is PROT_R/W/X. 0: try again. -EFAULT: SEGV with
+ * *ret_code = SEGV_MAPERR / SEGV_ACCERR; -ENXIO: SIGBUS (BUS_ADRERR); -ENOMEM: kill the process. */
+must_check int mm_fault(struct mm *mm, uintptr_t addr, int access, int *ret_code);
+
+void mm_stats(struct mm *mm, struct mm_stats *ret);
+/* One mapping at or after addr, for /proc/PID/maps; false at the end. Takes a file reference. */
+struct mm_area {
+    uintptr_t start, end;
+    int prot;
+    bool shared, stack, heap, vdso;
+    uint64_t offset;
+    struct file *file; /* a reference, or NULL */
+};
+bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret);
+
+/* Called when an executable private mapping of a file has been filled: patches its system-call and
+ * cpuid sites. Installed by exec/ (a hook, because mm may not call up). page: kernel-writable user
+ * page at addr, index its page number in the file. */
+extern void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr);
+#endif

@@ -1,0 +1,22 @@
+/* Time. The TSC, calibrated against the host at start, clamped so that it never runs backwards. */
+#ifndef TASK_CLOCK_H
+#define TASK_CLOCK_H
+#include "libos/base/types.h"
+#include "libos/base/list.h"
+
+int64_t clock_mono_ns(void);     /* CLOCK_MONOTONIC: since the enclave started, never 0 */
+int64_t clock_realtime_ns(void); /* since the Epoch */
+int64_t clock_boot_real_ns(void); /* realtime at mono == 0 */
+
+/* Kernel timers: fn runs once at or after deadline, in the context of any thread or the idle loop,
+ * without locks; it must not sleep. A timer is owned by its user and may be re-armed from fn. */
+struct ktimer {
+    int64_t deadline_ns;
+    void (*fn)(struct ktimer *t);
+    uint32_t slot; /* position in the heap + 1; 0: not armed */
+};
+void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t));
+void ktimer_arm(struct ktimer *t, int64_t deadline_ns); /* moves it if it was armed */
+/* After it returns fn is neither running (unless this is called from fn) nor going to run. */
+void ktimer_cancel(struct ktimer *t);
+#endif
