@@ -1,0 +1,38 @@
+# Guest tests (test/guest): the same sources built with musl and glibc, run on Linux (test-native) and
+# inside the LibOS (test, test-glibc). A new test is one file. TESTS="a b" picks, times=N repeats.
+GUEST_C     := $(sort $(wildcard test/guest/*.c))
+GUEST_CC    := $(sort $(wildcard test/guest/*.cc))
+GUEST_H     := $(wildcard test/guest/*.h)
+GUEST_NAMES := $(patsubst test/guest/%.c,%,$(GUEST_C))
+GUEST_FLAGS := -std=gnu17 -O2 -g -pthread -fPIE -pie -Wall -Wextra -Werror -Wshadow \
+               -Wmissing-prototypes -Wstrict-prototypes -Wvla
+# tests hand wrong pointers, sizes and paths to the kernel on purpose
+GUEST_FLAGS += -Wno-clobbered -Wno-stringop-overflow -Wno-stringop-overread -Wno-format-truncation \
+               -Wno-nonnull -Wno-array-bounds -Wno-unused-result -Wno-deprecated-declarations
+GUEST_MUSL  := $(patsubst %,$(B)/test/musl/bin/%,$(GUEST_NAMES))
+GUEST_GLIBC := $(patsubst %,$(B)/test/glibc/bin/%,$(GUEST_NAMES)) \
+               $(patsubst test/guest/%.cc,$(B)/test/glibc/bin/%,$(GUEST_CC))
+# occlum-gcc once it is built, else the compiler it drives
+MUSL_CC      = $(firstword $(wildcard $(B)/bin/occlum-gcc) musl-gcc)
+# the LibOS and its tools, as far as the sources are here
+GUEST_NEEDS := $(if $(wildcard tools/occlum/*.c),all)
+
+$(B)/test/musl/bin/%: test/guest/%.c $(GUEST_H)
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(GUEST_FLAGS) -o $@ $< -lm
+$(B)/test/glibc/bin/%: test/guest/%.c $(GUEST_H)
+	@mkdir -p $(@D)
+	gcc $(GUEST_FLAGS) -o $@ $< -lm -lrt
+$(B)/test/glibc/bin/%: test/guest/%.cc
+	@mkdir -p $(@D)
+	g++ -std=c++17 -O2 -g -pthread -Wall -Wextra -Werror -o $@ $<
+
+.PHONY: test-native guest-programs
+guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
+
+test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
+	@scripts/run-tests --libc musl --times $(or $(times),1) $(TESTS)
+test-glibc: $(GUEST_NEEDS) $(GUEST_GLIBC) ## the same, built with glibc
+	@scripts/run-tests --libc glibc --times $(or $(times),1) $(TESTS)
+test-native: $(GUEST_MUSL) $(GUEST_GLIBC) ## the same programs on Linux itself, both builds
+	@scripts/run-tests --libc musl --libc glibc --native --times $(or $(times),1) $(TESTS)

@@ -1,0 +1,5 @@
+/* The smallest process. */
+int main(void)
+{
+    return 0;
+}
