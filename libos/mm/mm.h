@@ -73,6 +73,32 @@ struct mm_area {
 };
 bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret);
 
+/* What mm needs of files, installed by vfs at boot (mm may not call up). */
+struct mm_file_ops {
+    void (*get)(struct file *f);
+    void (*put)(struct file *f);
+    struct inode *(*inode)(struct file *f); /* borrowed from f */
+    /* May this file be mapped so? 0, -EACCES, -ENODEV (no mmap), -EPERM (noexec). */
+    int (*check)(struct file *f, int prot, bool shared);
+    uint64_t (*size)(struct inode *i);
+    uint64_t (*unique)(const struct inode *i); /* key of kept pages */
+    bool (*immutable)(const struct inode *i);
+    int (*read_page)(struct inode *i, uint64_t index, void *dst); /* -ENXIO: beyond the end */
+    /* MAP_SHARED: the inode's page cache moves into the shared window for good (its home); the
+     * address where page `first` .. first + count lives. -ENOMEM: no window space. The pages are
+     * committed RW; a page beyond the end of the file is zero. */
+    int (*shared_home)(struct inode *i, uint64_t first, uint64_t count, uintptr_t *ret_addr);
+    int (*sync)(struct inode *i, uint64_t first, uint64_t count); /* write back */
+};
+extern const struct mm_file_ops *mm_file_ops;
+
+/* The shared window: page ranges for the page caches of shared objects. Pages come committed RW and
+ * zeroed; processes that map them are recorded by mm. */
+must_check int window_alloc(uint64_t pages, uintptr_t *ret_addr);
+void window_free(uintptr_t addr, uint64_t pages); /* nobody maps it any more */
+/* Anonymous shared memory (MAP_SHARED|MAP_ANONYMOUS) is a memfd-like inode made by vfs. */
+extern struct file *(*mm_anon_shared_file)(uint64_t size); /* NULL: out of memory */
+
 /* Called when an executable private mapping of a file has been filled: patches its system-call and
  * cpuid sites. Installed by exec/ (a hook, because mm may not call up). page: kernel-writable user
  * page at addr, index its page number in the file. */
