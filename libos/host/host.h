@@ -1,0 +1,60 @@
+/* The only door out of the enclave. Back ends: enclave/ (EEXIT), posix/ (an ordinary process), fake/.
+ *
+ * Everything the host returns is validated here, so that callers see only answers the row in
+ * abi/hostcalls.def allows. None of these functions gives up the vCPU to another thread unless it
+ * says so; they cost an enclave exit (microseconds).
+ */
+#ifndef HOST_HOST_H
+#define HOST_HOST_H
+#include "abi/hostcall.h"
+#include "libos/base/span.h"
+#include "libos/task/waitq.h"
+
+/* Copies in (<= HOST_DATA_MAX) out, makes the call, copies the answer in. A count, a value, 0, or
+ * -errno from the row's set; a lie is -EIO. out is untouched on error; after OUT kinds only the
+ * returned number of bytes is written. */
+must_check long hostcall_io(enum hostcall_nr nr, struct cspan in, struct span out, uint64_t a0,
+                            uint64_t a1, uint64_t a2, uint64_t a3);
+static inline must_check long hostcall(enum hostcall_nr nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+    return hostcall_io(nr, (struct cspan) {0}, (struct span) {0}, a0, a1, a2, 0);
+}
+
+/* Memory of the host: checked to lie wholly outside the enclave, copied once, in aligned words. A
+ * fault while copying (the host unmapped it) is -EIO. */
+must_check int host_copy_in(struct span dst, haddr_t src);
+must_check int host_copy_out(haddr_t dst, struct cspan src);
+
+/* The root image, mapped by the host. -EIO: beyond its end or it faults. */
+uint64_t host_image_size(void); /* 0: there is none */
+must_check int host_image_read(uint64_t offset, struct span dst);
+
+/* Standard input, output, error of the runtime (fd 0..2): calls never block. Sleep on
+ * host_stdio_queue(fd) after host_stdio_watch(fd, POLL_IN/POLL_OUT); it is woken on readiness. */
+struct waitq *host_stdio_queue(int fd);
+void host_stdio_watch(int fd, uint32_t events);
+
+/* Boot parameters, copied in once. */
+struct host_params {
+    unsigned vcpus, log_level;
+    bool trace;
+    unsigned argc, envc;
+    char *strings; /* argc + envc strings, NUL-terminated, back to back; validated */
+    size_t strings_size;
+    struct host_clock clock;
+    unsigned cpuid_count;
+    struct host_cpuid cpuid[HOST_CPUID_MAX];
+};
+extern struct host_params host_params;
+must_check int host_boot_init(haddr_t boot);
+
+/* Events and signals that the host raised since the last call; wakes stdio queues itself and calls
+ * host_signal_hook for each forwarded signal. Called from the idle loop and at ticks. */
+void host_events_poll(void);
+extern void (*host_signal_hook)(int sig);
+
+void host_park(uint64_t max_ns); /* leave the enclave until kicked; ~0: for ever */
+void host_kick(unsigned vcpu);
+noreturn_fn void host_shutdown(int status);
+noreturn_fn void host_dead(int status);
+#endif
