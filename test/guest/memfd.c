@@ -1,0 +1,151 @@
+/* memfd and shared memory between processes: contents, seals, several processes, ordering. */
+#include "guest_fault.h"
+#include <sys/mman.h>
+
+#ifndef F_ADD_SEALS
+#define F_ADD_SEALS   1033
+#define F_GET_SEALS   1034
+#define F_SEAL_SHRINK 2
+#define F_SEAL_GROW   4
+#define F_SEAL_WRITE  8
+#endif
+
+static int make(size_t size, unsigned flags)
+{
+    int fd = (int) OK_OR_SKIP(syscall(SYS_memfd_create, "shared", flags));
+    OK(ftruncate(fd, (off_t) size));
+    return fd;
+}
+
+static void *map(int fd, size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        test_fail(__FILE__, __LINE__, "mmap of the memfd: %s", strerror(errno));
+    return p;
+}
+
+TEST_CASE(behaves_like_a_file)
+{
+    int fd = make(0, 0);
+    struct stat st;
+    char b[8] = {0}, link[64], name[64] = {0};
+    CHECK_EQ(write(fd, "hello", 5), 5);
+    CHECK_EQ(pread(fd, b, 8, 0), 5);
+    CHECK_STR(b, "hello");
+    OK(fstat(fd, &st));
+    CHECK(S_ISREG(st.st_mode));
+    CHECK_EQ(st.st_size, 5);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    OK(readlink(link, name, sizeof name - 1));
+    CHECK_STR(name, "/memfd:shared (deleted)");
+    CHECK_EQ(fcntl(fd, F_GETFD), 0);
+    close(fd);
+    fd = make(0, 1);
+    CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    close(fd);
+    CHECK_ERR(syscall(SYS_memfd_create, "x", 0x8000), EINVAL);
+}
+
+TEST_CASE(mapping_is_the_file)
+{
+    int fd = make(3 * PAGE, 0);
+    char c, *p = map(fd, 3 * PAGE);
+    CHECK_EQ(p[PAGE], 0);
+    p[PAGE] = 'm';
+    CHECK_EQ(pread(fd, &c, 1, PAGE), 1);
+    CHECK_EQ(c, 'm');
+    CHECK_EQ(pwrite(fd, "w", 1, 2 * PAGE), 1);
+    CHECK_EQ(p[2 * PAGE], 'w');
+    OK(munmap(p, 3 * PAGE));
+    close(fd);
+}
+
+TEST_CASE(two_processes)
+{
+    int fd = make(4 * PAGE, 0);
+    volatile int *p = map(fd, 4 * PAGE);
+    p[0] = 1000;
+    pid_t pid = child_start("answer", num(fd), NULL);
+    CHECK_EQ(child_wait(pid), 0);
+    CHECK_EQ(p[1], 1001);
+    CHECK_EQ(p[1024], 77);
+    OK(munmap((void *) p, 4 * PAGE));
+    close(fd);
+}
+
+CHILD(answer)
+{
+    volatile int *p = map(atoi(argv[0]), 4 * PAGE);
+    p[1] = p[0] + 1;
+    p[1024] = 77;
+    return 0;
+}
+
+TEST_CASE(counters_of_many_processes)
+{
+    enum { CHILDREN = 8, ROUNDS = 20000 };
+    int fd = make(PAGE, 0);
+    int *p = map(fd, PAGE);
+    pid_t pids[CHILDREN];
+    for (int i = 0; i < CHILDREN; i++)
+        pids[i] = child_start("count", num(fd), num(ROUNDS), NULL);
+    for (int i = 0; i < CHILDREN; i++)
+        CHECK_EQ(child_wait(pids[i]), 0);
+    CHECK_EQ(__atomic_load_n(&p[0], __ATOMIC_SEQ_CST), CHILDREN * ROUNDS);
+    OK(munmap(p, PAGE));
+    close(fd);
+}
+
+CHILD(count)
+{
+    int *p = map(atoi(argv[0]), PAGE);
+    for (int i = 0; i < atoi(argv[1]); i++)
+        __atomic_fetch_add(&p[0], 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+TEST_CASE(survives_its_maker)
+{
+    int pipes[2];
+    char c;
+    OK(pipe(pipes));
+    int fd = make(PAGE, 0);
+    pid_t pid = child_start("fill", num(fd), num(pipes[1]), NULL);
+    CHECK_EQ(read(pipes[0], &c, 1), 1);
+    CHECK_EQ(child_wait(pid), 0);
+    CHECK_EQ(pread(fd, &c, 1, 100), 1);
+    CHECK_EQ(c, 'F');
+    char *p = map(fd, PAGE);
+    CHECK_EQ(p[100], 'F');
+    OK(munmap(p, PAGE));
+    close(fd);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+CHILD(fill)
+{
+    char *p = map(atoi(argv[0]), PAGE);
+    p[100] = 'F';
+    return write(atoi(argv[1]), "x", 1) == 1 ? 0 : 1;
+}
+
+TEST_CASE(seals)
+{
+    int fd = make(PAGE, 2); /* MFD_ALLOW_SEALING */
+    int seals = fcntl(fd, F_GET_SEALS);
+    SKIP_IF(seals < 0 && errno == EINVAL && in_libos(), "no seals here");
+    CHECK_EQ(seals, 0);
+    OK(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW));
+    CHECK_ERR(ftruncate(fd, 10), EPERM);
+    CHECK_ERR(ftruncate(fd, 2 * PAGE), EPERM);
+    CHECK_EQ(pwrite(fd, "x", 1, 0), 1);
+    OK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+    CHECK_ERR(pwrite(fd, "x", 1, 0), EPERM);
+    CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+    close(fd);
+    fd = make(PAGE, 0);
+    CHECK_ERR(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EPERM);
+    close(fd);
+}
