@@ -35,7 +35,7 @@ LIBOS_CFLAGS := -std=gnu17 -O2 -g --target=x86_64-linux-gnu -ffreestanding -fPIE
     -mgeneral-regs-only -mno-red-zone -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv \
     -fno-delete-null-pointer-checks -fno-common -fvisibility=hidden -fcf-protection=none \
     -ftrivial-auto-var-init=zero -fstack-protector-strong -mstack-protector-guard=tls \
-    -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=0x28 \
+    -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40 \
     -fsanitize=bounds,object-size,null,shift-exponent,bool,unreachable,return,kcfi \
     -fsanitize-trap=all -fno-jump-tables $(WARN) $(INC) $(MAP)
 HOST_CFLAGS  := -std=gnu17 -O2 -g -fPIE -fno-strict-aliasing -fstack-protector-strong \
@@ -77,9 +77,8 @@ $(B)/libos/%.o: %.S $(GEN) Makefile
 $(B)/libos/gen/tables.o: $(GEN) Makefile
 	@mkdir -p $(@D)
 	$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $(B)/gen/tables.c -o $@
-ZYDIS_A   := $(firstword $(wildcard /usr/lib/x86_64-linux-gnu/libZydis.a /usr/lib/libZydis.a))
 IPSEC_A   := $(firstword $(wildcard /usr/lib/x86_64-linux-gnu/libIPSec_MB.a /usr/lib/libIPSec_MB.a))
-$(B)/lib/libos.elf: $(LIBOS_OBJ) libos/boot/libos.ld
+$(B)/lib/libos.elf: $(LIBOS_OBJ) $(ZYDIS_A) libos/boot/libos.ld
 	@mkdir -p $(@D)
 	$(LLD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code \
 	    --fatal-warnings -T libos/boot/libos.ld -o $@ $(LIBOS_OBJ) $(ZYDIS_A) $(IPSEC_A)
