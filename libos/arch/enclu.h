@@ -1,0 +1,12 @@
+/* ENCLU leaves as functions; all go through the one stub page. */
+#ifndef ARCH_ENCLU_H
+#define ARCH_ENCLU_H
+#include "abi/sgx.h"
+#include "libos/base/types.h"
+
+/* EACCEPT / EMODPE on count consecutive pages from addr. secinfo_flags as in SECINFO.FLAGS. Returns 0
+ * or the SGX error code (enum sgx_error); EMODPE has none. */
+must_check int enclu_accept_pages(uintptr_t addr, size_t count, uint64_t secinfo_flags);
+void enclu_extend_pages(uintptr_t addr, size_t count, uint64_t secinfo_flags);
+void enclu_report(const struct sgx_targetinfo *target, const void *data, struct sgx_report *ret);
+#endif

@@ -1,0 +1,185 @@
+/* Who owns the vector registers of a vCPU: vcpu->xstate_owner is the user thread whose state they
+ * hold (or whose state was saved from them last and not overwritten since). A state in memory is
+ * always current for threads that do not run. */
+#include "libos/arch/fpu.h"
+#include "libos/arch/vcpu.h"
+#include "libos/base/errno.h"
+#include "libos/base/panic.h"
+#include "libos/base/string.h"
+#include "libos/task/thread.h"
+
+void fpu_save_avx512(void *), fpu_restore_avx512(const void *);
+void fpu_save_avx(void *), fpu_restore_avx(const void *);
+void fpu_save_sse(void *), fpu_restore_sse(const void *);
+void fpu_x87_save(void *), fpu_x87_restore(const void *), fpu_x87_init(void);
+void fpu_xsave_all(void *, uint64_t), fpu_xrstor_all(const void *, uint64_t);
+uint32_t fpu_xinuse(void);
+
+enum { AREA_MXCSR = 2112, AREA_X87_USED = 2116, AREA_X87 = 2176, MXCSR_INIT = 0x1f80 };
+#define XSAVE_LEGACY 512
+#define XSAVE_MAX    2696
+
+static struct {
+    uint64_t xfrm;
+    uint32_t xsave_size;
+    uint8_t init_area[XSTATE_AREA_SIZE] aligned_to(64);
+    uint8_t init_xsave[XSAVE_MAX + 64] aligned_to(64);
+} fpu;
+
+static struct {
+    uint32_t depth;
+    bool saved;
+} fpu_nest[VCPU_MAX];
+
+void fpu_init(uint64_t xfrm)
+{
+    fpu.xfrm = xfrm;
+    fpu_area_init(fpu.init_area);
+    uint16_t fcw = 0x37f;
+    uint32_t mxcsr = MXCSR_INIT;
+    memcpy(fpu.init_xsave, &fcw, 2);
+    memcpy(fpu.init_xsave + 24, &mxcsr, 4);
+}
+
+void fpu_area_init(void *area)
+{
+    memset(area, 0, XSTATE_AREA_SIZE);
+    uint32_t mxcsr = MXCSR_INIT;
+    memcpy((uint8_t *) area + AREA_MXCSR, &mxcsr, sizeof mxcsr);
+}
+
+static bool x87_in_use(void)
+{
+    return fpu_xinuse() & 1;
+}
+
+void fpu_save(void *area)
+{
+    uint8_t *a = area;
+    if ((fpu.xfrm & 0xe0) == 0xe0)
+        fpu_save_avx512(a);
+    else if (fpu.xfrm & 4)
+        fpu_save_avx(a);
+    else
+        fpu_save_sse(a);
+    uint32_t x87 = x87_in_use();
+    memcpy(a + AREA_X87_USED, &x87, sizeof x87);
+    if (x87)
+        fpu_x87_save(a + AREA_X87);
+}
+
+void fpu_restore(const void *area)
+{
+    const uint8_t *a = area;
+    if ((fpu.xfrm & 0xe0) == 0xe0)
+        fpu_restore_avx512(a);
+    else if (fpu.xfrm & 4)
+        fpu_restore_avx(a);
+    else
+        fpu_restore_sse(a);
+    uint32_t x87;
+    memcpy(&x87, a + AREA_X87_USED, sizeof x87);
+    if (x87)
+        fpu_x87_restore(a + AREA_X87);
+    else if (x87_in_use())
+        fpu_x87_init();
+}
+
+void fpu_scrub(void)
+{
+    fpu_restore(fpu.init_area);
+}
+
+void fpu_switch_out(struct thread *t)
+{
+    fpu_save(t->xsave);
+}
+
+void fpu_switch_in(struct thread *t)
+{
+    struct vcpu *v = this_vcpu();
+    if (v->xstate_owner == t && t->last_cpu == (int) v->index)
+        return;
+    fpu_restore(t->xsave);
+    v->xstate_owner = t;
+}
+
+void fpu_forget(struct thread *t)
+{
+    for (unsigned i = 0; i < VCPU_MAX; i++) {
+        struct vcpu *v = vcpu_by_index(i);
+        if (v && v->xstate_owner == t)
+            v->xstate_owner = NULL;
+    }
+}
+
+void fpu_begin(void)
+{
+    struct vcpu *v = this_vcpu();
+    if (fpu_nest[v->index].depth++ > 0)
+        return;
+    struct thread *t = v->current;
+    fpu_nest[v->index].saved = t && t->xsave && v->xstate_owner == t;
+    if (fpu_nest[v->index].saved)
+        fpu_save(t->xsave);
+}
+
+void fpu_end(void)
+{
+    struct vcpu *v = this_vcpu();
+    check(fpu_nest[v->index].depth > 0);
+    if (--fpu_nest[v->index].depth > 0)
+        return;
+    if (fpu_nest[v->index].saved)
+        fpu_restore(v->current->xsave);
+    else
+        v->xstate_owner = NULL;
+}
+
+/* ---- XSAVE images, for signal frames --------------------------------------------------------- */
+void fpu_set_xsave_size(uint32_t size);
+void fpu_set_xsave_size(uint32_t size)
+{
+    check(size >= XSAVE_LEGACY + 64 && size <= XSAVE_MAX);
+    fpu.xsave_size = size;
+}
+
+size_t xstate_size(void)
+{
+    return fpu.xsave_size;
+}
+
+uint64_t xstate_mask(void)
+{
+    return fpu.xfrm;
+}
+
+void xstate_save(void *area)
+{
+    memset(area, 0, fpu.xsave_size);
+    fpu_xsave_all(area, fpu.xfrm);
+}
+
+int xstate_restore(const void *area)
+{
+    const uint8_t *a = area;
+    uint64_t bv, zero[7];
+    uint32_t mxcsr;
+    memcpy(&bv, a + XSAVE_LEGACY, sizeof bv);
+    memcpy(zero, a + XSAVE_LEGACY + 8, sizeof zero);
+    memcpy(&mxcsr, a + 24, sizeof mxcsr);
+    if ((bv & ~fpu.xfrm) || (mxcsr & ~0xffffu))
+        return -EINVAL;
+    for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
+        if (zero[i])
+            return -EINVAL;
+    fpu_xrstor_all(area, fpu.xfrm);
+    this_vcpu()->xstate_owner = current();
+    return 0;
+}
+
+void xstate_reset(void)
+{
+    fpu_scrub();
+    this_vcpu()->xstate_owner = current();
+}

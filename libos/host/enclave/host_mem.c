@@ -1,0 +1,122 @@
+/* Host memory: boot parameters, the mapped root image, events. Copied in once, then checked. */
+#include "libos/arch/vcpu.h"
+#include "libos/base/ckmath.h"
+#include "libos/base/errno.h"
+#include "libos/base/panic.h"
+#include "libos/host/enclave/host_mem.h"
+#include "libos/host/host.h"
+#include "libos/host/validate.h"
+#include "libos/mm/heap.h"
+
+long user_copy(void *dst, const void *src, size_t n);
+
+struct host_params host_params;
+void (*host_signal_hook)(int sig);
+
+static struct {
+    uint64_t boot;
+    uint64_t image, image_size;
+    struct waitq stdio[3];
+} host;
+
+int host_copy_in(struct span dst, haddr_t src)
+{
+    check(host_range_ok(src.v, dst.n));
+    return user_copy(dst.p, (const void *) src.v, dst.n) ? -EIO : 0;
+}
+
+int host_copy_out(haddr_t dst, struct cspan src)
+{
+    check(host_range_ok(dst.v, src.n));
+    return user_copy((void *) dst.v, src.p, src.n) ? -EIO : 0;
+}
+
+uint64_t host_image_size(void)
+{
+    return host.image_size;
+}
+
+int host_image_read(uint64_t offset, struct span dst)
+{
+    uint64_t end;
+    if (ck_add(&end, offset, dst.n) || end > host.image_size)
+        return -EIO;
+    return host_copy_in(dst, HADDR(host.image + offset));
+}
+
+static bool strings_ok(const struct host_params *p)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->strings_size; i++)
+        count += p->strings[i] == 0;
+    return p->argc > 0 && count == (size_t) p->argc + p->envc &&
+           p->strings[p->strings_size - 1] == 0;
+}
+
+static int copy_strings(const struct host_boot *b)
+{
+    struct host_params *p = &host_params;
+    if (b->strings_size == 0 || b->strings_size > HOST_STRINGS_MAX ||
+        !host_range_ok(b->strings, b->strings_size) || b->argc > 65536 || b->envc > 65536)
+        return -EINVAL;
+    p->strings = kzalloc(b->strings_size);
+    if (!p->strings)
+        return -ENOMEM;
+    struct span dst = {(uint8_t *) p->strings, b->strings_size};
+    p->strings_size = b->strings_size;
+    p->argc = b->argc;
+    p->envc = b->envc;
+    if (host_copy_in(dst, HADDR(b->strings)) < 0 || !strings_ok(p))
+        return -EINVAL;
+    return 0;
+}
+
+int host_boot_init(haddr_t boot)
+{
+    static struct host_boot b;
+    for (int i = 0; i < 3; i++)
+        waitq_init(&host.stdio[i]);
+    if (!host_range_ok(boot.v, sizeof b) || host_copy_in(SPAN_OF(b), boot) < 0)
+        return -EINVAL;
+    if (b.magic != HOST_BOOT_MAGIC || b.vcpus < 1 || b.vcpus > VCPU_MAX ||
+        b.cpuid_count > HOST_CPUID_MAX)
+        return -EINVAL;
+    if (b.image_size > 0 && !host_range_ok(b.image, b.image_size))
+        return -EINVAL;
+    host.boot = boot.v;
+    host.image = b.image;
+    host.image_size = b.image_size;
+    host_params.vcpus = b.vcpus;
+    host_params.log_level = b.log_level;
+    host_params.trace = b.trace != 0;
+    host_params.clock = b.clock;
+    host_params.cpuid_count = b.cpuid_count;
+    memcpy(host_params.cpuid, b.cpuid, sizeof b.cpuid);
+    return copy_strings(&b);
+}
+
+struct waitq *host_stdio_queue(int fd)
+{
+    check(fd >= 0 && fd < 3);
+    return &host.stdio[fd];
+}
+
+void host_stdio_watch(int fd, uint32_t events)
+{
+    (void) hostcall(HOSTCALL_stdio_watch, (uint64_t) fd, events, 0); /* no wake-up: a host's choice */
+}
+
+void host_events_poll(void)
+{
+    if (!host.boot)
+        return;
+    struct host_boot *b = (struct host_boot *) host.boot;
+    uint64_t events = host_load64(&b->events) ? __atomic_exchange_n(&b->events, 0, __ATOMIC_ACQUIRE) : 0;
+    for (int fd = 0; fd < 3; fd++)
+        if (events & HOST_EVENT_STDIO(fd))
+            waitq_wake(&host.stdio[fd], ~0u);
+    uint64_t signals = host_load64(&b->signals) ? __atomic_exchange_n(&b->signals, 0, __ATOMIC_ACQUIRE) : 0;
+    for (int sig = 1; sig <= 64 && signals; sig++)
+        if ((signals >> (sig - 1) & 1) && host_signal_hook)
+            host_signal_hook(sig);
+}
