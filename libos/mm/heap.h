@@ -1,8 +1,7 @@
 /* Kernel memory: size-segregated slabs with out-of-line metadata, and whole pages.
  *
  * kfree panics on a double free, on a pointer kmalloc did not return and on a pointer into the middle
- * of an object. Large objects (> 16 KiB) have an unmapped guard page behind them. Memory is zeroed.
- * None of these functions sleeps; NULL means the kernel heap's limit is reached.
+ * of an object. Memory is zeroed. None of these functions sleeps; NULL means the kernel heap's limit is reached.
  */
 #ifndef MM_HEAP_H
 #define MM_HEAP_H

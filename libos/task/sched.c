@@ -1,0 +1,503 @@
+/* M:N scheduling: many stackful threads on a few vCPUs.
+ *
+ * Each vCPU has a FIFO run queue and an idle context (its boot stack). A thread that wakes another
+ * puts it on its own vCPU's queue: the common ping-pong stays there and costs one stack switch. Idle
+ * vCPUs steal; a busy vCPU kicks a parked one when a tick finds its queue still full, so a wake-up
+ * seldom costs an enclave exit.
+ *
+ * Locks: thread.lock (state, token) is taken before a run queue's lock; both are leaves. A thread is
+ * on at most one run queue. on_cpu is cleared by the vCPU that switched away from it, after the
+ * switch (finish_switch); nobody runs it before. A vCPU parks only after it announced itself in
+ * sched.parked and then looked once more at all queues: a waker either sees the bit or its thread is
+ * seen.
+ */
+#include "libos/arch/fpu.h"
+#include "libos/arch/vcpu.h"
+#include "libos/base/errno.h"
+#include "libos/base/panic.h"
+#include "libos/base/string.h"
+#include "libos/host/host.h"
+#include "libos/mm/heap.h"
+#include "libos/task/clock.h"
+#include "libos/task/sched.h"
+#include "libos/task/thread.h"
+
+struct run_queue {
+    struct spinlock lock;
+    struct list threads;
+    uint32_t count;
+    uintptr_t idle_sp;       /* the idle context while a thread runs */
+    struct thread *previous; /* switched away from; finish_switch releases it */
+    bool need_resched;
+} aligned_to(64);
+
+static struct {
+    struct run_queue rq[VCPU_MAX];
+    uint32_t vcpus;
+    uint32_t parked;  /* bit per vCPU; atomic */
+    struct sched_stats stats;
+    struct spinlock stack_lock;
+    struct thread *spare[64]; /* dead threads with their stacks, to be reused */
+    uint32_t spare_count;
+} sched;
+
+#define SLICE_NS (4 * NSEC_PER_MS)
+
+struct thread *current(void)
+{
+    return this_vcpu()->current;
+}
+
+int sched_cpu_count(void)
+{
+    return (int) sched.vcpus;
+}
+
+int sched_current_cpu(void)
+{
+    return (int) this_vcpu()->index;
+}
+
+void sched_init(unsigned vcpus)
+{
+    sched.vcpus = vcpus;
+    for (unsigned i = 0; i < VCPU_MAX; i++)
+        list_init(&sched.rq[i].threads);
+}
+
+void sched_stats(struct sched_stats *ret)
+{
+    *ret = sched.stats;
+}
+
+static struct run_queue *this_rq(void)
+{
+    return &sched.rq[this_vcpu()->index];
+}
+
+/* ---- run queues ------------------------------------------------------------------------------- */
+static bool allowed_on(const struct thread *t, uint32_t cpu)
+{
+    uint64_t online = (1ull << sched.vcpus) - 1;
+    uint64_t mask = t->cpu_mask & online;
+    return mask == 0 || (mask >> cpu & 1);
+}
+
+static void enqueue(struct thread *t)
+{
+    uint32_t cpu = this_vcpu()->index;
+    if (!allowed_on(t, cpu))
+        cpu = (uint32_t) __builtin_ctzll(t->cpu_mask);
+    struct run_queue *rq = &sched.rq[cpu];
+    spin_lock(&rq->lock);
+    list_add_tail(&rq->threads, &t->run_link);
+    rq->count++;
+    spin_unlock(&rq->lock);
+    if (cpu != this_vcpu()->index && (__atomic_load_n(&sched.parked, __ATOMIC_SEQ_CST) >> cpu & 1))
+        host_kick(cpu);
+}
+
+static struct thread *dequeue(struct run_queue *rq, uint32_t cpu)
+{
+    if (__atomic_load_n(&rq->count, __ATOMIC_RELAXED) == 0)
+        return NULL;
+    SPIN_GUARD(&rq->lock);
+    struct thread *t;
+    list_for_each(t, &rq->threads, run_link) {
+        if (!allowed_on(t, cpu))
+            continue;
+        list_del(&t->run_link);
+        rq->count--;
+        return t;
+    }
+    return NULL;
+}
+
+static struct thread *pick(void)
+{
+    uint32_t me = this_vcpu()->index;
+    struct thread *t = dequeue(&sched.rq[me], me);
+    for (uint32_t i = 1; !t && i < sched.vcpus; i++) {
+        t = dequeue(&sched.rq[(me + i) % sched.vcpus], me);
+        if (t)
+            __atomic_fetch_add(&sched.stats.steals, 1, __ATOMIC_RELAXED);
+    }
+    return t;
+}
+
+/* ---- switching -------------------------------------------------------------------------------- */
+static void account(struct thread *t)
+{
+    if (t->entered_ns)
+        t->utime_ns += clock_mono_ns() - t->entered_ns;
+    t->entered_ns = 0;
+}
+
+static void finish_switch(void)
+{
+    struct run_queue *rq = this_rq();
+    struct thread *prev = rq->previous;
+    rq->previous = NULL;
+    if (!prev)
+        return;
+    bool dead = prev->state == THREAD_DEAD;
+    __atomic_store_n(&prev->on_cpu, 0, __ATOMIC_RELEASE);
+    if (dead)
+        thread_put(prev);
+}
+
+static void leave_thread(struct thread *t)
+{
+    account(t);
+    if (t->proc) {
+        t->fs_base = user_fs_base();
+        if (t->state != THREAD_DEAD)
+            fpu_switch_out(t);
+        else
+            fpu_forget(t);
+    }
+    t->last_cpu = (int) this_vcpu()->index;
+}
+
+static void enter_thread(struct thread *t)
+{
+    struct vcpu *v = this_vcpu();
+    while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+        __builtin_ia32_pause();
+    t->on_cpu = 1;
+    t->state = THREAD_RUNNING;
+    t->switches++;
+    t->entered_ns = clock_mono_ns();
+    v->current = t;
+    v->kstack_top = t->kstack_top;
+    if (t->proc) {
+        user_fs_base_set(t->fs_base);
+        fpu_switch_in(t);
+    }
+}
+
+/* Gives the vCPU away; the caller's state says what becomes of it. */
+static void switch_away(void)
+{
+    struct thread *prev = current(), *next = pick();
+    struct run_queue *rq = this_rq();
+    if (next == prev) {
+        prev->state = THREAD_RUNNING;
+        return;
+    }
+    rq->need_resched = false;
+    leave_thread(prev);
+    rq->previous = prev;
+    sched.stats.switches++;
+    if (next) {
+        enter_thread(next);
+        context_switch(&prev->ksp, next->ksp);
+    } else {
+        this_vcpu()->current = NULL;
+        context_switch(&prev->ksp, rq->idle_sp);
+    }
+    finish_switch();
+}
+
+noreturn_fn void thread_begin(void);
+void thread_begin(void)
+{
+    finish_switch();
+    struct thread *t = current();
+    if (t->kthread_fn) {
+        t->kthread_fn(t->kthread_arg);
+        thread_exit_final();
+    }
+    thread_enter_user();
+}
+
+void thread_enter_user(void)
+{
+    struct user_frame *f = thread_frame(current());
+    thread_user_work(f, false);
+    user_enter(f);
+}
+
+/* ---- sleeping and waking ---------------------------------------------------------------------- */
+static bool must_not_sleep(struct thread *t)
+{
+    uint32_t work = __atomic_load_n(&t->work, __ATOMIC_ACQUIRE);
+    return (t->killable && (work & THREAD_WORK_EXIT)) ||
+           (t->interruptible && (work & (THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_STOP)));
+}
+
+struct sleep_timer {
+    struct ktimer timer;
+    struct thread *thread;
+};
+
+static void sleep_timer_fired(struct ktimer *timer)
+{
+    thread_wake(container_of(timer, struct sleep_timer, timer)->thread);
+}
+
+/* True if it slept; false if a wake-up was already there. */
+static void sleep_now(struct thread *t)
+{
+    spin_lock(&t->lock);
+    if (t->wake_token || must_not_sleep(t)) {
+        t->wake_token = false;
+        spin_unlock(&t->lock);
+        return;
+    }
+    t->state = THREAD_ASLEEP;
+    spin_unlock(&t->lock);
+    switch_away();
+    t->wake_token = false;
+}
+
+int thread_sleep(enum sleep_mode mode, int64_t deadline_ns)
+{
+    struct thread *t = current();
+    t->killable = mode != SLEEP_UNINTERRUPTIBLE;
+    t->interruptible = mode == SLEEP_INTERRUPTIBLE;
+    if (must_not_sleep(t))
+        return -EINTR;
+    if (deadline_ns == FOREVER) {
+        sleep_now(t);
+    } else {
+        if (clock_mono_ns() >= deadline_ns)
+            return -ETIMEDOUT;
+        struct sleep_timer st = {.thread = t};
+        ktimer_init(&st.timer, sleep_timer_fired);
+        ktimer_arm(&st.timer, deadline_ns);
+        sleep_now(t);
+        ktimer_cancel(&st.timer);
+    }
+    return must_not_sleep(t) ? -EINTR : 0;
+}
+
+static void make_runnable_locked(struct thread *t)
+{
+    t->state = THREAD_RUNNABLE;
+    enqueue(t);
+}
+
+void thread_wake(struct thread *t)
+{
+    SPIN_GUARD(&t->lock);
+    t->wake_token = true;
+    if (t->state == THREAD_ASLEEP)
+        make_runnable_locked(t);
+}
+
+void thread_interrupt(struct thread *t)
+{
+    SPIN_GUARD(&t->lock);
+    if (t->state == THREAD_ASLEEP && must_not_sleep(t))
+        make_runnable_locked(t);
+}
+
+void thread_set_work(struct thread *t, uint32_t bits)
+{
+    __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
+    thread_interrupt(t);
+}
+
+bool thread_dying(void)
+{
+    return __atomic_load_n(&current()->work, __ATOMIC_RELAXED) & THREAD_WORK_EXIT;
+}
+
+bool thread_interrupted(void)
+{
+    return __atomic_load_n(&current()->work, __ATOMIC_RELAXED) &
+           (THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_STOP);
+}
+
+void thread_yield(void)
+{
+    struct thread *t = current();
+    if (__atomic_load_n(&this_rq()->count, __ATOMIC_RELAXED) == 0)
+        return;
+    spin_lock(&t->lock);
+    make_runnable_locked(t);
+    spin_unlock(&t->lock);
+    switch_away();
+}
+
+/* ---- birth and death -------------------------------------------------------------------------- */
+#define STACK_PAGES (KSTACK_SIZE / PAGE_SIZE)
+
+/* The thread struct and its vector area live at the low end of the stack's pages. */
+static struct thread *thread_storage(void)
+{
+    spin_lock(&sched.stack_lock);
+    struct thread *t = sched.spare_count > 0 ? sched.spare[--sched.spare_count] : NULL;
+    spin_unlock(&sched.stack_lock);
+    if (t)
+        return t;
+    t = kzalloc(ROUND_UP(sizeof *t, 64ul) + XSTATE_AREA_SIZE);
+    void *stack = t ? kpages_alloc(STACK_PAGES) : NULL;
+    if (!stack) {
+        kfree(t);
+        return NULL;
+    }
+    t->kstack_top = (uintptr_t) stack + KSTACK_SIZE;
+    return t;
+}
+
+struct thread *thread_new(struct process *proc, int tid)
+{
+    struct thread *t = thread_storage();
+    if (!t)
+        return NULL;
+    uintptr_t top = t->kstack_top;
+    *t = (struct thread) {.kstack_top = top, .proc = proc, .tid = tid, .last_cpu = -1,
+                          .cpu_mask = ~0ull, .state = THREAD_NEW};
+    t->xsave = (uint8_t *) t + ROUND_UP(sizeof *t, 64ul);
+    fpu_area_init(t->xsave);
+    ref_init(&t->ref);
+    list_init(&t->run_link);
+    list_init(&t->proc_link);
+    struct user_frame *f = thread_frame(t);
+    *f = (struct user_frame) {.rflags = 0x202, .full = 1, .orig_rax = UINT64_MAX};
+    uintptr_t *sp = (uintptr_t *) f;
+    *--sp = 0;
+    *--sp = (uintptr_t) thread_trampoline;
+    sp -= 6; /* the registers context_switch pops */
+    memset(sp, 0, 6 * sizeof *sp);
+    t->ksp = (uintptr_t) sp;
+    return t;
+}
+
+struct thread *thread_clone(struct process *proc, int tid)
+{
+    struct thread *t = thread_new(proc, tid), *me = current();
+    if (!t)
+        return NULL;
+    *thread_frame(t) = *thread_frame(me);
+    thread_frame(t)->full = 1;
+    t->fs_base = user_fs_base();
+    t->cpu_mask = me->cpu_mask;
+    memcpy(t->comm, me->comm, sizeof t->comm);
+    fpu_save(t->xsave);
+    return t;
+}
+
+struct thread *kthread_start(const char *name, void (*fn)(void *), void *arg)
+{
+    struct thread *t = thread_new(NULL, 0);
+    if (!t)
+        return NULL;
+    t->kthread_fn = fn;
+    t->kthread_arg = arg;
+    str_copy(t->comm, name, sizeof t->comm);
+    thread_start(t);
+    return t;
+}
+
+void thread_start(struct thread *t)
+{
+    thread_get(t); /* the scheduler's own; dropped in finish_switch after death */
+    SPIN_GUARD(&t->lock);
+    check(t->state == THREAD_NEW);
+    make_runnable_locked(t);
+}
+
+void thread_get(struct thread *t)
+{
+    ref_get(&t->ref);
+}
+
+void thread_put(struct thread *t)
+{
+    if (!ref_put_last(&t->ref))
+        return;
+    check(t->state == THREAD_NEW || (t->state == THREAD_DEAD && !t->on_cpu));
+    spin_lock(&sched.stack_lock);
+    bool kept = sched.spare_count < ARRAY_SIZE(sched.spare);
+    if (kept)
+        sched.spare[sched.spare_count++] = t;
+    spin_unlock(&sched.stack_lock);
+    if (kept)
+        return;
+    kpages_free((void *) (t->kstack_top - KSTACK_SIZE), STACK_PAGES);
+    kfree(t);
+}
+
+void thread_exit_final(void)
+{
+    struct thread *t = current();
+    spin_lock(&t->lock);
+    t->state = THREAD_DEAD;
+    spin_unlock(&t->lock);
+    switch_away();
+    panic("a dead thread ran");
+}
+
+/* ---- vCPUs ------------------------------------------------------------------------------------ */
+static void spread_load(void)
+{
+    uint32_t parked = __atomic_load_n(&sched.parked, __ATOMIC_SEQ_CST);
+    if (this_rq()->count == 0 || parked == 0)
+        return;
+    sched.stats.kicks++;
+    host_kick((unsigned) __builtin_ctz(parked));
+}
+
+void sched_tick(void)
+{
+    this_vcpu()->tick_pending = 0;
+    timers_run();
+    host_events_poll();
+    spread_load();
+    struct thread *t = current();
+    if (t && this_rq()->count > 0 && clock_mono_ns() - t->entered_ns >= SLICE_NS / 2)
+        thread_yield();
+}
+
+void sched_relax(void)
+{
+    if (unlikely(this_vcpu()->tick_pending))
+        sched_tick();
+}
+
+static void park(void)
+{
+    uint32_t bit = 1u << this_vcpu()->index;
+    __atomic_fetch_or(&sched.parked, bit, __ATOMIC_SEQ_CST);
+    bool work = false;
+    for (uint32_t i = 0; i < sched.vcpus; i++)
+        work |= __atomic_load_n(&sched.rq[i].count, __ATOMIC_SEQ_CST) > 0;
+    int64_t next = timers_next(), now = clock_mono_ns();
+    if (!work && next > now) {
+        sched.stats.parks++;
+        host_park(next == FOREVER ? UINT64_MAX : (uint64_t) (next - now));
+    }
+    __atomic_fetch_and(&sched.parked, ~bit, __ATOMIC_SEQ_CST);
+}
+
+void sched_run_vcpu(void)
+{
+    struct run_queue *rq = this_rq();
+    for (;;) {
+        timers_run();
+        host_events_poll();
+        struct thread *t = pick();
+        if (!t) {
+            park();
+            continue;
+        }
+        enter_thread(t);
+        context_switch(&rq->idle_sp, t->ksp);
+        finish_switch();
+    }
+}
+
+uint64_t user_fs_base(void)
+{
+    uint64_t v;
+    __asm__ volatile("rdfsbase %0" : "=r"(v));
+    return v;
+}
+
+void user_fs_base_set(uint64_t base)
+{
+    __asm__ volatile("wrfsbase %0" : : "r"(base));
+}

@@ -1,0 +1,101 @@
+/* Wait queues and the sleeping lock on top of them. waitq.lock is taken before thread.lock. */
+#include "libos/base/panic.h"
+#include "libos/task/mutex.h"
+#include "libos/task/thread.h"
+
+static void wake_thread(struct waiter *w, uint32_t events)
+{
+    thread_wake(w->thread);
+}
+
+void waitq_init(struct waitq *q)
+{
+    q->lock = (struct spinlock) SPINLOCK_INIT;
+    list_init(&q->waiters);
+}
+
+void waiter_init(struct waiter *w)
+{
+    *w = (struct waiter) {.thread = current(), .fn = wake_thread};
+    list_init(&w->link);
+}
+
+void waitq_add(struct waitq *q, struct waiter *w)
+{
+    SPIN_GUARD(&q->lock);
+    w->queue = q;
+    list_add_tail(&q->waiters, &w->link);
+}
+
+void waitq_del(struct waiter *w)
+{
+    struct waitq *q = w->queue;
+    if (!q)
+        return;
+    SPIN_GUARD(&q->lock);
+    list_del(&w->link);
+    w->queue = NULL;
+}
+
+bool waitq_empty(const struct waitq *q)
+{
+    return __atomic_load_n(&q->waiters.next, __ATOMIC_SEQ_CST) == &q->waiters;
+}
+
+void waitq_wake(struct waitq *q, uint32_t events)
+{
+    if (waitq_empty(q))
+        return;
+    SPIN_GUARD(&q->lock);
+    struct waiter *w;
+    list_for_each_safe(w, &q->waiters, link)
+        w->fn(w, events);
+}
+
+void waitq_wake_one(struct waitq *q, uint32_t events)
+{
+    if (waitq_empty(q))
+        return;
+    SPIN_GUARD(&q->lock);
+    struct waiter *w;
+    bool done = false;
+    list_for_each_safe(w, &q->waiters, link) {
+        if (w->exclusive && done)
+            continue;
+        done |= w->exclusive;
+        w->fn(w, events);
+    }
+}
+
+void mutex_init(struct mutex *m)
+{
+    waitq_init(&m->queue);
+    m->owner = NULL;
+}
+
+bool mutex_trylock(struct mutex *m)
+{
+    struct thread *free = NULL;
+    return __atomic_compare_exchange_n(&m->owner, &free, current(), false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+void mutex_lock(struct mutex *m)
+{
+    if (likely(mutex_trylock(m)))
+        return;
+    check(m->owner != current());
+    (void) wait_event(&m->queue, mutex_trylock(m), SLEEP_UNINTERRUPTIBLE, FOREVER); /* cannot fail */
+}
+
+void mutex_unlock(struct mutex *m)
+{
+    check(m->owner == current());
+    __atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
+    waitq_wake_one(&m->queue, ~0u);
+}
+
+bool mutex_held(const struct mutex *m)
+{
+    return m->owner == current();
+}
