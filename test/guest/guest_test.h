@@ -265,6 +265,14 @@ static UNUSED void sleep_ms(long ms)
         ;
 }
 
+/* Waits to be killed. */
+static UNUSED int park(void)
+{
+    for (;;)
+        pause();
+    return 0;
+}
+
 static UNUSED int64_t now_ns(clockid_t clock)
 {
     struct timespec ts;
