@@ -1,0 +1,12 @@
+/* The root image: image/ -> build/image.erofs, EROFS followed by a dm-verity hash area. */
+#ifndef TOOLS_OCCLUM_IMAGE_H
+#define TOOLS_OCCLUM_IMAGE_H
+
+#include <stdbool.h>
+#include "abi/config.h"
+
+/* Brings build/image.erofs up to date and fills in its geometry and root hash; *ret_changed says
+ * whether it was made again. Without image/ an existing build/image.erofs is kept. The new file
+ * replaces the old one only when it is complete. Same tree, same bytes. Prints its own errors. */
+int image_build(bool force, struct config_image *ret_image, bool *ret_changed);
+#endif

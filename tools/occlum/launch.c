@@ -1,0 +1,167 @@
+/* Starts a program: checks what can be checked cheaply outside, for better messages (the kernel
+ * checks again, and only its checks count), then executes occlum-run in this very process, so that
+ * standard files, terminal, signals and exit status need no forwarding.
+ */
+#include "tools/occlum/launch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "tools/lib/config.h"
+#include "tools/lib/fsutil.h"
+#include "tools/lib/mem.h"
+#include "tools/lib/msg.h"
+#include "tools/occlum/instance.h"
+
+#define FRESHNESS_LIMIT 300 /* files of image/ looked at before each run: a fraction of a millisecond */
+
+static bool newer(const struct stat *a, const struct stat *b)
+{
+    return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
+                                                  : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+}
+
+struct freshness {
+    struct stat built;
+    int left;
+};
+
+static int look_at(void *context, const char *path, const char *rel, const struct stat *st)
+{
+    struct freshness *f = context;
+    if (--f->left < 0)
+        return 1;
+    if (newer(st, &f->built) && strncmp(rel, ".occlum", 7) != 0) {
+        msg_warn("%s was changed after the last build, and the program will not see that", path);
+        msg_hint("occlum build");
+        return 1;
+    }
+    return 0;
+}
+
+/* The build is complete and not older than what it was made from (warnings only). */
+static int check_built(void)
+{
+    static const char *const products[] = { BUILD_IMAGE, BUILD_SGXS, BUILD_SIG };
+    const char *state = instance_state(false);
+    if (!state)
+        return -ENOENT;
+    for (int i = 0; i < 3; i++) {
+        if (fs_exists(products[i]))
+            continue;
+        msg_error("nothing to run: %s is not there", products[i]);
+        msg_hint("occlum build");
+        return -ENOENT;
+    }
+    struct freshness f = { .left = FRESHNESS_LIMIT };
+    struct stat config;
+    if (stat(BUILD_DIR "/.enclave.stamp", &f.built) < 0 || stat(INSTANCE_CONFIG, &config) < 0)
+        return 0;
+    if (newer(&config, &f.built)) {
+        msg_warn("%s was changed after the last build, and the change has no effect yet",
+                 INSTANCE_CONFIG);
+        msg_hint("occlum build");
+    } else if (fs_is_dir(INSTANCE_IMAGE)) {
+        (void) fs_walk(INSTANCE_IMAGE, look_at, &f); /* a hint only */
+    }
+    return 0;
+}
+
+static bool below(const char *path, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    while (size > 0 && prefix[size - 1] == '/')
+        size--;
+    return strncmp(path, prefix, size) == 0 && (path[size] == '/' || path[size] == 0);
+}
+
+/* The same rule as the kernel's, from Occlum.json, to explain a refusal. */
+static int check_entry_point(const char *program)
+{
+    if (program[0] != '/') {
+        msg_error("\"%s\" must be the absolute path of a program in the image", program);
+        msg_hint("occlum run /bin/%s", program);
+        return -EINVAL;
+    }
+    FILE *nowhere = fopen("/dev/null", "w");
+    struct config *config = nowhere ? config_load(INSTANCE_CONFIG, nowhere) : NULL;
+    if (nowhere)
+        fclose(nowhere);
+    if (!config)
+        return 0; /* edited since the build, which has what counts */
+    bool allowed = false;
+    AUTO_FREE char *list = mem_strdup("");
+    for (size_t i = 0; i < config->entry_points.count; i++) {
+        allowed |= below(program, config->entry_points.items[i]);
+        char *longer = mem_printf("%s%s%s", list, i ? ", " : "", config->entry_points.items[i]);
+        free(list);
+        list = longer;
+    }
+    config_free(config);
+    if (allowed)
+        return 0;
+    msg_error("%s may not be started: it is under none of the entry_points (%s)", program, list);
+    msg_hint("add its directory to \"entry_points\" in %s, then: occlum build", INSTANCE_CONFIG);
+    return -EACCES;
+}
+
+static int choose_mode(const char *option, enum sgx_mode *ret_mode)
+{
+    struct mode_choice choice;
+    int r = instance_mode(option, &choice);
+    if (r < 0)
+        return r;
+    if (choice.mode == SGX_MODE_HW && !mode_device_present()) {
+        msg_error("HW mode was asked for (by %s), but this machine has no /dev/sgx_enclave",
+                  choice.by);
+        msg_hint("occlum run --sgx-mode SIM ...   (or SGX_MODE=SIM; simulation, no security)");
+        msg_hint("occlum doctor   (says what this machine lacks)");
+        return -ENODEV;
+    }
+    if (choice.mode == SGX_MODE_SIM)
+        msg_note("SIM mode%s: SGX is only simulated, the program has NO protection",
+                 choice.by ? "" : " (this machine has no /dev/sgx_enclave)");
+    *ret_mode = choice.mode;
+    return 0;
+}
+
+static char *find_runtime(void)
+{
+    AUTO_FREE char *beside = instance_installed("bin/occlum-run");
+    return beside ? MEM_TAKE(beside) : instance_installed("libexec/occlum-run");
+}
+
+int launch_program(const struct launch *launch)
+{
+    enum sgx_mode mode;
+    if (check_built() < 0 || check_entry_point(launch->program[0]) < 0 ||
+        choose_mode(launch->sgx_mode, &mode) < 0)
+        return 1;
+    AUTO_FREE char *runtime = find_runtime();
+    if (!runtime) {
+        msg_error("the host runtime occlum-run is missing beside this program");
+        msg_hint("build it with `make`, or install the tools again: make install");
+        return 1;
+    }
+    size_t count = 0;
+    while (launch->program[count])
+        count++;
+    char **argv = mem_zalloc((count + 8) * sizeof *argv);
+    size_t n = 0;
+    argv[n++] = "occlum-run";
+    argv[n++] = "--instance";
+    argv[n++] = ".";
+    argv[n++] = "--mode";
+    argv[n++] = mode == SGX_MODE_HW ? "HW" : "SIM";
+    if (launch->trace)
+        argv[n++] = "--trace";
+    argv[n++] = "--";
+    memcpy(argv + n, launch->program, count * sizeof *argv);
+    execv(runtime, argv);
+    msg_error("cannot start %s: %s", runtime, strerror(errno));
+    free(argv);
+    return 1;
+}
