@@ -43,10 +43,10 @@ static void put_number(struct out *o, uint64_t v, unsigned base, const struct sp
     const char *digits = sp->upper ? "0123456789ABCDEF" : "0123456789abcdef";
     char buf[24];
     int n = 0;
-    do {
+    for (; v && n < (int) sizeof buf; v /= base)
         buf[n++] = digits[v % base];
-        v /= base;
-    } while (v && n < (int) sizeof buf);
+    if (n == 0 && sp->precision != 0)
+        buf[n++] = '0';
     int zeros = MAX(sp->precision - n, 0);
     bool sign = sp->negative || sp->plus;
     int fill = sp->width - n - zeros - sign;
