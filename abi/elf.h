@@ -53,7 +53,8 @@ enum auxv_type {
     AUX_HWCAP2 = 26,
     AUX_EXECFN = 31,
     AUX_SYSINFO_EHDR = 33,
-    AUX_OCCLUM_ENTRY = 48, /* code that makes a system call: ABI of syscall, return address in RCX */
+    AUX_OCCLUM_ENTRY =
+        48, /* code that makes a system call: ABI of syscall, return address in RCX */
     AUX_MINSIGSTKSZ = 51,
 };
 #endif

@@ -31,12 +31,18 @@ static const struct cpuid_rule cpuid_rules[] = {
     {1, 0, 0, {0, 0xff000000u, B(3) | B(5) | B(6) | B(7) | B(8) | B(21) | B(31), 0}},
     {1, 0, XFRM_AVX, {0, 0, B(12) | B(28) | B(29), 0}},
     /* SGX, HLE, RTM, PQM, PQE, PT; CET, TME, SGX_LC; UINTR, TSX_FORCE_ABORT, IBT */
-    {7, 0, 0, {0, B(2) | B(4) | B(11) | B(12) | B(15) | B(25), B(7) | B(13) | B(30),
-               B(5) | B(11) | B(13) | B(20)}},
+    {7,
+     0,
+     0,
+     {0, B(2) | B(4) | B(11) | B(12) | B(15) | B(25), B(7) | B(13) | B(30),
+      B(5) | B(11) | B(13) | B(20)}},
     {7, 0, XFRM_AVX, {0, B(5), B(9) | B(10), 0}},
     {7, 0, XFRM_MPX, {0, B(14), 0, 0}},
-    {7, 0, XFRM_AVX512, {0, B(16) | B(17) | B(21) | B(26) | B(27) | B(28) | B(30) | B(31),
-                         B(1) | B(6) | B(11) | B(12) | B(14), B(2) | B(3) | B(8) | B(23)}},
+    {7,
+     0,
+     XFRM_AVX512,
+     {0, B(16) | B(17) | B(21) | B(26) | B(27) | B(28) | B(30) | B(31),
+      B(1) | B(6) | B(11) | B(12) | B(14), B(2) | B(3) | B(8) | B(23)}},
     {7, 0, XFRM_PKRU, {0, 0, B(3) | B(4), 0}},
     {7, 0, XFRM_AMX, {0, 0, 0, B(22) | B(24) | B(25)}},
     /* FRED, LKGS, WRMSRNS, HRESET, LAM; CET_SSS */
@@ -45,8 +51,10 @@ static const struct cpuid_rule cpuid_rules[] = {
     {7, 1, XFRM_AVX512, {B(5), 0, 0, B(19)}},
     {7, 1, XFRM_AMX, {B(21), 0, 0, B(8)}},
     /* SVM, extended APIC, OSVW, IBS, SKINIT, WDT, LWP, perf counters, MWAITX */
-    {0x80000001u, 0, 0, {0, 0, B(2) | B(3) | B(9) | B(10) | B(12) | B(13) | B(15) | B(23) | B(24) |
-                               B(28) | B(29), 0}},
+    {0x80000001u,
+     0,
+     0,
+     {0, 0, B(2) | B(3) | B(9) | B(10) | B(12) | B(13) | B(15) | B(23) | B(24) | B(28) | B(29), 0}},
     {0x80000001u, 0, XFRM_AVX, {0, 0, B(11) | B(16), 0}},
     {0x8000001eu, 0, 0, {~0u, 0, 0, 0}}, /* APIC id */
 };
@@ -56,10 +64,23 @@ static const struct cpuid_rule cpuid_rules[] = {
 static bool leaf_hidden(uint32_t leaf, uint64_t xfrm)
 {
     switch (leaf) {
-    case 0x5: case 0x6: case 0xa: case 0xf: case 0x10: case 0x12: case 0x14: case 0x1b: case 0x20:
-    case 0x8000000au: case 0x8000001bu: case 0x8000001fu: case 0x80000020u: case 0x80000022u:
+    case 0x5:
+    case 0x6:
+    case 0xa:
+    case 0xf:
+    case 0x10:
+    case 0x12:
+    case 0x14:
+    case 0x1b:
+    case 0x20:
+    case 0x8000000au:
+    case 0x8000001bu:
+    case 0x8000001fu:
+    case 0x80000020u:
+    case 0x80000022u:
         return true;
-    case 0x1d: case 0x1e:
+    case 0x1d:
+    case 0x1e:
         return (xfrm & XFRM_AMX) != XFRM_AMX;
     default:
         return leaf >= 0x40000000u && leaf < 0x80000000u;
@@ -69,8 +90,19 @@ static bool leaf_hidden(uint32_t leaf, uint64_t xfrm)
 static bool leaf_indexed(uint32_t leaf)
 {
     switch (leaf) {
-    case 0x4: case 0x7: case 0xb: case 0xd: case 0x17: case 0x18: case 0x1a: case 0x1d: case 0x1e:
-    case 0x1f: case 0x24: case 0x8000001du: case 0x80000026u:
+    case 0x4:
+    case 0x7:
+    case 0xb:
+    case 0xd:
+    case 0x17:
+    case 0x18:
+    case 0x1a:
+    case 0x1d:
+    case 0x1e:
+    case 0x1f:
+    case 0x24:
+    case 0x8000001du:
+    case 0x80000026u:
         return true;
     default:
         return false;
@@ -168,7 +200,7 @@ void cpuid_init(const struct host_cpuid *host, size_t count, uint64_t xfrm)
 
 void cpuid_lookup(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *ret)
 {
-    *ret = (struct cpuid_regs) {0};
+    *ret = (struct cpuid_regs){0};
     if (!leaf_indexed(leaf))
         subleaf = 0;
     size_t low = 0, high = cpuid_table.count;
@@ -177,7 +209,7 @@ void cpuid_lookup(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *ret)
         const struct host_cpuid *row = &cpuid_table.rows[mid];
         int c = row_compare(row, leaf, subleaf);
         if (c == 0) {
-            *ret = (struct cpuid_regs) {row->eax, row->ebx, row->ecx, row->edx};
+            *ret = (struct cpuid_regs){row->eax, row->ebx, row->ecx, row->edx};
             return;
         }
         if (c < 0)

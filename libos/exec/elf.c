@@ -19,7 +19,8 @@ static const uint8_t elf_ident[7] = {0x7f, 'E', 'L', 'F', 2 /* 64 bit */, 1 /* l
 int elf_head_parse(struct cspan file_start, struct elf_head *ret)
 {
     struct elf64_ehdr h;
-    if (!cspan_get(file_start, 0, &h, sizeof h) || memcmp(h.ident, elf_ident, sizeof elf_ident) != 0)
+    if (!cspan_get(file_start, 0, &h, sizeof h) ||
+        memcmp(h.ident, elf_ident, sizeof elf_ident) != 0)
         return -ENOEXEC;
     if ((h.type != ELF_ET_EXEC && h.type != ELF_ET_DYN) || h.machine != ELF_EM_X86_64)
         return -ENOEXEC;
@@ -29,7 +30,7 @@ int elf_head_parse(struct cspan file_start, struct elf_head *ret)
     uint64_t ph_end;
     if (phsize > ELF_PHDRS_BYTES || ck_add(&ph_end, h.phoff, (uint64_t) phsize))
         return -ENOEXEC;
-    *ret = (struct elf_head) {
+    *ret = (struct elf_head){
         .fixed = h.type == ELF_ET_EXEC,
         .entry = h.entry,
         .phoff = h.phoff,
@@ -71,7 +72,7 @@ static int load_add(struct elf_image *img, const struct elf64_phdr *p, uint64_t 
     img->high = end;
     uint64_t align = MIN(p->align, ELF_ALIGN_MAX);
     img->align = MAX(img->align, align);
-    img->loads[img->load_count++] = (struct elf_load) {
+    img->loads[img->load_count++] = (struct elf_load){
         .map_start = start,
         .map_offset = p->filesz ? p->offset - in_page : 0,
         .file_end = p->filesz ? file_end : start,

@@ -101,9 +101,9 @@ static int elf_read(struct file *f, struct cspan head, struct elf_image *ret)
     uint8_t *block = kzalloc(h.phsize);
     if (!block)
         return -ENOMEM;
-    r = read_exactly(f, (struct span) {block, h.phsize}, h.phoff);
+    r = read_exactly(f, (struct span){block, h.phsize}, h.phoff);
     if (r == 0)
-        r = elf_image_parse(&h, (struct cspan) {block, h.phsize}, size, ret);
+        r = elf_image_parse(&h, (struct cspan){block, h.phsize}, size, ret);
     kfree(block);
     return r;
 }
@@ -148,7 +148,7 @@ int image_open(struct file *f, struct image **ret_image)
     if (!block)
         return -ENOMEM;
     int r = -ENOEXEC;
-    long n = file_pread(f, (struct span) {block, HEAD_BYTES}, 0);
+    long n = file_pread(f, (struct span){block, HEAD_BYTES}, 0);
     struct cspan head = {block, n > 0 ? (size_t) n : 0};
     if (n < 0)
         r = (int) n;

@@ -24,12 +24,12 @@
 #include "libos/vfs/vfs.h"
 #include "abi/layout.h"
 
-#define AT_FDCWD_         (-100)
-#define STACK_SIZE_MIN    0x20000ul
-#define STACK_SIZE_MAX    0x4000000ul
-#define HWCAP2_FSGSBASE   2u
-#define CLOCK_TICKS       100u
-#define SIGFRAME_EXTRA    944u /* what Linux adds to the size of the vector state */
+#define AT_FDCWD_       (-100)
+#define STACK_SIZE_MIN  0x20000ul
+#define STACK_SIZE_MAX  0x4000000ul
+#define HWCAP2_FSGSBASE 2u
+#define CLOCK_TICKS     100u
+#define SIGFRAME_EXTRA  944u /* what Linux adds to the size of the vector state */
 
 static const uint8_t zero_page[PAGE_SIZE];
 
@@ -81,7 +81,7 @@ static int chain_resolve(struct script_chain *c, struct file *file)
 static int chain_strings(const struct script_chain *c, const char *path, char **ret_block,
                          struct exec_strings *ret)
 {
-    *ret = (struct exec_strings) {0};
+    *ret = (struct exec_strings){0};
     *ret_block = NULL;
     if (c->depth == 0)
         return 0;
@@ -100,7 +100,7 @@ static int chain_strings(const struct script_chain *c, const char *path, char **
         }
     }
     *ret_block = (char *) block.p;
-    *ret = (struct exec_strings) {(char *) block.p, at, count};
+    *ret = (struct exec_strings){(char *) block.p, at, count};
     return 0;
 }
 
@@ -111,7 +111,8 @@ static int map_at(struct mm *mm, uintptr_t addr, size_t len, int prot, int flags
     return r < 0 ? (int) r : 0;
 }
 
-static int load_map(struct mm *mm, const struct placed *at, const struct elf_load *l, struct file *f)
+static int load_map(struct mm *mm, const struct placed *at, const struct elf_load *l,
+                    struct file *f)
 {
     uintptr_t start = at->bias + l->map_start, file_end = at->bias + l->file_end;
     uintptr_t mem_end = at->bias + l->mem_end, page_end = ROUND_UP(file_end, PAGE_SIZE);
@@ -122,7 +123,7 @@ static int load_map(struct mm *mm, const struct placed *at, const struct elf_loa
         r = map_at(mm, page_end, ROUND_UP(mem_end, PAGE_SIZE) - page_end, prot, MAP_ANONYMOUS, NULL,
                    0);
     if (r == 0 && mem_end > file_end && page_end > file_end && (prot & PROT_W))
-        r = mm_write(mm, file_end, (struct cspan) {zero_page, page_end - file_end});
+        r = mm_write(mm, file_end, (struct cspan){zero_page, page_end - file_end});
     return r;
 }
 
@@ -156,7 +157,7 @@ static int image_place(struct mm *mm, const struct elf_image *elf, uintptr_t wan
         if (u < 0)
             return u;
     }
-    *ret = (struct placed) {.bias = start - low, .end = start + span, .elf = elf};
+    *ret = (struct placed){.bias = start - low, .end = start + span, .elf = elf};
     return 0;
 }
 
@@ -165,14 +166,14 @@ static int fixed_place(struct mm *mm, const struct elf_image *elf, struct placed
 {
     if (elf->low < USER_MIN || elf->high > EXEC_LOW_STUBS) {
         log_warn("exec: a program linked for 0x%lx..0x%lx cannot run: fixed addresses must lie in "
-                 "0x%lx..0x%lx (link it with -pie)", (unsigned long) elf->low,
-                 (unsigned long) elf->high, USER_MIN, EXEC_LOW_STUBS);
+                 "0x%lx..0x%lx (link it with -pie)",
+                 (unsigned long) elf->low, (unsigned long) elf->high, USER_MIN, EXEC_LOW_STUBS);
         return -ENOEXEC;
     }
     int r = mm_claim_low(mm);
     if (r < 0)
         return r;
-    *ret = (struct placed) {.end = elf->high, .elf = elf};
+    *ret = (struct placed){.end = elf->high, .elf = elf};
     return 0;
 }
 
@@ -180,8 +181,8 @@ static int program_load(struct mm *mm, const struct mm_layout *lay, const struct
                         struct placed *ret)
 {
     const struct elf_image *elf = &c->image->elf;
-    int r = elf->fixed ? fixed_place(mm, elf, ret)
-                       : image_place(mm, elf, lay->exe, lay->interp, ret);
+    int r =
+        elf->fixed ? fixed_place(mm, elf, ret) : image_place(mm, elf, lay->exe, lay->interp, ret);
     if (r == 0)
         r = patch_prepare(mm, elf->fixed);
     if (r == 0)
@@ -221,7 +222,7 @@ static int interp_load(struct mm *mm, const struct mm_layout *lay, const struct 
 static void auxv_add(struct stack_spec *s, uint64_t type, uint64_t value)
 {
     check(s->auxv_count < STACK_AUXV_MAX);
-    s->auxv[s->auxv_count++] = (struct stack_auxv) {type, value};
+    s->auxv[s->auxv_count++] = (struct stack_auxv){type, value};
 }
 
 static void auxv_fill(struct stack_spec *s, const struct exec_params *in, const struct placed *exe,
@@ -257,7 +258,7 @@ static struct exec_strings strings_tail(struct exec_strings s)
     if (s.count == 0)
         return s;
     size_t n = strnlen(s.p, s.n) + 1;
-    return (struct exec_strings) {s.p + n, s.n - n, s.count - 1};
+    return (struct exec_strings){s.p + n, s.n - n, s.count - 1};
 }
 
 static int stack_make(struct mm *mm, const struct mm_layout *lay, const struct exec_params *in,
@@ -277,7 +278,7 @@ static int stack_make(struct mm *mm, const struct mm_layout *lay, const struct e
     r = stack_build(spec, MIN(size / 4, EXEC_STRINGS_MAX), &img);
     if (r < 0)
         return r;
-    r = mm_write(mm, img.sp, (struct cspan) {(uint8_t *) img.p, img.n});
+    r = mm_write(mm, img.sp, (struct cspan){(uint8_t *) img.p, img.n});
     stack_free(&img);
     res->sp = res->stack_start = img.sp;
     res->arg_start = img.arg_start;

@@ -3,7 +3,7 @@
 
 void patch_counters(struct exec_counters *ret)
 {
-    *ret = (struct exec_counters) {0};
+    *ret = (struct exec_counters){0};
 }
 
 void patch_init(void)

@@ -106,7 +106,7 @@ int stack_build(const struct stack_spec *spec, size_t limit, struct stack_image 
     uintptr_t sp = spec->top - p.total;
     struct stack_writer w = {.out = {bytes, p.total}};
     stack_fill(&w, spec, &p, sp);
-    *ret = (struct stack_image) {
+    *ret = (struct stack_image){
         .p = (char *) bytes,
         .n = p.total,
         .sp = sp,

@@ -13,7 +13,7 @@ uintptr_t vdso_entry(void);     /* AT_OCCLUM_ENTRY */
 struct vdso_clock {
     uint64_t base_tsc, mult;
     uint32_t shift;
-    int64_t base_mono_ns; /* CLOCK_MONOTONIC at base_tsc */
+    int64_t base_mono_ns;   /* CLOCK_MONOTONIC at base_tsc */
     int64_t real_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 };
 void vdso_clock_set(const struct vdso_clock *c);

@@ -24,6 +24,7 @@ struct mm_stats { /* pages */
 struct mm *mm_new(void); /* NULL: out of memory or granules */
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm); /* the last one unmaps everything and keeps pages warm for the next */
+DEFINE_AUTO(struct mm, mm_put)
 struct mm *current_mm(void);
 
 /* mmap(2) semantics with Linux' flags; returns the address or -errno. file may be NULL. The mm keeps
