@@ -9,6 +9,7 @@
 #ifndef ABI_ENTER_H
 #define ABI_ENTER_H
 
+#ifndef __ASSEMBLER__
 enum enter_reason {
     ENTER_RUN = 0,       /* RSI: first entry of a vCPU: address of its struct host_vcpu; else 0 */
     ENTER_EXCEPTION = 1, /* RSI: vector, as the host saw it (a hint: EXITINFO decides) */
@@ -22,6 +23,7 @@ enum exit_reason {
     EXIT_SHUTDOWN = 3, /* RSI: exit status for the host process, 0..255 */
     EXIT_DEAD = 4,     /* the enclave stopped itself; RSI: exit status (PANIC_STATUS) */
 };
+#endif
 
 #define PANIC_STATUS 134 /* exit status of the host process after a kernel panic */
 

@@ -7,40 +7,46 @@
 #ifndef ABI_LAYOUT_H
 #define ABI_LAYOUT_H
 
+#ifdef __ASSEMBLER__
+#define LAYOUT_UL(x) x
+#else
+#define LAYOUT_UL(x) x##ul
+#endif
+
 #define PAGE_SHIFT    12
-#define PAGE_SIZE     0x1000ul
-#define ELRANGE_SIZE  0x10000000000ul /* 1 TiB; measured (SECS.SIZE) */
+#define PAGE_SIZE     LAYOUT_UL(0x1000)
+#define ELRANGE_SIZE  LAYOUT_UL(0x10000000000) /* 1 TiB; measured (SECS.SIZE) */
 #define ELRANGE_END   ELRANGE_SIZE
-#define USER_MIN      0x10000ul       /* Linux' vm.mmap_min_addr; nothing below is ever mapped */
+#define USER_MIN      LAYOUT_UL(0x10000)       /* Linux' vm.mmap_min_addr; nothing below is ever mapped */
 #define GRANULE_SHIFT 28
-#define GRANULE_SIZE  (1ul << GRANULE_SHIFT)
+#define GRANULE_SIZE  (LAYOUT_UL(1) << GRANULE_SHIFT)
 #define GRANULE_COUNT (ELRANGE_SIZE >> GRANULE_SHIFT)
 
 /* User granules, the shared window (MAP_SHARED objects live at one home address), the kernel. */
-#define USER_END          0xe000000000ul
-#define SHARED_BASE       0xe000000000ul
-#define SHARED_END        0xf000000000ul
-#define KERNEL_BASE       0xff00000000ul
+#define USER_END          LAYOUT_UL(0xe000000000)
+#define SHARED_BASE       LAYOUT_UL(0xe000000000)
+#define SHARED_END        LAYOUT_UL(0xf000000000)
+#define KERNEL_BASE       LAYOUT_UL(0xff00000000)
 #define KERNEL_END        ELRANGE_END
 #define KERNEL_STUB       KERNEL_BASE             /* the ENCLU stub page, see abi/enter.h */
-#define KERNEL_CONFIG     (KERNEL_BASE + 0x06000000ul) /* measured configuration, read-only */
-#define KERNEL_CONFIG_MAX 0x00100000ul
-#define KERNEL_VCPUS      (KERNEL_BASE + 0x08000000ul)
-#define KERNEL_HEAP       (KERNEL_BASE + 0x10000000ul) /* committed on demand */
+#define KERNEL_CONFIG     (KERNEL_BASE + LAYOUT_UL(0x06000000)) /* measured configuration, read-only */
+#define KERNEL_CONFIG_MAX LAYOUT_UL(0x00100000)
+#define KERNEL_VCPUS      (KERNEL_BASE + LAYOUT_UL(0x08000000))
+#define KERNEL_HEAP       (KERNEL_BASE + LAYOUT_UL(0x10000000)) /* committed on demand */
 #define KERNEL_HEAP_END   KERNEL_END
 
 /* One slot per vCPU from KERNEL_VCPUS on; offsets in bytes. Pages not named are absent (guards). */
-#define VCPU_SLOT_SIZE    0x20000ul
+#define VCPU_SLOT_SIZE    LAYOUT_UL(0x20000)
 #define VCPU_MAX          16
-#define VCPU_TCS          0x0000ul
-#define VCPU_SSA          0x1000ul  /* NSSA frames of one page */
+#define VCPU_TCS          LAYOUT_UL(0x0000)
+#define VCPU_SSA          LAYOUT_UL(0x1000)  /* NSSA frames of one page */
 #define VCPU_NSSA         3
 #define VCPU_SSAFRAMESIZE 1
-#define VCPU_GS           0x5000ul  /* struct vcpu: GS base in kernel and in user code */
+#define VCPU_GS           LAYOUT_UL(0x5000)  /* struct vcpu: GS base in kernel and in user code */
 #define VCPU_GS_PAGES     2
-#define VCPU_FS           0x8000ul  /* FS base while library code runs in the kernel */
-#define VCPU_TRAP_STACK   0xa000ul  /* stage 1 of exceptions (CSSA 1 and above) */
+#define VCPU_FS           LAYOUT_UL(0x8000)  /* FS base while library code runs in the kernel */
+#define VCPU_TRAP_STACK   LAYOUT_UL(0xa000)  /* stage 1 of exceptions (CSSA 1 and above) */
 #define VCPU_TRAP_PAGES   4
-#define VCPU_IDLE_STACK   0x10000ul /* boot and idle loop */
+#define VCPU_IDLE_STACK   LAYOUT_UL(0x10000) /* boot and idle loop */
 #define VCPU_IDLE_PAGES   15
 #endif

@@ -53,9 +53,9 @@ struct sgx_ops {
     /* EENTER with RDI, RSI; returns at EEXIT. Exceptions inside are turned into a nested
      * EENTER(ENTER_EXCEPTION, vector) + ERESUME by the implementation, see abi/enter.h. */
     void (*enter)(struct sgx_thread *thread, uint64_t rdi, uint64_t rsi, struct sgx_exit *ret_exit);
-    /* Async-signal-safe; called from the tick signal's handler on the thread's own stack with the
-     * ucontext: if the thread was inside, does AEX, EENTER(ENTER_TICK), ERESUME. False: was outside. */
-    bool (*tick)(struct sgx_thread *thread, void *ucontext);
+    /* Once per process: signo is the tick signal from now on. Its handler, on the thread it is sent
+     * to: if the thread was inside, AEX, EENTER(ENTER_TICK), ERESUME; else nothing. */
+    int (*tick_signal)(int signo);
 };
 
 extern const struct sgx_ops sgx_sim_ops;

@@ -1,5 +1,6 @@
 /* ENCLU leaves as functions: register conventions of the manual, volume 3D. */
 #include "abi/enter.h"
+#include "abi/layout.h"
 #include "libos/arch/enclu.h"
 #include "libos/base/panic.h"
 #include "libos/base/string.h"

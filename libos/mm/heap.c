@@ -81,7 +81,8 @@ static bool map_reach(size_t pages)
     size_t need = ROUND_UP(pages * sizeof(struct page_info), PAGE_SIZE);
     if (need <= heap.map_committed)
         return true;
-    need = MIN(ROUND_UP(need, 64 * PAGE_SIZE), MAP_PAGES * PAGE_SIZE);
+    size_t step = ROUND_UP(need, 64 * PAGE_SIZE);
+    need = MIN(step, MAP_PAGES * PAGE_SIZE);
     if (epc_commit(KERNEL_HEAP + heap.map_committed, (need - heap.map_committed) / PAGE_SIZE) < 0)
         return false;
     heap.map_committed = need;
@@ -91,7 +92,8 @@ static bool map_reach(size_t pages)
 /* Makes pages [heap.end, heap.end + at least count) usable. */
 static bool grow_locked(size_t count)
 {
-    size_t n = MIN(MAX(count, (size_t) COMMIT_BATCH), HEAP_PAGES - heap.end);
+    size_t batch = MAX(count, (size_t) COMMIT_BATCH);
+    size_t n = MIN(batch, HEAP_PAGES - heap.end);
     if (n < count || !map_reach(heap.end + n))
         return false;
     if (epc_commit(KERNEL_HEAP + heap.end * PAGE_SIZE, n) < 0)

@@ -19,6 +19,7 @@
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
 #include "libos/task/clock.h"
+#include "libos/task/process.h"
 #include "libos/task/sched.h"
 #include "libos/task/thread.h"
 

@@ -1,0 +1,115 @@
+/* Stage 2 of exceptions and ticks of user code: ordinary kernel context on the thread's own stack,
+ * frame complete. Page faults are resolved or become signals; instructions that are illegal in an
+ * enclave but legal on Linux (syscall, cpuid) are emulated. */
+#include "libos/arch/trap.h"
+#include "libos/arch/vcpu.h"
+#include "libos/base/log.h"
+#include "libos/exec/cpuid.h"
+#include "libos/mm/mm.h"
+#include "libos/mm/uaccess.h"
+#include "libos/sys/dispatch.h"
+#include "libos/task/process.h"
+#include "libos/task/sched.h"
+
+enum {
+    SIG_ILL = 4, SIG_TRAP = 5, SIG_BUS = 7, SIG_FPE = 8, SIG_KILL = 9, SIG_SEGV = 11,
+    CODE_KERNEL = 0x80, ILL_ILLOPN = 2, FPE_INTDIV = 1, FPE_FLTINV = 7, BUS_ADRALN = 1,
+    BUS_ADRERR = 2,
+};
+#define PF_WRITE 2u
+#define PF_FETCH 16u
+
+static void page_fault(const struct fault_info *info)
+{
+    int access = info->error_code & PF_FETCH ? PROT_X : info->error_code & PF_WRITE ? PROT_W : PROT_R;
+    int code = 0;
+    int r = mm_fault(current_mm(), info->addr, access, &code);
+    if (r == 0)
+        return;
+    if (r == -ENXIO)
+        signal_fault(SIG_BUS, BUS_ADRERR, UADDR(info->addr), TRAP_PF, info->error_code);
+    else if (r == -ENOMEM)
+        signal_fault(SIG_KILL, CODE_KERNEL, UADDR(info->addr), TRAP_PF, info->error_code);
+    else
+        signal_fault(SIG_SEGV, code, UADDR(info->addr), TRAP_PF, info->error_code);
+}
+
+static void emulate_cpuid(struct user_frame *f)
+{
+    struct cpuid_regs out;
+    __atomic_fetch_add(&syscall_counters.cpuid_trapped, 1, __ATOMIC_RELAXED);
+    cpuid_lookup((uint32_t) f->rax, (uint32_t) f->rcx, &out);
+    f->rax = out.eax;
+    f->rbx = out.ebx;
+    f->rcx = out.ecx;
+    f->rdx = out.edx;
+    f->rip += 2;
+}
+
+static bool emulate_syscall(struct user_frame *f)
+{
+    __atomic_fetch_add(&syscall_counters.trapped, 1, __ATOMIC_RELAXED);
+    f->rip += 2;
+    f->rcx = f->rip;
+    f->r11 = f->rflags;
+    f->orig_rax = f->rax;
+    syscall_run(f);
+    return true;
+}
+
+/* True if it was a system call. */
+static bool undefined_opcode(struct user_frame *f)
+{
+    uint8_t op[2] = {0};
+    if (copy_from_user(SPAN_OF(op), UADDR(f->rip)) == 0 && op[0] == 0x0f) {
+        if (op[1] == 0x05)
+            return emulate_syscall(f);
+        if (op[1] == 0xa2) {
+            emulate_cpuid(f);
+            return false;
+        }
+    }
+    signal_fault(SIG_ILL, ILL_ILLOPN, UADDR(f->rip), TRAP_UD, 0);
+    return false;
+}
+
+static bool exception(struct user_frame *f, const struct fault_info *info)
+{
+    switch (info->vector) {
+    case TRAP_PF:
+        page_fault(info);
+        return false;
+    case TRAP_UD:
+        return undefined_opcode(f);
+    case TRAP_DE:
+        signal_fault(SIG_FPE, FPE_INTDIV, UADDR(f->rip), TRAP_DE, 0);
+        return false;
+    case TRAP_MF:
+    case TRAP_XM:
+        signal_fault(SIG_FPE, FPE_FLTINV, UADDR(f->rip), (int) info->vector, 0);
+        return false;
+    case TRAP_DB:
+    case TRAP_BP:
+        signal_fault(SIG_TRAP, CODE_KERNEL, UADDR(0), (int) info->vector, 0);
+        return false;
+    case TRAP_AC:
+        signal_fault(SIG_BUS, BUS_ADRALN, UADDR(0), TRAP_AC, 0);
+        return false;
+    default:
+        signal_fault(SIG_SEGV, CODE_KERNEL, UADDR(0), (int) info->vector, info->error_code);
+        return false;
+    }
+}
+
+void user_trap(struct user_frame *f)
+{
+    const struct fault_info info = this_vcpu()->user_fault;
+    bool syscall = false;
+    if (info.vector == TRAP_TICK)
+        sched_tick();
+    else
+        syscall = exception(f, &info);
+    sched_relax();
+    if (__atomic_load_n(&current()->work, __ATOMIC_RELAXED))
+        thread_user_work(f, syscall);
+}
