@@ -1,0 +1,5 @@
+/* The program that benchmarks start. */
+int main(void)
+{
+    return 0;
+}
