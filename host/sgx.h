@@ -47,14 +47,17 @@ struct sgx_ops {
                         uint64_t *ret_count);
     int (*remove_pages)(struct sgx_enclave *enclave, uint64_t offset, uint64_t length,
                         uint64_t *ret_count);
-    /* Must run in the host thread before its first enter(): signal stack, syscall trapping. */
+    /* Must run in the host thread before its first enter(): signal stack, syscall trapping. Blocks all
+     * signals but the synchronous ones and the tick: other handlers must not run on this thread. */
     int (*thread_init)(struct sgx_thread *thread);
     void (*thread_fini)(struct sgx_thread *thread);
     /* EENTER with RDI, RSI; returns at EEXIT. Exceptions inside are turned into a nested
      * EENTER(ENTER_EXCEPTION, vector) + ERESUME by the implementation, see abi/enter.h. */
     void (*enter)(struct sgx_thread *thread, uint64_t rdi, uint64_t rsi, struct sgx_exit *ret_exit);
-    /* Once per process: signo is the tick signal from now on. Its handler, on the thread it is sent
-     * to: if the thread was inside, AEX, EENTER(ENTER_TICK), ERESUME; else nothing. */
+    /* Once per process, before the first thread_init(): signo is the tick signal from now on. Its
+     * handler, on the thread it is sent to: if the thread was inside, AEX, EENTER(ENTER_TICK), ERESUME;
+     * else nothing. Ticks are dropped while the enclave handles an exception. The handler belongs to
+     * the implementation because it may start with the enclave's FS base. */
     int (*tick_signal)(int signo);
 };
 
