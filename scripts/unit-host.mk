@@ -10,17 +10,11 @@ check-host: $(B)/unit/host-test $(B)/unit/tools-test ## unit tests of the host r
 # Everything but the files with a main() of their own.
 without_main = $(filter-out $(shell grep -lsE '^int main\b' $(1)),$(1))
 HOST_UNIT_OBJ  := $(call obj,host,$(call without_main,$(HOST_SRC)) $(TOOLLIB_SRC))
-TOOLS_UNIT_OBJ := $(call obj,host,$(TOOLLIB_SRC))
 
 $(B)/unit/host-test: $(call obj,host,$(call find_tests,host) test/unit/main.c) $(HOST_UNIT_OBJ) \
     $(B)/host/gen/tests_host.o $(B)/unit/enclave.elf
 	@mkdir -p $(@D)
 	$(CC) -pie -pthread -o $@ $(filter %.o,$^) $(UNIT_LIBS)
-$(B)/unit/tools-test: $(call obj,host,$(call find_tests,tools/lib) test/unit/main.c) $(TOOLS_UNIT_OBJ) \
-    $(B)/host/gen/tests_tools.o $(B)/unit/enclave.elf
-	@mkdir -p $(@D)
-	$(CC) -pie -pthread -o $@ $(filter %.o,$^) $(UNIT_LIBS)
-
 ENCLAVE_CFLAGS := -std=gnu17 -O2 -ffreestanding -fPIE -mgeneral-regs-only -mno-red-zone \
     -fno-stack-protector -fcf-protection=none -fno-tree-loop-distribute-patterns $(WARN) $(INC)
 $(B)/unit/enclave/%.o: test/enclave/%.c Makefile scripts/unit-host.mk

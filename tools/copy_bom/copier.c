@@ -38,8 +38,30 @@ static bool listed(const struct strv *list, const char *text)
     return false;
 }
 
-/* Where inside/name lies on the host. Existing directories are followed within the image; NULL (and
- * an error) if a ".." would be needed beyond them. The caller frees it. */
+/* A link that leads nowhere in the image may well lead somewhere on the host. */
+static bool is_link(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* root + real + tail, where tail does not exist yet. */
+static char *join_destination(struct copier *c, const char *inside, const char *real,
+                              const char *tail)
+{
+    AUTO_FREE char *first = mem_printf("%s%s%.*s", c->root, real,
+                                       *tail ? (int) strcspn(tail + 1, "/") + 1 : 0, tail);
+    if (*tail && is_link(first)) {
+        msg_error("\"%s\" leads through %s, a link to nowhere in the image", inside, first);
+        c->errors++;
+        return NULL;
+    }
+    return mem_printf("%s%s%s", c->root, real, tail);
+}
+
+/* Where `inside` lies on the host. Existing directories are followed within the image; NULL (and an
+ * error) for a link that leads nowhere in it and for a ".." behind something that does not exist. The
+ * caller frees it. */
 static char *destination(struct copier *c, const char *inside)
 {
     AUTO_FREE char *head = mem_strdup(inside);
@@ -50,7 +72,7 @@ static char *destination(struct copier *c, const char *inside)
             head[--size] = 0;
         AUTO_FREE char *real = rootpath_resolve(c->root, size ? head : "/");
         if (real || size == 0)
-            return mem_printf("%s%s%s", c->root, real && strcmp(real, "/") != 0 ? real : "", tail);
+            return join_destination(c, inside, real && strcmp(real, "/") != 0 ? real : "", tail);
         char *slash = strrchr(head, '/');
         const char *name = slash ? slash + 1 : head;
         if (strcmp(name, "..") == 0) {
