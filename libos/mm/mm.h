@@ -54,6 +54,13 @@ void mm_layout(struct mm *mm, struct mm_layout *ret);
 must_check int mm_claim_low(struct mm *mm);
 void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit);
 
+/* The patch-stub area: read-execute; its pages outlive the process like the code that jumps to them.
+ * Filled with mm_write. */
+must_check int mm_map_stubs(struct mm *mm, uintptr_t start, uintptr_t end);
+/* After a program was loaded into a new mm: what earlier processes left and nobody mapped loses its
+ * access. */
+void mm_settle(struct mm *mm);
+
 /* Kernel access to pages of mm regardless of their user protection (loader, patching, vDSO, stack
  * set-up); commits and fills the pages first. -EFAULT where nothing is mapped. */
 must_check int mm_write(struct mm *mm, uintptr_t addr, struct cspan src);
