@@ -19,6 +19,14 @@ struct elf64_phdr {
     uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
+struct elf64_shdr {
+    uint32_t name, type;
+    uint64_t flags, addr, offset, size;
+    uint32_t link, info;
+    uint64_t addralign, entsize;
+};
+
+_Static_assert(sizeof(struct elf64_shdr) == 64, "ELF");
 _Static_assert(sizeof(struct elf64_ehdr) == 64, "ELF");
 _Static_assert(offsetof(struct elf64_ehdr, phoff) == 32, "ELF");
 _Static_assert(sizeof(struct elf64_phdr) == 56, "ELF");
@@ -30,6 +38,7 @@ enum {
     ELF_PT_PHDR = 6,
     ELF_PT_GNU_STACK = 0x6474e551,
 };
+enum { ELF_SHT_PROGBITS = 1, ELF_SHF_EXECINSTR = 4 };
 enum { ELF_PF_X = 1, ELF_PF_W = 2, ELF_PF_R = 4 };
 
 enum auxv_type {
