@@ -36,3 +36,13 @@ test-glibc: $(GUEST_NEEDS) $(GUEST_GLIBC) ## the same, built with glibc
 	@scripts/run-tests --libc glibc --times $(or $(times),1) $(TESTS)
 test-native: $(GUEST_MUSL) $(GUEST_GLIBC) ## the same programs on Linux itself, both builds
 	@scripts/run-tests --libc musl --libc glibc --native --times $(or $(times),1) $(TESTS)
+
+# Debian's programs (test/apps): APPS="coreutils python" picks families
+$(B)/test/apps/driver: test/apps/driver.c
+	@mkdir -p $(@D)
+	musl-gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static -o $@ $<
+.PHONY: test-apps test-apps-native
+test-apps: $(GUEST_NEEDS) $(B)/test/apps/driver ## Debian programs inside the LibOS, compared with Linux
+	@scripts/run-apps $(APPS)
+test-apps-native: $(B)/test/apps/driver
+	@scripts/run-apps --native $(APPS)

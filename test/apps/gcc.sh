@@ -1,0 +1,48 @@
+# needs: gcc libc6-dev binutils
+major=$(gcc -dumpversion) triple=$(gcc -dumpmachine)
+programs gcc as ld objdump nm readelf size strip ar ranlib cat
+cp -L "$(command -v gcc)" "$root/usr/bin/cc"
+tree "/usr/lib/gcc/$triple/$major" /usr/include "/usr/lib/$triple/ldscripts"
+rm -rf "$root/usr/include/c++" "$root/usr/lib/gcc/$triple/$major/"{cc1plus,lto1,g++-mapper-server,plugin}
+for f in crt1.o Scrt1.o rcrt1.o crti.o crtn.o libc.so libc.a libc_nonshared.a libm.so libm.a libmvec.a libpthread.a libgcc_s.so.1 libc.so.6 \
+    libm.so.6 libmvec.so.1 $(cd "/usr/lib/$triple" && echo libm-*.a); do
+    from=/usr/lib/$triple/$f; [ -e "$from" ] || from=/lib/$triple/$f
+    [ -e "$from" ] || continue
+    for d in /usr/lib /lib; do mkdir -p "$root$d/$triple"; cp -L "$from" "$root$d/$triple/"; done
+done
+file hello.c <<'END'
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static int compare(const void *a, const void *b) { return strcmp(*(char *const *) a, *(char *const *) b); }
+int main(int argc, char **argv)
+{
+    qsort(argv + 1, argc - 1, sizeof *argv, compare);
+    for (int i = 1; i < argc; i++)
+        printf("%s %.3f\n", argv[i], sqrt(i));
+    return argc;
+}
+END
+file bad.c <<'END'
+int main(void) { return undeclared; }
+END
+run <<'END'
+gcc -v
+gcc -O2 -S -o hello.s hello.c
+cat hello.s
+gcc -O2 -Wall -c hello.c
+size hello.o
+nm hello.o
+gcc -o hello hello.o -lm
+./hello c b a
+gcc -O2 -static -o hello-static hello.c -lm
+./hello-static c b a
+gcc -E -dM hello.c | cat
+gcc bad.c
+objdump -d hello.o
+ar rc lib.a hello.o
+ar t lib.a
+strip hello
+./hello x
+END

@@ -1,0 +1,105 @@
+# needs: python3
+version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+programs "/usr/bin/python$version"
+cp "$root/usr/bin/python$version" "$root/usr/bin/python3"
+tree "/usr/lib/python$version"
+for d in /usr/lib/python3/dist-packages; do mkdir -p "$root$d"; done
+rm -rf "$root/usr/lib/python$version"/{test,config-*,idlelib,ensurepip}
+file x.json <<'END'
+{"b": [1, {"c": null}], "a": "text"}
+END
+file imports.py <<'END'
+import importlib, sys
+skip = {'antigravity', 'this', 'idlelib', 'ensurepip', 'lib2to3', 'test', 'turtle', 'tkinter', 'turtledemo'}
+bad = []
+for name in sorted(sys.stdlib_module_names):
+    if name.startswith('_') or name in skip:
+        continue
+    try:
+        importlib.import_module(name)
+    except ImportError as e:
+        bad.append(name)
+print('not importable:', bad)
+END
+file threads.py <<'END'
+import threading, queue, time
+from concurrent.futures import ThreadPoolExecutor
+q, done = queue.Queue(), []
+def work():
+    while (n := q.get()) is not None:
+        done.append(n * n)
+ts = [threading.Thread(target=work) for _ in range(8)]
+[t.start() for t in ts]
+[q.put(i) for i in range(1000)]
+[q.put(None) for _ in ts]
+[t.join() for t in ts]
+print(sum(done), len(done))
+with ThreadPoolExecutor(4) as pool:
+    print(sum(pool.map(lambda n: n * 2, range(100))))
+e = threading.Event()
+threading.Timer(0.02, e.set).start()
+print(e.wait(30))
+END
+file sub.py <<'END'
+import subprocess, sys
+subprocess._USE_VFORK = True
+exe = sys.executable
+r = subprocess.run([exe, '-c', 'import sys; print(sys.stdin.read().upper()); sys.exit(5)'],
+                   input='to a child', capture_output=True, text=True, close_fds=False)
+print(r)
+import os
+pid = os.posix_spawn(exe, [exe, '-c', 'print("spawned", flush=True)'], os.environ)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+p = subprocess.Popen([exe, '-c', 'import time; time.sleep(100)'])
+p.kill()
+print(p.wait())
+try:
+    subprocess.run(['/absent'])
+except FileNotFoundError as e:
+    print(e)
+END
+file work.py <<'END'
+import hashlib, json, zlib, random, re, os, tempfile, decimal, struct, time, sqlite3, signal, select, mmap
+random.seed(7)
+data = bytes(random.randrange(256) for _ in range(100000))
+print(hashlib.sha256(data).hexdigest(), zlib.crc32(zlib.compress(data)))
+print(json.dumps({'a': [1, 2.5, None], 'b': 'é'}, sort_keys=True))
+print(decimal.Decimal(2).sqrt(decimal.Context(prec=40)))
+with tempfile.TemporaryDirectory() as d:
+    p = os.path.join(d, 'f')
+    with open(p, 'wb') as f:
+        f.write(data)
+    print(os.stat(p).st_size, sorted(os.listdir(d)))
+    with open(p, 'r+b') as f, mmap.mmap(f.fileno(), 0) as m:
+        m[5:8] = b'abc'
+        print(m.find(b'abc'))
+    os.rename(p, p + '2')
+    print(os.path.exists(p), open(p + '2', 'rb').read()[5:8])
+c = sqlite3.connect(':memory:')
+c.execute('create table t (x)')
+c.executemany('insert into t values (?)', ((i,) for i in range(1000)))
+print(c.execute('select sum(x) from t').fetchone())
+signal.signal(signal.SIGALRM, lambda *a: print('alarm'))
+signal.setitimer(signal.ITIMER_REAL, 0.01)
+time.sleep(0.1)
+r, w = os.pipe()
+print(select.select([r], [], [], 0.01))
+os.write(w, b'x')
+print(select.select([r], [], [], 5)[0] == [r])
+def deep(n): return 0 if n == 0 else 1 + deep(n - 1)
+print(deep(900), 3 ** 200 % 10 ** 30, re.sub(r'(\w+) (\w+)', r'\2 \1', 'hello world'))
+END
+run <<'END'
+python3 -c 'print("hello", 6 * 7)'
+python3 -S -c 'import sys; print(sys.argv, sys.flags.no_site)' a b
+python3 -c 'import sys; sys.exit(9)'
+python3 -c 'raise ValueError("x")'
+python3 imports.py
+python3 threads.py
+python3 sub.py
+python3 work.py
+python3 -m json.tool x.json
+python3 -c 'import os, sys; print(os.getcwd(), sys.platform, os.name, os.cpu_count() > 0)'
+python3 -c 'import asyncio; asyncio.run(asyncio.wait_for(asyncio.sleep(0.01), 5)); print("async")'
+python3 -c 'import multiprocessing.shared_memory as s; m = s.SharedMemory(create=True, size=100); m.buf[0] = 5; print(m.buf[0]); m.close(); m.unlink()'
+END
