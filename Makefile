@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -e -o pipefail -c
 MAKEFLAGS += --no-builtin-rules
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
 .SUFFIXES:
 .DELETE_ON_ERROR:
 export LC_ALL := C
@@ -70,38 +72,38 @@ $(GEN): scripts/gen-tables $(LIBOS_SRC) $(OCCLUM_SRC) $(call find_tests,libos ho
 LIBOS_OBJ := $(call obj,libos,$(LIBOS_SRC)) $(B)/libos/gen/tables.o
 $(B)/libos/%.o: %.c $(GEN) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $< -o $@
 $(B)/libos/%.o: %.S $(GEN) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) --target=x86_64-linux-gnu -g $(INC) $(MAP) -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) --target=x86_64-linux-gnu -g $(INC) $(MAP) -MMD -MP -c $< -o $@
 $(B)/libos/gen/tables.o: $(GEN) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $(B)/gen/tables.c -o $@
+	$(Q)$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $(B)/gen/tables.c -o $@
 IPSEC_A   := $(firstword $(wildcard /usr/lib/x86_64-linux-gnu/libIPSec_MB.a /usr/lib/libIPSec_MB.a))
 $(B)/lib/libos.elf: $(LIBOS_OBJ) $(ZYDIS_A) libos/boot/libos.ld
 	@mkdir -p $(@D)
-	$(LLD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code \
+	$(Q)$(LLD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code \
 	    --fatal-warnings -T libos/boot/libos.ld -o $@ $(LIBOS_OBJ) $(ZYDIS_A) $(IPSEC_A)
 
 # ---- the host runtime and the tools ----------------------------------------------------------------
 $(B)/host/%.o: %.c $(GEN) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
 $(B)/host/%.o: %.S $(GEN) Makefile
 	@mkdir -p $(@D)
-	$(CC) -g -fPIE $(INC) -MMD -MP -c $< -o $@
+	$(Q)$(CC) -g -fPIE $(INC) -MMD -MP -c $< -o $@
 $(B)/bin/occlum-run: $(call obj,host,$(HOST_SRC) $(TOOLLIB_SRC))
 	@mkdir -p $(@D)
-	$(CC) -pie -pthread -o $@ $^ $(TOOLS_LIBS)
+	$(Q)$(CC) -pie -pthread -o $@ $^ $(TOOLS_LIBS)
 $(B)/bin/occlum: $(call obj,host,$(OCCLUM_SRC) $(TOOLLIB_SRC)) $(B)/host/gen/commands.o
 	@mkdir -p $(@D)
-	$(CC) -pie -o $@ $^ $(TOOLS_LIBS)
+	$(Q)$(CC) -pie -o $@ $^ $(TOOLS_LIBS)
 $(B)/bin/copy_bom: $(call obj,host,$(BOM_SRC) $(TOOLLIB_SRC))
 	@mkdir -p $(@D)
-	$(CC) -pie -o $@ $^ $(TOOLS_LIBS)
+	$(Q)$(CC) -pie -o $@ $^ $(TOOLS_LIBS)
 $(B)/host/gen/%.o: $(GEN) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -c $(B)/gen/$*.c -o $@
+	$(Q)$(CC) $(HOST_CFLAGS) -c $(B)/gen/$*.c -o $@
 
 clean: ## remove build/
 	rm -rf $(B)

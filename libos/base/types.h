@@ -42,18 +42,17 @@ typedef struct {
         (type *) ((char *) (uintptr_t) _m - offsetof(type, member));                               \
     })
 
-#define MIN(a, b)                                                                                  \
+#define PASTE_(a, b) a##b
+#define PASTE(a, b)  PASTE_(a, b)
+#define CHOOSE_(a, op, b, x, y)                                                                    \
     __extension__({                                                                                \
-        __typeof__(a) _a = (a);                                                                    \
-        __typeof__(b) _b = (b);                                                                    \
-        _a < _b ? _a : _b;                                                                         \
+        __typeof__(a) x = (a);                                                                     \
+        __typeof__(b) y = (b);                                                                     \
+        x op y ? x : y;                                                                            \
     })
-#define MAX(a, b)                                                                                  \
-    __extension__({                                                                                \
-        __typeof__(a) _a = (a);                                                                    \
-        __typeof__(b) _b = (b);                                                                    \
-        _a > _b ? _a : _b;                                                                         \
-    })
+#define CHOOSE(a, op, b, n) CHOOSE_(a, op, b, PASTE(_x, n), PASTE(_y, n))
+#define MIN(a, b)           CHOOSE(a, <, b, __COUNTER__)
+#define MAX(a, b)           CHOOSE(a, >, b, __COUNTER__)
 
 /* Powers of two only; the argument must not be within align of the type's maximum. */
 #define ROUND_UP(x, align)   (((x) + ((align) - 1)) & ~((__typeof__(x)) (align) - 1))

@@ -372,8 +372,10 @@ static size_t usable_size(void *p)
 void *krealloc(void *p, size_t size)
 {
     size_t have = p ? usable_size(p) : 0;
-    if (p && size <= have && (size > LARGE || size * 2 >= have))
+    if (p && size <= have && (size > LARGE || size * 2 >= have)) {
+        memset((char *) p + size, 0, have - size); /* so that it is zero when it grows again */
         return p;
+    }
     void *q = kzalloc(size);
     if (q && p) {
         memcpy(q, p, MIN(size, have));

@@ -54,6 +54,13 @@ void mm_layout(struct mm *mm, struct mm_layout *ret);
 must_check int mm_claim_low(struct mm *mm);
 void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit);
 
+/* The patch-stub area: read-execute; its pages outlive the process like the code that jumps to them.
+ * Filled with mm_write. */
+must_check int mm_map_stubs(struct mm *mm, uintptr_t start, uintptr_t end);
+/* After a program was loaded into a new mm: what earlier processes left and nobody mapped loses its
+ * access. */
+void mm_settle(struct mm *mm);
+
 /* Kernel access to pages of mm regardless of their user protection (loader, patching, vDSO, stack
  * set-up); commits and fills the pages first. -EFAULT where nothing is mapped. */
 must_check int mm_write(struct mm *mm, uintptr_t addr, struct cspan src);
@@ -99,15 +106,6 @@ must_check int window_alloc(uint64_t pages, uintptr_t *ret_addr);
 void window_free(uintptr_t addr, uint64_t pages); /* nobody maps it any more */
 /* Anonymous shared memory (MAP_SHARED|MAP_ANONYMOUS) is a memfd-like inode made by vfs. */
 extern struct file *(*mm_anon_shared_file)(uint64_t size); /* NULL: out of memory */
-
-/* Stubs of patched code (exec/patch.c): RX for the program. The pages belong to the addresses, not to
- * the process: they are neither zeroed nor given to anything else between processes as long as patched
- * pages are kept; if all those go, the stub pages may go too: exec_stubs_forget(granule base). A second
- * mapping of the same range by the next mm finds the old content. Not in mm_area_at's way: may be shown
- * as an anonymous r-x area. */
-must_check int mm_map_stubs(struct mm *mm, uintptr_t addr, size_t len);
-/* Writes into such a mapping. Only from mm_exec_page_hook: the mm's lock is held. */
-must_check int mm_write_stub(struct mm *mm, uintptr_t addr, struct cspan code);
 
 /* Called when an executable private mapping of a file has been filled: patches its system-call and
  * cpuid sites. Installed by exec/ (a hook, because mm may not call up). page: kernel-writable user

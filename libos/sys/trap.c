@@ -4,6 +4,7 @@
 #include "libos/arch/trap.h"
 #include "libos/arch/vcpu.h"
 #include "libos/base/log.h"
+#include "libos/base/errno.h"
 #include "libos/exec/cpuid.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"

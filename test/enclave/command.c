@@ -105,9 +105,6 @@ uint64_t command(struct command *c)
     case OP_COPY_IN: copy(c->arg[0], c->arg[1], c->arg[2]); break;
     case OP_COPY_OUT: copy(c->arg[1], c->arg[0], c->arg[2]); break;
     case OP_EXIT_TO: exit_to(c->arg[0]); break;
-    case OP_STACK_EXIT:
-        __asm__ volatile("addq $64, %%gs:0x100" : : : "memory"); /* SAVE_AREA in entry.S */
-        break;
     case OP_SCRATCH: c->result = (uint64_t) scratch; break;
     case OP_GS: leaf_with_other_gs(c); break;
     default: c->result = (uint64_t) -1; break;

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <time.h>
 #include "libos/arch/fpu.h"
+#include "libos/arch/random.h"
 #include "libos/arch/trap.h"
 #include "libos/arch/vcpu.h"
 #include "libos/base/errno.h"
@@ -81,4 +82,10 @@ WEAK uint64_t rdtsc_ordered(void)
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+}
+
+WEAK void random_bytes(struct span dst)
+{
+    if (getrandom(dst.p, dst.n, 0) != (ssize_t) dst.n)
+        panic("getrandom");
 }

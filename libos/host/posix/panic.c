@@ -43,5 +43,5 @@ __attribute__((constructor)) static void log_init(void)
 {
     const char *level = getenv("OCCLUM_LOG_LEVEL");
     log_sink = log_to_stderr;
-    log_level = level ? (enum log_level) atoi(level) : LOG_OFF;
+    log_level = level ? (enum log_level) strtol(level, NULL, 10) : LOG_OFF;
 }

@@ -13,6 +13,7 @@
 #include "libos/host/posix/unit.h"
 #include "libos/task/clock.h"
 #include "libos/task/process.h"
+#include "libos/task/sched.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -55,7 +56,7 @@ static struct co *co_of(struct thread *t)
     return container_of(t, struct co, t);
 }
 
-__attribute__((constructor)) static void sched_init(void)
+__attribute__((constructor)) static void main_thread_init(void)
 {
     list_init(&u.all);
     list_init(&u.run);
@@ -459,4 +460,13 @@ void unit_join(struct thread *t)
         panic("unit_join");
     thread_yield(); /* it leaves its stack */
     thread_put(t);
+}
+
+__attribute__((weak)) void sched_relax(void)
+{
+}
+
+__attribute__((weak)) void sched_stats(struct sched_stats *ret)
+{
+    memset(ret, 0, sizeof *ret);
 }

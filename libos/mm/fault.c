@@ -1,0 +1,146 @@
+/* Page faults, and the kernel's own access to user pages.
+ *
+ * A fault commits and fills a window of pages around the address (fault-around): 16 pages, doubling up
+ * to 256 while the faults of a mapping are sequential, because a fault costs microseconds and a page
+ * filled too much only memory. */
+#include "abi/layout.h"
+#include "libos/base/errno.h"
+#include "libos/base/panic.h"
+#include "libos/mm/map.h"
+#include "libos/mm/pages.h"
+
+enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256 };
+enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
+
+static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
+{
+    switch (v->kind) {
+    case VMA_ANON:
+        return pages_populate_anon(start, end, v->prot);
+    case VMA_FILE:
+        return pages_populate_file(mm, v, start, end);
+    case VMA_STUBS:
+        return pages_populate_stubs(start, end);
+    case VMA_SHARED:
+        return 0;
+    }
+    return -EFAULT;
+}
+
+static void choose_window(struct vma *v, uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
+{
+    uint32_t least = v->kind == VMA_FILE ? WINDOW_FILE : WINDOW_MIN;
+    bool sequential = v->next_fault && addr >= v->next_fault && addr - v->next_fault < PAGE_SIZE;
+    uint32_t doubled = MIN(v->window * 2, (uint32_t) WINDOW_MAX);
+    v->window = sequential ? doubled : least;
+    uintptr_t size = (uintptr_t) MAX(v->window, least) * PAGE_SIZE;
+    uintptr_t start = v->stack || sequential ? ROUND_DOWN(addr, PAGE_SIZE) : ROUND_DOWN(addr, size);
+    if (v->stack) /* grows down */
+        start = ROUND_DOWN(addr, least * PAGE_SIZE);
+    uintptr_t end = start + size;
+    *ret_start = MAX(start, v->start);
+    *ret_end = MIN(end, v->end);
+    v->next_fault = *ret_end;
+}
+
+static bool page_ready(uintptr_t addr, const struct vma *v)
+{
+    const struct page_meta *m = page_meta_peek(addr);
+    return m && m->live && m->prot == v->prot;
+}
+
+/* Only what is not live already, so that a window never fails for a page that is there. */
+static int populate_around(struct mm *mm, struct vma *v, uintptr_t addr)
+{
+    uintptr_t start, end;
+    choose_window(v, addr, &start, &end);
+    int r = populate(mm, v, start, end);
+    if (r == 0 && page_ready(ROUND_DOWN(addr, PAGE_SIZE), v))
+        return 0;
+    uintptr_t page = ROUND_DOWN(addr, PAGE_SIZE);
+    return populate(mm, v, page, page + PAGE_SIZE);
+}
+
+static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code)
+{
+    struct vma *v = vma_find(&mm->vmas, addr);
+    *ret_code = v ? SEGV_ACCERR_ : SEGV_MAPERR_;
+    if (!v || !(v->prot & access))
+        return -EFAULT;
+    if (v->kind == VMA_SHARED)
+        return addr < v->end ? 0 : -EFAULT;
+    const struct page_meta *m = page_meta_peek(addr);
+    if (m && m->live) {
+        uintptr_t page = ROUND_DOWN(addr, PAGE_SIZE);
+        pages_protect(page, page + PAGE_SIZE, v->prot);
+        return 0;
+    }
+    return populate_around(mm, v, addr);
+}
+
+int mm_fault(struct mm *mm, uintptr_t addr, int access, int *ret_code)
+{
+    MUTEX_GUARD(&mm->lock);
+    return fault_locked(mm, addr, access, ret_code);
+}
+
+int make_live_locked(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = start; a < end;) {
+        struct vma *v = vma_find(&mm->vmas, a);
+        if (!v)
+            return -EFAULT;
+        uintptr_t stop = MIN(end, v->end);
+        for (; a < stop; a += PAGE_SIZE) {
+            const struct page_meta *m = v->kind == VMA_SHARED ? NULL : page_meta_peek(a);
+            if (v->kind == VMA_SHARED || (m && m->live))
+                continue;
+            int r = populate(mm, v, a, v->kind == VMA_STUBS ? a + PAGE_SIZE : stop);
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+/* One mapping's part of a kernel access, pages live. */
+static void access_part(const struct vma *v, uintptr_t addr, void *buf, size_t n, bool write)
+{
+    uintptr_t first = ROUND_DOWN(addr, PAGE_SIZE), last = ROUND_UP(addr + n, PAGE_SIZE);
+    bool open = v->kind == VMA_SHARED || (v->prot & (write ? PROT_W : PROT_R));
+    if (!open)
+        pages_unseal(first, last);
+    if (write)
+        memcpy((void *) addr, buf, n);
+    else
+        memcpy(buf, (const void *) addr, n);
+    if (!open)
+        pages_reseal(first, last, v->prot);
+}
+
+static int kernel_access(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, bool write)
+{
+    MUTEX_GUARD(&mm->lock);
+    if (addr >= SHARED_END || n > SHARED_END - addr)
+        return -EFAULT;
+    int r = make_live_locked(mm, ROUND_DOWN(addr, PAGE_SIZE), ROUND_UP(addr + n, PAGE_SIZE));
+    while (r == 0 && n > 0) {
+        const struct vma *v = vma_find(&mm->vmas, addr);
+        size_t part = MIN(n, v->end - addr);
+        access_part(v, addr, buf, part, write);
+        addr += part;
+        buf += part;
+        n -= part;
+    }
+    return r;
+}
+
+int mm_write(struct mm *mm, uintptr_t addr, struct cspan src)
+{
+    return kernel_access(mm, addr, (uint8_t *) (uintptr_t) src.p, src.n, true);
+}
+
+int mm_read(struct mm *mm, struct span dst, uintptr_t addr)
+{
+    return kernel_access(mm, addr, dst.p, dst.n, false);
+}

@@ -1,0 +1,512 @@
+/* mmap, munmap, mprotect, mremap, madvise and friends.
+ *
+ * Each call first checks everything and reserves memory (vma_reserve, splits), then changes pages and
+ * the array, so that a failure leaves the address space as it was, but for split borders. */
+#include "abi/layout.h"
+#include "libos/base/ckmath.h"
+#include "libos/base/errno.h"
+#include "libos/base/log.h"
+#include "libos/base/panic.h"
+#include "libos/mm/heap.h"
+#include "libos/mm/map.h"
+#include "libos/mm/pages.h"
+#include "libos/mm/uaccess.h"
+#include "libos/mm/window.h"
+
+enum {
+    MAP_SHARED_ = 1, MAP_PRIVATE_ = 2, MAP_TYPE_ = 15, MAP_FIXED_ = 0x10, MAP_ANONYMOUS_ = 0x20,
+    MAP_NORESERVE_ = 0x4000, MAP_LOCKED_ = 0x2000, MAP_STACK_ = 0x20000,
+    MAP_POPULATE_ = 0x8000, MAP_FIXED_NOREPLACE_ = 0x100000,
+};
+enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
+enum {
+    MADV_NORMAL_ = 0, MADV_RANDOM_ = 1, MADV_SEQUENTIAL_ = 2, MADV_WILLNEED_ = 3, MADV_DONTNEED_ = 4,
+    MADV_FREE_ = 8, MADV_REMOVE_ = 9, MADV_DONTFORK_ = 10, MADV_HWPOISON_ = 100,
+};
+
+struct map_request {
+    uintptr_t start, end;
+    int prot, flags;
+    struct file *file;
+    uint64_t offset;
+    enum vma_kind kind;
+};
+
+static bool owned(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = ROUND_DOWN(start, GRANULE_SIZE); a < end; a += GRANULE_SIZE)
+        if (granule_owner(a) != mm)
+            return false;
+    return true;
+}
+
+static int vma_add(struct mm *mm, const struct map_request *q)
+{
+    struct vma *v = new_zero(struct vma);
+    if (!v)
+        return -ENOMEM;
+    *v = (struct vma) {
+        .start = q->start, .end = q->end, .kind = q->kind, .prot = q->prot, .file = q->file,
+        .offset = q->offset, .stack = (q->flags & MAP_STACK_) != 0,
+        .locked = (q->flags & MAP_LOCKED_) != 0, .noreserve = (q->flags & MAP_NORESERVE_) != 0,
+    };
+    if (v->file) {
+        mm_file_ops->get(v->file);
+        struct inode *i = mm_file_ops->inode(v->file);
+        v->unique = q->kind == VMA_FILE && mm_file_ops->immutable(i) ? mm_file_ops->unique(i) : 0;
+    }
+    int r = vma_insert(&mm->vmas, v);
+    if (r < 0) {
+        vma_free(v);
+        return r;
+    }
+    r = q->kind == VMA_SHARED ? 0 : pages_claim(mm, v);
+    if (q->kind == VMA_ANON || q->kind == VMA_SHARED)
+        vma_merge_around(&mm->vmas, q->start, q->end);
+    return r;
+}
+
+int map_anon_locked(struct mm *mm, uintptr_t start, uintptr_t end, int prot)
+{
+    struct map_request q = {.start = start, .end = end, .prot = prot, .kind = VMA_ANON};
+    return vma_add(mm, &q);
+}
+
+/* Takes the mappings away. With keep, pages left over from dead processes stay: a mapping that comes
+ * next may take them over. */
+static int remove_range(struct mm *mm, uintptr_t start, uintptr_t end, bool keep)
+{
+    if (!vma_first(&mm->vmas, start, end))
+        return 0;
+    int r = vma_split(&mm->vmas, start);
+    if (r == 0)
+        r = vma_split(&mm->vmas, end);
+    if (r < 0)
+        return r;
+    struct vma *v;
+    while ((v = vma_first(&mm->vmas, start, end))) {
+        if (v->kind == VMA_SHARED)
+            window_detach(v->start, v->end);
+        else if (v->kind != VMA_STUBS && keep)
+            pages_drop_live(v->start, v->end);
+        else if (v->kind != VMA_STUBS)
+            pages_drop(v->start, v->end);
+        vma_remove_at(&mm->vmas, vma_index(&mm->vmas, v->start));
+    }
+    mm->map_hint = MIN(mm->map_hint, start);
+    return 0;
+}
+
+int unmap_locked(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+    return remove_range(mm, start, end, false);
+}
+
+/* First free range of len bytes in [low, high), or 0. */
+static uintptr_t gap_in(const struct vma_set *s, uintptr_t low, uintptr_t high, size_t len)
+{
+    uintptr_t at = low;
+    for (size_t i = vma_index(s, low); at < high && len <= high - at; i++) {
+        if (i == s->count || s->v[i]->start >= high)
+            return at;
+        if (s->v[i]->start > at && s->v[i]->start - at >= len)
+            return at;
+        at = MAX(at, s->v[i]->end);
+    }
+    return 0;
+}
+
+static uintptr_t find_free(struct mm *mm, size_t len)
+{
+    struct mm_layout lay;
+    mm_layout(mm, &lay);
+    uintptr_t at = gap_in(&mm->vmas, lay.mmap_base, lay.stack_top, len);
+    for (uint32_t r = 1; !at && r < mm->granule_runs; r++) {
+        uintptr_t low = (uintptr_t) mm->granules[r] << GRANULE_SHIFT;
+        at = gap_in(&mm->vmas, low, low + mm->run_length[r] * GRANULE_SIZE, len);
+    }
+    if (at)
+        return at;
+    size_t count = (len + GRANULE_SIZE - 1) / GRANULE_SIZE;
+    if (count == 1)
+        count = 2; /* room for the next ones; never mistaken for a program's first granule */
+    uintptr_t base;
+    if (count > USER_END / GRANULE_SIZE || granule_take(mm, (uint32_t) count, &base) < 0)
+        return 0;
+    return base;
+}
+
+static bool is_free(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+    return owned(mm, start, end) && !vma_first(&mm->vmas, start, end);
+}
+
+static int place(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
+{
+    bool fixed = q->flags & (MAP_FIXED_ | MAP_FIXED_NOREPLACE_);
+    uintptr_t end;
+    if (fixed && (!IS_ALIGNED(addr, PAGE_SIZE) || addr < USER_MIN))
+        return addr < USER_MIN && IS_ALIGNED(addr, PAGE_SIZE) ? -EPERM : -EINVAL;
+    addr = ROUND_DOWN(addr, PAGE_SIZE);
+    bool sane = addr >= USER_MIN && !ck_add(&end, addr, len) && end <= USER_END;
+    if (fixed) {
+        if (!sane || !owned(mm, addr, end)) {
+            log_once(LOG_INFO, "mmap: a fixed address outside the process's granules: ENOMEM");
+            return -ENOMEM;
+        }
+        if ((q->flags & MAP_FIXED_NOREPLACE_) && vma_first(&mm->vmas, addr, end))
+            return -EEXIST;
+    } else if (!sane || !is_free(mm, addr, end)) {
+        addr = find_free(mm, len);
+        if (!addr)
+            return -ENOMEM;
+    }
+    q->start = addr;
+    q->end = addr + len;
+    return 0;
+}
+
+static long map_shared(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
+{
+    uintptr_t home;
+    int r = mm_file_ops->shared_home(mm_file_ops->inode(q->file), q->offset / PAGE_SIZE,
+                                     len / PAGE_SIZE, &home);
+    if (r < 0)
+        return r;
+    bool fixed = q->flags & (MAP_FIXED_ | MAP_FIXED_NOREPLACE_);
+    if ((fixed && addr != home) || vma_first(&mm->vmas, home, home + len)) {
+        log_once(LOG_WARN, "mmap: a second address for a shared object: ENOMEM (docs/limits.md)");
+        return -ENOMEM;
+    }
+    q->start = home;
+    q->end = home + len;
+    q->kind = VMA_SHARED;
+    window_attach(q->start, q->end);
+    r = vma_add(mm, q);
+    return r < 0 ? r : (long) home;
+}
+
+static long map_private(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
+{
+    int r = place(mm, q, addr, len);
+    if (r < 0)
+        return r;
+    r = remove_range(mm, q->start, q->end, true);
+    if (r == 0)
+        r = vma_add(mm, q);
+    if (r == 0 && (q->flags & MAP_POPULATE_) && q->prot)
+        (void) make_live_locked(mm, q->start, q->end); /* a hint, as on Linux */
+    return r < 0 ? r : (long) q->start;
+}
+
+static int check_request(const struct map_request *q, size_t len, bool shared)
+{
+    int type = q->flags & MAP_TYPE_;
+    if (len == 0 || (type != MAP_PRIVATE_ && type != MAP_SHARED_ && type != 3))
+        return -EINVAL;
+    if (!IS_ALIGNED(q->offset, PAGE_SIZE))
+        return -EINVAL;
+    if (len > USER_END)
+        return -ENOMEM;
+    uint64_t end;
+    if (q->file && (ck_add(&end, q->offset, len) || end > (uint64_t) INT64_MAX))
+        return -EOVERFLOW;
+    return q->file ? (mm_file_ops->check)(q->file, q->prot, shared) : 0;
+}
+
+long mm_map(struct mm *mm, uintptr_t addr, size_t len, int prot, int flags, struct file *file,
+            uint64_t offset)
+{
+    struct map_request q = {.prot = prot & 7, .flags = flags, .offset = offset,
+                            .kind = file ? VMA_FILE : VMA_ANON,
+                            .file = flags & MAP_ANONYMOUS_ ? NULL : file};
+    if (flags & MAP_ANONYMOUS_) {
+        q.offset = 0;
+        q.kind = VMA_ANON;
+    }
+    bool shared = (flags & MAP_TYPE_) != MAP_PRIVATE_;
+    int bad = check_request(&q, len, shared);
+    if (bad < 0)
+        return bad;
+    len = ROUND_UP(len, PAGE_SIZE);
+    struct file *anon = NULL;
+    if (shared && !q.file) {
+        anon = mm_anon_shared_file(len);
+        if (!anon)
+            return -ENOMEM;
+        q.file = anon;
+    }
+    mutex_lock(&mm->lock);
+    long r = shared ? map_shared(mm, &q, addr, len) : map_private(mm, &q, addr, len);
+    mutex_unlock(&mm->lock);
+    if (anon)
+        mm_file_ops->put(anon);
+    return r;
+}
+
+int mm_map_stubs(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+    MUTEX_GUARD(&mm->lock);
+    struct map_request q = {.start = start, .end = end, .prot = PROT_R | PROT_X, .kind = VMA_STUBS};
+    return vma_first(&mm->vmas, start, end) ? -EEXIST : vma_add(mm, &q);
+}
+
+static int check_range(uintptr_t addr, size_t len, uintptr_t *ret_end)
+{
+    uintptr_t end;
+    if (!IS_ALIGNED(addr, PAGE_SIZE) || ck_add(&end, addr, len) || end > SHARED_END)
+        return -EINVAL;
+    *ret_end = ROUND_UP(end, PAGE_SIZE);
+    return 0;
+}
+
+int mm_unmap(struct mm *mm, uintptr_t addr, size_t len)
+{
+    uintptr_t end;
+    if (len == 0 || check_range(addr, len, &end) < 0)
+        return -EINVAL;
+    MUTEX_GUARD(&mm->lock);
+    return unmap_locked(mm, addr, end);
+}
+
+/* Is every byte of the range mapped? */
+static bool covered(const struct mm *mm, uintptr_t start, uintptr_t end)
+{
+    while (start < end) {
+        const struct vma *v = vma_find(&mm->vmas, start);
+        if (!v)
+            return false;
+        start = v->end;
+    }
+    return true;
+}
+
+static int may_protect(const struct vma *v, int prot)
+{
+    return v->file ? (mm_file_ops->check)(v->file, prot, v->kind == VMA_SHARED) : 0;
+}
+
+int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot)
+{
+    uintptr_t end;
+    if (check_range(addr, len, &end) < 0)
+        return IS_ALIGNED(addr, PAGE_SIZE) ? -ENOMEM : -EINVAL;
+    MUTEX_GUARD(&mm->lock);
+    if (!covered(mm, addr, end))
+        return -ENOMEM;
+    int r = vma_split(&mm->vmas, addr);
+    if (r == 0)
+        r = vma_split(&mm->vmas, end);
+    for (uintptr_t a = addr; r == 0 && a < end;) {
+        struct vma *v = vma_find(&mm->vmas, a);
+        a = v->end;
+        if (v->prot == prot)
+            continue;
+        r = may_protect(v, prot);
+        if (r < 0)
+            break;
+        v->prot = prot;
+        if (v->kind != VMA_SHARED) {
+            pages_protect(v->start, v->end, prot);
+            r = pages_claim(mm, v);
+        }
+    }
+    vma_merge_around(&mm->vmas, addr, end);
+    return r;
+}
+
+/* ---- mremap ----------------------------------------------------------------------------------- */
+static int copy_pages(struct mm *mm, const struct vma *from, uintptr_t src, uintptr_t dst, size_t len)
+{
+    for (size_t at = 0; at < len; at += PAGE_SIZE) {
+        const struct page_meta *m = page_meta_peek(src + at);
+        if (!m || !m->live)
+            continue;
+        int r = make_live_locked(mm, dst + at, dst + at + PAGE_SIZE);
+        if (r < 0)
+            return r;
+        if (!(m->prot & PROT_R))
+            pages_unseal(src + at, src + at + PAGE_SIZE);
+        pages_unseal(dst + at, dst + at + PAGE_SIZE);
+        memcpy((void *) (dst + at), (const void *) (src + at), PAGE_SIZE);
+        pages_reseal(dst + at, dst + at + PAGE_SIZE, from->prot);
+    }
+    return 0;
+}
+
+static long remap_move(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_len, size_t new_len,
+                       int flags, uintptr_t new_addr)
+{
+    struct map_request q = {
+        .prot = v->prot, .flags = flags & MREMAP_FIXED_ ? MAP_FIXED_ : 0, .file = v->file,
+        .offset = v->offset + (addr - v->start), .kind = v->kind,
+    };
+    if (v->stack)
+        q.flags |= MAP_STACK_;
+    struct vma from = *v;
+    int r = place(mm, &q, new_addr, new_len);
+    if (r == 0)
+        r = unmap_locked(mm, q.start, q.end);
+    if (r == 0)
+        r = vma_add(mm, &q);
+    if (r == 0)
+        r = copy_pages(mm, &from, addr, q.start, MIN(old_len, new_len));
+    if (r == 0 && !(flags & MREMAP_DONTUNMAP_))
+        r = unmap_locked(mm, addr, addr + old_len);
+    else if (r == 0)
+        pages_drop(addr, addr + old_len);
+    return r < 0 ? r : (long) q.start;
+}
+
+static long remap_shared(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_len, size_t new_len)
+{
+    struct map_request q = {.prot = v->prot, .file = v->file, .flags = MAP_SHARED_,
+                            .offset = v->offset + (addr - v->start)};
+    uintptr_t home;
+    int r = mm_file_ops->shared_home(mm_file_ops->inode(v->file), q.offset / PAGE_SIZE,
+                                     new_len / PAGE_SIZE, &home);
+    if (r < 0)
+        return r;
+    mm_file_ops->get(q.file);
+    r = unmap_locked(mm, addr, addr + old_len);
+    long at = r < 0 ? r : map_shared(mm, &q, 0, new_len);
+    mm_file_ops->put(q.file);
+    return at;
+}
+
+static long remap_locked(struct mm *mm, uintptr_t addr, size_t old_len, size_t new_len, int flags,
+                         uintptr_t new_addr)
+{
+    struct vma *v = vma_find(&mm->vmas, addr);
+    if (!v)
+        return -EFAULT;
+    if (old_len > v->end - addr)
+        return -EFAULT;
+    bool moves = flags & (MREMAP_FIXED_ | MREMAP_DONTUNMAP_);
+    if (!moves && new_len <= old_len) {
+        int r = new_len < old_len ? unmap_locked(mm, addr + new_len, addr + old_len) : 0;
+        return r < 0 ? r : (long) addr;
+    }
+    if (v->kind == VMA_SHARED)
+        return moves ? -ENOMEM : remap_shared(mm, v, addr, old_len, new_len);
+    uintptr_t end = addr + new_len;
+    if (!moves && v->end == addr + old_len && end <= USER_END && is_free(mm, v->end, end)) {
+        struct map_request q = {.start = v->end, .end = end, .prot = v->prot, .file = v->file,
+                                .offset = v->offset + (v->end - v->start), .kind = v->kind};
+        int r = vma_add(mm, &q);
+        vma_merge_around(&mm->vmas, addr, end);
+        return r < 0 ? r : (long) addr;
+    }
+    if (!(flags & MREMAP_MAYMOVE_))
+        return -ENOMEM;
+    return remap_move(mm, v, addr, old_len, new_len, flags, new_addr);
+}
+
+long mm_remap(struct mm *mm, uintptr_t addr, size_t old_len, size_t new_len, int flags,
+              uintptr_t new_addr)
+{
+    bool fixed = flags & MREMAP_FIXED_, keep = flags & MREMAP_DONTUNMAP_;
+    if (!IS_ALIGNED(addr, PAGE_SIZE) || (flags & ~7) || new_len == 0 || old_len == 0 ||
+        new_len > USER_END || old_len > USER_END || ((fixed || keep) && !(flags & MREMAP_MAYMOVE_)))
+        return -EINVAL;
+    old_len = ROUND_UP(old_len, PAGE_SIZE);
+    new_len = ROUND_UP(new_len, PAGE_SIZE);
+    if (keep && old_len != new_len)
+        return -EINVAL;
+    if (fixed && (!IS_ALIGNED(new_addr, PAGE_SIZE) ||
+                  (new_addr < addr + old_len && addr < new_addr + new_len)))
+        return -EINVAL;
+    MUTEX_GUARD(&mm->lock);
+    return remap_locked(mm, addr, old_len, new_len, flags, fixed ? new_addr : 0);
+}
+
+/* ---- advice, sync, residency ------------------------------------------------------------------ */
+static void discard(struct vma *v, uintptr_t start, uintptr_t end)
+{
+    if (v->kind == VMA_ANON && (v->prot & PROT_W))
+        pages_zero(start, end);
+    else if (v->kind == VMA_FILE || v->kind == VMA_ANON)
+        pages_drop(start, end);
+}
+
+int mm_advise(struct mm *mm, uintptr_t addr, size_t len, int advice)
+{
+    uintptr_t end;
+    if (check_range(addr, len, &end) < 0 || advice < 0 || advice > 25)
+        return -EINVAL;
+    if (advice == MADV_REMOVE_)
+        return -EOPNOTSUPP;
+    MUTEX_GUARD(&mm->lock);
+    bool hole = !covered(mm, addr, end);
+    for (uintptr_t a = addr; a < end && advice == MADV_DONTNEED_;) {
+        struct vma *v = vma_first(&mm->vmas, a, end);
+        if (!v)
+            break;
+        uintptr_t from = MAX(a, v->start), to = MIN(end, v->end);
+        discard(v, from, to);
+        a = v->end;
+    }
+    return hole ? -ENOMEM : 0;
+}
+
+int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags)
+{
+    uintptr_t end;
+    if (check_range(addr, len, &end) < 0 || (flags & ~7) || (flags & 5) == 5)
+        return -EINVAL;
+    MUTEX_GUARD(&mm->lock);
+    if (!covered(mm, addr, end))
+        return -ENOMEM;
+    for (uintptr_t a = addr; a < end;) {
+        struct vma *v = vma_find(&mm->vmas, a);
+        uintptr_t stop = MIN(end, v->end);
+        if (v->kind == VMA_SHARED && (flags & 4)) {
+            int r = mm_file_ops->sync(mm_file_ops->inode(v->file),
+                                      (v->offset + (a - v->start)) / PAGE_SIZE, (stop - a) / PAGE_SIZE);
+            if (r < 0)
+                return r;
+        }
+        a = stop;
+    }
+    return 0;
+}
+
+int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec)
+{
+    uintptr_t end;
+    if (check_range(addr, len, &end) < 0)
+        return -EINVAL;
+    for (uintptr_t a = addr; a < end; a += PAGE_SIZE, vec.v++) {
+        mutex_lock(&mm->lock);
+        const struct vma *v = vma_find(&mm->vmas, a);
+        const struct page_meta *m = v && v->kind != VMA_SHARED ? page_meta_peek(a) : NULL;
+        uint8_t in = v && (v->kind == VMA_SHARED || (m && (m->live || m->key)));
+        mutex_unlock(&mm->lock);
+        int r = v ? put_user(vec, in) : -ENOMEM;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int mm_lock_range(struct mm *mm, uintptr_t addr, size_t len, bool lock)
+{
+    uintptr_t end, start = ROUND_DOWN(addr, PAGE_SIZE);
+    if (ck_add(&end, addr, len) || end > SHARED_END)
+        return -EINVAL;
+    end = ROUND_UP(end, PAGE_SIZE);
+    MUTEX_GUARD(&mm->lock);
+    if (!covered(mm, start, end))
+        return -ENOMEM;
+    if (vma_split(&mm->vmas, start) < 0 || vma_split(&mm->vmas, end) < 0)
+        return -ENOMEM;
+    for (uintptr_t a = start; a < end;) {
+        struct vma *v = vma_find(&mm->vmas, a);
+        v->locked = lock;
+        if (lock && v->prot && v->kind != VMA_SHARED && make_live_locked(mm, v->start, v->end) < 0)
+            return -ENOMEM;
+        a = v->end;
+    }
+    vma_merge_around(&mm->vmas, start, end);
+    return 0;
+}

@@ -1,0 +1,144 @@
+/* Address spaces as wholes: birth, layout, the break, death. */
+#include "abi/layout.h"
+#include "libos/base/errno.h"
+#include "libos/base/panic.h"
+#include "libos/mm/heap.h"
+#include "libos/mm/map.h"
+#include "libos/mm/mm.h"
+#include "libos/mm/pages.h"
+#include "libos/mm/vma.h"
+#include "libos/task/process.h"
+
+const struct mm_file_ops *mm_file_ops;
+struct file *(*mm_anon_shared_file)(uint64_t size);
+
+/* Offsets in a process's first granule. The stubs of libraries lie in the same granule as their code
+ * or within 2 GiB, because further granules of an mm are used for data first. */
+enum {
+    AT_STUBS = 0x00010000, AT_STUBS_END = 0x00e00000, AT_EXE = 0x01000000, AT_INTERP = 0x07000000,
+    AT_MMAP = 0x07800000, AT_STACK_TOP = 0x0fff0000,
+};
+
+struct mm *current_mm(void)
+{
+    return current()->proc->mm;
+}
+
+struct mm *mm_new(void)
+{
+    struct mm *mm = new_zero(struct mm);
+    if (!mm)
+        return NULL;
+    ref_init(&mm->ref);
+    mutex_init(&mm->lock);
+    if (granule_take(mm, 1, &mm->base) < 0 || !vma_reserve(&mm->vmas, 16)) {
+        granule_give_all(mm);
+        kfree(mm);
+        return NULL;
+    }
+    mm->map_hint = mm->base + AT_MMAP;
+    return mm;
+}
+
+void mm_get(struct mm *mm)
+{
+    ref_get(&mm->ref);
+}
+
+void mm_put(struct mm *mm)
+{
+    if (!ref_put_last(&mm->ref))
+        return;
+    for (size_t i = 0; i < mm->vmas.count; i++) {
+        struct vma *v = mm->vmas.v[i];
+        if (v->kind != VMA_SHARED)
+            pages_retire(v);
+        vma_free(v);
+    }
+    kfree(mm->vmas.v);
+    granule_give_all(mm);
+    kfree(mm);
+}
+
+void mm_layout(struct mm *mm, struct mm_layout *ret)
+{
+    *ret = (struct mm_layout) {
+        .stubs = mm->base + AT_STUBS,
+        .stubs_end = mm->base + AT_STUBS_END,
+        .exe = mm->base + AT_EXE,
+        .interp = mm->base + AT_INTERP,
+        .mmap_base = mm->base + AT_MMAP,
+        .stack_top = mm->base + AT_STACK_TOP,
+    };
+}
+
+int mm_claim_low(struct mm *mm)
+{
+    return granule_take_low(mm);
+}
+
+void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit)
+{
+    MUTEX_GUARD(&mm->lock);
+    mm->brk_start = mm->brk = ROUND_UP(start, PAGE_SIZE);
+    mm->brk_limit = ROUND_DOWN(limit, PAGE_SIZE);
+}
+
+uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk)
+{
+    MUTEX_GUARD(&mm->lock);
+    if (new_brk < mm->brk_start || new_brk > mm->brk_limit)
+        return mm->brk;
+    uintptr_t old_end = ROUND_UP(mm->brk, PAGE_SIZE), new_end = ROUND_UP(new_brk, PAGE_SIZE);
+    if (new_end > old_end) {
+        if (vma_first(&mm->vmas, old_end, new_end) ||
+            map_anon_locked(mm, old_end, new_end, PROT_R | PROT_W) < 0)
+            return mm->brk;
+    } else if (new_end < old_end && unmap_locked(mm, new_end, old_end) < 0) {
+        return mm->brk;
+    }
+    mm->brk = new_brk;
+    return new_brk;
+}
+
+void mm_settle(struct mm *mm)
+{
+    MUTEX_GUARD(&mm->lock);
+    pages_sweep(mm->base, mm->base + GRANULE_SIZE);
+    if (mm->low)
+        pages_sweep(0, GRANULE_SIZE);
+}
+
+void mm_stats(struct mm *mm, struct mm_stats *ret)
+{
+    MUTEX_GUARD(&mm->lock);
+    *ret = (struct mm_stats) {0};
+    for (size_t i = 0; i < mm->vmas.count; i++) {
+        const struct vma *v = mm->vmas.v[i];
+        size_t pages = (v->end - v->start) / PAGE_SIZE;
+        ret->total += pages;
+        ret->resident += v->kind == VMA_SHARED ? pages : pages_count_live(v->start, v->end);
+        ret->shared += v->kind == VMA_SHARED || v->kind == VMA_FILE ? pages : 0;
+        ret->text += v->prot & PROT_X ? pages : 0;
+        ret->data += v->kind == VMA_ANON && (v->prot & PROT_W) ? pages : 0;
+        ret->stack += v->stack ? pages : 0;
+        ret->locked += v->locked ? pages : 0;
+    }
+}
+
+bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret)
+{
+    MUTEX_GUARD(&mm->lock);
+    size_t i = vma_index(&mm->vmas, addr);
+    if (i == mm->vmas.count)
+        return false;
+    const struct vma *v = mm->vmas.v[i];
+    *ret = (struct mm_area) {
+        .start = v->start, .end = v->end, .prot = v->prot, .shared = v->kind == VMA_SHARED,
+        .stack = v->stack, .heap = v->start >= mm->brk_start && v->end <= ROUND_UP(mm->brk, PAGE_SIZE),
+        .offset = v->offset, .file = v->file,
+    };
+    if (v->file)
+        mm_file_ops->get(v->file);
+    return true;
+}

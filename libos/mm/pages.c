@@ -1,0 +1,477 @@
+/* Page states and how they change. See pages.h for the states and invariants; changes of permission are
+ * batched into runs of pages that have the same permission now, because each run costs one leaf (and
+ * one mprotect or host call). */
+#include "abi/layout.h"
+#include "libos/base/errno.h"
+#include "libos/base/panic.h"
+#include "libos/base/string.h"
+#include "libos/mm/epc.h"
+#include "libos/mm/heap.h"
+#include "libos/mm/pages.h"
+#include "libos/mm/vma.h"
+
+#define CHUNK_PAGES 512u
+#define CHUNK_SIZE  (CHUNK_PAGES * PAGE_SIZE)
+#define CHUNKS      (USER_END / CHUNK_SIZE)
+#define KEEP_STALE  64u /* read-write pages kept per mapping of a dead process */
+
+struct chunk {
+    uint32_t left_over; /* committed, not live, with access */
+    struct page_meta meta[CHUNK_PAGES];
+};
+
+static struct chunk **chunk_table[CHUNKS / 512 + 1]; /* two levels */
+size_t pages_live_total, pages_live_limit = SIZE_MAX;
+void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr);
+
+static struct chunk *chunk_at(uintptr_t addr, bool create)
+{
+    size_t n = addr / CHUNK_SIZE;
+    check(addr < USER_END);
+    struct chunk ***slot = &chunk_table[n / 512];
+    if (!*slot) {
+        struct chunk **level = create ? kzalloc(512 * sizeof(struct chunk *)) : NULL;
+        if (!level)
+            return NULL;
+        struct chunk **none = NULL;
+        if (!__atomic_compare_exchange_n(slot, &none, level, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE))
+            kfree(level);
+    }
+    struct chunk **c = &(*slot)[n % 512];
+    if (!*c && create)
+        *c = kzalloc(sizeof **c);
+    return *c;
+}
+
+static struct page_meta *meta_in(struct chunk *c, uintptr_t addr)
+{
+    return &c->meta[addr / PAGE_SIZE % CHUNK_PAGES];
+}
+
+struct page_meta *page_meta_peek(uintptr_t addr)
+{
+    struct chunk *c = chunk_at(addr, false);
+    return c ? meta_in(c, addr) : NULL;
+}
+
+/* The end of the part of [addr, end) that lies in addr's chunk. */
+static uintptr_t chunk_end(uintptr_t addr, uintptr_t end)
+{
+    uintptr_t limit = ROUND_DOWN(addr, (uintptr_t) CHUNK_SIZE) + CHUNK_SIZE;
+    return MIN(limit, end);
+}
+
+static bool left_over(const struct page_meta *m)
+{
+    return m->committed && !m->live && m->prot && m->key != PAGE_KEY_STUB;
+}
+
+static void set_live(struct chunk *c, struct page_meta *m, bool live)
+{
+    c->left_over -= left_over(m);
+    if (m->live != live)
+        __atomic_fetch_add(&pages_live_total, live ? 1 : (size_t) -1, __ATOMIC_RELAXED);
+    m->live = live;
+    c->left_over += left_over(m);
+}
+
+static void set_prot(struct chunk *c, struct page_meta *m, int prot)
+{
+    c->left_over -= left_over(m);
+    m->prot = (uint8_t) prot;
+    c->left_over += left_over(m);
+}
+
+#define ADD_WRITE (-2) /* as it is, and writable */
+
+/* Brings pages [start, end) of one chunk, all of permission `from`, to `to`. */
+static void change_run(struct chunk *c, uintptr_t start, uintptr_t end, int from, int to)
+{
+    to = to == ADD_WRITE ? from | PROT_R | PROT_W : to;
+    if (start == end || from == to)
+        return;
+    epc_protect(start, (end - start) / PAGE_SIZE, from, to);
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE)
+        set_prot(c, meta_in(c, a), to);
+}
+
+typedef bool want_fn(const struct page_meta *m);
+
+static bool want_live(const struct page_meta *m)
+{
+    return m->live;
+}
+static bool want_any(const struct page_meta *m)
+{
+    return (m->live && m->key != PAGE_KEY_STUB) || left_over(m);
+}
+static bool want_any_live(const struct page_meta *m)
+{
+    return m->live && m->key != PAGE_KEY_STUB;
+}
+static bool want_dead(const struct page_meta *m)
+{
+    return left_over(m);
+}
+
+static bool want_stale(const struct page_meta *m)
+{
+    return left_over(m) && !m->key;
+}
+
+/* Sets the permission of all pages in the range that fn wants. */
+static void set_range_prot(uintptr_t start, uintptr_t end, int prot, want_fn *fn)
+{
+    for (uintptr_t a = start; a < end;) {
+        uintptr_t stop = chunk_end(a, end);
+        struct chunk *c = chunk_at(a, false);
+        uintptr_t run = a;
+        int from = -1;
+        for (; c && a < stop; a += PAGE_SIZE) {
+            struct page_meta *m = meta_in(c, a);
+            int now = m->committed && fn(m) ? m->prot : -1;
+            if (now == from)
+                continue;
+            if (from >= 0)
+                change_run(c, run, a, from, prot);
+            run = a;
+            from = now;
+        }
+        if (c && from >= 0)
+            change_run(c, run, stop, from, prot);
+        a = stop;
+    }
+}
+
+/* Commits what is absent in the range (inside one chunk). */
+static int commit_range(struct chunk *c, uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = start; a < end;) {
+        if (meta_in(c, a)->committed) {
+            a += PAGE_SIZE;
+            continue;
+        }
+        uintptr_t run = a;
+        while (a < end && !meta_in(c, a)->committed)
+            a += PAGE_SIZE;
+        if (epc_commit(run, (a - run) / PAGE_SIZE) < 0)
+            return -ENOMEM;
+        for (uintptr_t p = run; p < a; p += PAGE_SIZE)
+            *meta_in(c, p) = (struct page_meta) {.committed = true, .prot = PROT_R | PROT_W};
+    }
+    return 0;
+}
+
+static bool room_for(size_t pages)
+{
+    return __atomic_load_n(&pages_live_total, __ATOMIC_RELAXED) + pages <= pages_live_limit;
+}
+
+static bool want_not_live(const struct page_meta *m)
+{
+    return !m->live;
+}
+
+/* Removes content of left-over pages that a mapping does not want: KEPT content goes. */
+static void forget_kept(struct chunk *c, uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        struct page_meta *m = meta_in(c, a);
+        if (m->live || !m->key || m->key == PAGE_KEY_STUB)
+            continue;
+        check(m->prot & PROT_W);
+        memset((void *) a, 0, PAGE_SIZE);
+        m->key = 0;
+    }
+}
+
+/* All not-live pages of the range become committed, RW, zero. */
+static int make_blank(struct chunk *c, uintptr_t start, uintptr_t end)
+{
+    int r = commit_range(c, start, end);
+    if (r < 0)
+        return r;
+    set_range_prot(start, end, PROT_R | PROT_W, want_not_live);
+    forget_kept(c, start, end);
+    return 0;
+}
+
+int pages_populate_anon(uintptr_t start, uintptr_t end, int prot)
+{
+    if (!room_for((end - start) / PAGE_SIZE))
+        return -ENOMEM;
+    for (uintptr_t a = start; a < end;) {
+        uintptr_t stop = chunk_end(a, end);
+        struct chunk *c = chunk_at(a, true);
+        int r = c ? make_blank(c, a, stop) : -ENOMEM;
+        if (r < 0)
+            return r;
+        for (uintptr_t p = a; p < stop; p += PAGE_SIZE)
+            set_live(c, meta_in(c, p), true);
+        a = stop;
+    }
+    set_range_prot(start, end, prot, want_live);
+    return 0;
+}
+
+static uint64_t file_index(const struct vma *v, uintptr_t addr)
+{
+    return (v->offset + (addr - v->start)) / PAGE_SIZE;
+}
+
+/* Identity of a file page's content; patched code differs from plain content. */
+static uint64_t key_of(const struct vma *v, uintptr_t addr)
+{
+    if (!v->unique)
+        return 0;
+    uint64_t patched = (v->prot & PROT_X) != 0;
+    return (v->unique << 33 | file_index(v, addr) << 1 | patched) + 1;
+}
+
+static int fill_page(struct mm *mm, const struct vma *v, struct chunk *c, uintptr_t addr)
+{
+    struct inode *inode = mm_file_ops->inode(v->file);
+    uint64_t index = file_index(v, addr);
+    int r = mm_file_ops->read_page(inode, index, (void *) addr);
+    if (r < 0)
+        return r;
+    if ((v->prot & PROT_X) && mm_exec_page_hook)
+        mm_exec_page_hook(mm, inode, index, addr);
+    struct page_meta *m = meta_in(c, addr);
+    set_live(c, m, true);
+    m->key = v->prot & PROT_W ? 0 : key_of(v, addr);
+    return 0;
+}
+
+int pages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
+{
+    if (!room_for((end - start) / PAGE_SIZE))
+        return -ENOMEM;
+    int r = 0;
+    uintptr_t a = start;
+    while (a < end && r == 0) {
+        uintptr_t stop = chunk_end(a, end);
+        struct chunk *c = chunk_at(a, true);
+        r = c ? make_blank(c, a, stop) : -ENOMEM;
+        for (; a < stop && r == 0; a += PAGE_SIZE)
+            if (!meta_in(c, a)->live)
+                r = fill_page(mm, v, c, a);
+        if (r < 0)
+            set_range_prot(start, stop, 0, want_stale); /* blank pages again without access */
+    }
+    set_range_prot(start, end, v->prot, want_live);
+    struct page_meta *first = page_meta_peek(start);
+    return first && first->live ? 0 : r;
+}
+
+int pages_populate_stubs(uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        struct chunk *c = chunk_at(a, true);
+        if (!c)
+            return -ENOMEM;
+        struct page_meta *m = meta_in(c, a);
+        if (m->key == PAGE_KEY_STUB) {
+            set_live(c, m, true);
+            continue;
+        }
+        int r = pages_populate_anon(a, a + PAGE_SIZE, PROT_R | PROT_X);
+        if (r < 0)
+            return r;
+        m->key = PAGE_KEY_STUB;
+    }
+    return 0;
+}
+
+void pages_protect(uintptr_t start, uintptr_t end, int prot)
+{
+    if (prot & PROT_W)
+        for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+            struct page_meta *m = page_meta_peek(a);
+            if (m && m->live && m->key != PAGE_KEY_STUB)
+                m->key = 0;
+        }
+    set_range_prot(start, end, prot, want_live);
+}
+
+/* Zeroes the pages that fn wants and takes them out of use: FREE. */
+static void free_range(uintptr_t start, uintptr_t end, want_fn *fn)
+{
+    set_range_prot(start, end, ADD_WRITE, fn);
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        struct chunk *c = chunk_at(a, false);
+        if (!c) {
+            a = chunk_end(a, end) - PAGE_SIZE;
+            continue;
+        }
+        struct page_meta *m = meta_in(c, a);
+        if (!m->committed || !fn(m))
+            continue;
+        if (m->live || m->key)
+            memset((void *) a, 0, PAGE_SIZE);
+        m->key = 0;
+    }
+    set_range_prot(start, end, 0, fn);
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        struct chunk *c = chunk_at(a, false);
+        if (!c)
+            a = chunk_end(a, end) - PAGE_SIZE;
+        else if (meta_in(c, a)->live && meta_in(c, a)->prot == 0 && fn(meta_in(c, a)))
+            set_live(c, meta_in(c, a), false);
+    }
+}
+
+void pages_drop(uintptr_t start, uintptr_t end)
+{
+    free_range(start, end, want_any);
+}
+
+void pages_drop_live(uintptr_t start, uintptr_t end)
+{
+    free_range(start, end, want_any_live);
+}
+
+void pages_zero(uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        const struct page_meta *m = page_meta_peek(a);
+        if (m && m->live)
+            memset((void *) a, 0, PAGE_SIZE);
+    }
+}
+
+/* Does the left-over page fit the mapping as it is? */
+static bool fits(const struct vma *v, uintptr_t addr, const struct page_meta *m)
+{
+    if (m->key)
+        return v->kind == VMA_FILE && !(v->prot & PROT_W) && (m->prot & v->prot) == v->prot &&
+               m->key == key_of(v, addr);
+    return (v->kind == VMA_ANON || v->kind == VMA_FILE) && m->prot == (PROT_R | PROT_W) &&
+           v->prot == (PROT_R | PROT_W);
+}
+
+static int claim_page(struct mm *mm, const struct vma *v, struct chunk *c, uintptr_t addr)
+{
+    struct page_meta *m = meta_in(c, addr);
+    if (m->key || v->kind == VMA_ANON) {
+        set_live(c, m, true);
+        return 0;
+    }
+    int r = fill_page(mm, v, c, addr);
+    return r == -ENXIO ? 0 : r; /* beyond the end of the file: left for the fault, or the sweep */
+}
+
+/* A read-only view of a file over kept code of the same file: the loader maps a library whole and then
+ * covers it segment by segment. The page may wait for that; its content is the file's but for patched
+ * sites. */
+static bool waits(const struct vma *v, uintptr_t addr, const struct page_meta *m)
+{
+    return m->key && v->kind == VMA_FILE && v->prot == PROT_R && v->unique &&
+           (m->prot & (PROT_R | PROT_W)) == PROT_R && ((m->key - 1) | 1) == ((key_of(v, addr) - 1) | 1);
+}
+
+static int claim_chunk(struct mm *mm, const struct vma *v, struct chunk *c, uintptr_t start,
+                       uintptr_t end)
+{
+    uintptr_t run = start; /* [run, a): nothing to keep */
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        const struct page_meta *m = meta_in(c, a);
+        bool ours = left_over(m) && fits(v, a, m);
+        if (!ours && !(left_over(m) && waits(v, a, m)))
+            continue;
+        free_range(run, a, want_dead);
+        run = a + PAGE_SIZE;
+        int r = ours ? claim_page(mm, v, c, a) : 0;
+        if (r < 0)
+            return r;
+    }
+    free_range(run, end, want_dead);
+    return 0;
+}
+
+int pages_claim(struct mm *mm, const struct vma *v)
+{
+    for (uintptr_t a = v->start; a < v->end;) {
+        uintptr_t stop = chunk_end(a, v->end);
+        struct chunk *c = chunk_at(a, false);
+        int r = c && c->left_over > 0 ? claim_chunk(mm, v, c, a, stop) : 0;
+        if (r < 0)
+            return r;
+        a = stop;
+    }
+    return 0;
+}
+
+static void retire_page(const struct vma *v, struct chunk *c, uintptr_t a, uint32_t *kept)
+{
+    struct page_meta *m = meta_in(c, a);
+    if (!m->live)
+        return;
+    bool file_content = m->key && !(m->prot & PROT_W) && v->unique;
+    if (file_content || v->kind == VMA_STUBS) {
+        set_live(c, m, false);
+        return;
+    }
+    if (*kept < KEEP_STALE && m->prot == (PROT_R | PROT_W)) {
+        memset((void *) a, 0, PAGE_SIZE);
+        m->key = 0;
+        set_live(c, m, false);
+        (*kept)++;
+    }
+}
+
+static bool want_written(const struct page_meta *m)
+{
+    return m->live && !m->key && m->prot != (PROT_R | PROT_W);
+}
+
+void pages_retire(const struct vma *v)
+{
+    uint32_t kept = 0;
+    set_range_prot(v->start, v->end, PROT_R | PROT_W, want_written);
+    /* from the end: the used part of a stack */
+    for (uintptr_t a = v->end; a > v->start;) {
+        a -= PAGE_SIZE;
+        struct chunk *c = chunk_at(a, false);
+        if (c)
+            retire_page(v, c, a, &kept);
+        else
+            a = MAX(ROUND_DOWN(a, (uintptr_t) CHUNK_SIZE), v->start);
+    }
+    free_range(v->start, v->end, want_any_live);
+}
+
+void pages_sweep(uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = start; a < end;) {
+        uintptr_t stop = chunk_end(a, end);
+        struct chunk *c = chunk_at(a, false);
+        if (c && c->left_over > 0)
+            set_range_prot(a, stop, 0, want_stale);
+        a = stop;
+    }
+}
+
+size_t pages_count_live(uintptr_t start, uintptr_t end)
+{
+    size_t n = 0;
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        struct chunk *c = chunk_at(a, false);
+        if (!c)
+            a = chunk_end(a, end) - PAGE_SIZE;
+        else
+            n += meta_in(c, a)->live;
+    }
+    return n;
+}
+
+void pages_unseal(uintptr_t start, uintptr_t end)
+{
+    set_range_prot(start, end, PROT_R | PROT_W, want_live);
+}
+
+void pages_reseal(uintptr_t start, uintptr_t end, int prot)
+{
+    set_range_prot(start, end, prot, want_live);
+}

@@ -1,0 +1,48 @@
+/* Page states. Private to mm: every function runs with the owner mm's lock held on a page-aligned
+ * range inside the owner's granules.
+ *
+ * A page is ABSENT (not committed), FREE (committed, no access, zero), LIVE (belongs to a mapping), or
+ * left over from a dead process with its permissions: KEPT (read-only content of an immutable file,
+ * named by key) or STALE (read-write, zero). Left-over pages are what makes the next start of the same
+ * program cheap: pages_claim takes over what fits and takes access away from what does not.
+ * Invariants: a committed page that is neither LIVE nor KEPT is zero; FREE pages have no access; kept
+ * content is never writable.
+ */
+#ifndef MM_PAGES_H
+#define MM_PAGES_H
+#include "libos/base/types.h"
+#include "libos/mm/mm.h"
+
+struct page_meta {
+    uint64_t key;        /* KEPT or LIVE file page: identity of the content; 0: none */
+    uint8_t prot;        /* what the EPCM allows now */
+    bool committed, live;
+};
+
+struct vma;
+#define PAGE_KEY_STUB (~0ull) /* patch stubs: never dropped */
+
+/* NULL if the page was never touched. */
+struct page_meta *page_meta_peek(uintptr_t addr);
+must_check int pages_populate_anon(uintptr_t start, uintptr_t end, int prot);
+/* Fills from file page `index` on. Pages beyond the end of the file: -ENXIO if the first one is. */
+must_check int pages_populate_file(struct mm *mm, const struct vma *vma, uintptr_t start,
+                                   uintptr_t end);
+must_check int pages_populate_stubs(uintptr_t start, uintptr_t end);
+void pages_protect(uintptr_t start, uintptr_t end, int prot); /* LIVE pages */
+void pages_drop(uintptr_t start, uintptr_t end);  /* LIVE and left over -> FREE */
+void pages_drop_live(uintptr_t start, uintptr_t end); /* LIVE -> FREE */
+void pages_zero(uintptr_t start, uintptr_t end);  /* LIVE anonymous pages -> zero, still LIVE */
+/* A new mapping covers the range: take over or drop what is left there. */
+must_check int pages_claim(struct mm *mm, const struct vma *vma);
+/* The process is gone: LIVE -> KEPT, STALE or FREE. */
+void pages_retire(const struct vma *vma);
+/* What was left over and no mapping covers loses its access (after exec). */
+void pages_sweep(uintptr_t start, uintptr_t end);
+size_t pages_count_live(uintptr_t start, uintptr_t end);
+/* Makes LIVE pages writable for the kernel for a moment; pages_reseal puts prot back. */
+void pages_unseal(uintptr_t start, uintptr_t end);
+void pages_reseal(uintptr_t start, uintptr_t end, int prot);
+
+extern size_t pages_live_total, pages_live_limit; /* all processes together */
+#endif

@@ -1,0 +1,122 @@
+/* The sorted array of mappings. Neighbours of the same kind that continue each other are merged, so
+ * that growing heaps stay one entry. */
+#include "libos/base/errno.h"
+#include "libos/base/panic.h"
+#include "libos/mm/heap.h"
+#include "libos/mm/vma.h"
+
+size_t vma_index(const struct vma_set *s, uintptr_t addr)
+{
+    size_t lo = 0, hi = s->count;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->v[mid]->end > addr)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+struct vma *vma_first(const struct vma_set *s, uintptr_t start, uintptr_t end)
+{
+    size_t i = vma_index(s, start);
+    return i < s->count && s->v[i]->start < end ? s->v[i] : NULL;
+}
+
+struct vma *vma_find(const struct vma_set *s, uintptr_t addr)
+{
+    return vma_first(s, addr, addr + 1);
+}
+
+bool vma_reserve(struct vma_set *s, size_t more)
+{
+    if (s->count + more <= s->cap)
+        return true;
+    size_t cap = MAX(s->cap * 2, s->count + more + 16);
+    struct vma **v = krealloc(s->v, cap * sizeof(struct vma *));
+    if (!v)
+        return false;
+    s->v = v;
+    s->cap = cap;
+    return true;
+}
+
+void vma_free(struct vma *v)
+{
+    if (v->file)
+        mm_file_ops->put(v->file);
+    kfree(v);
+}
+
+static bool joins(const struct vma *a, const struct vma *b)
+{
+    if (a->end != b->start || a->kind != b->kind || a->prot != b->prot || a->file != b->file ||
+        a->stack != b->stack || a->locked != b->locked || a->noreserve != b->noreserve)
+        return false;
+    return a->kind == VMA_ANON || (a->kind != VMA_STUBS && a->offset + (a->end - a->start) == b->offset);
+}
+
+static void remove_index(struct vma_set *s, size_t i)
+{
+    memmove(&s->v[i], &s->v[i + 1], (s->count - i - 1) * sizeof s->v[0]);
+    s->count--;
+}
+
+void vma_remove_at(struct vma_set *s, size_t i)
+{
+    struct vma *v = s->v[i];
+    remove_index(s, i);
+    vma_free(v);
+}
+
+static void merge_at(struct vma_set *s, size_t i) /* i with i + 1 */
+{
+    if (i + 1 >= s->count || !joins(s->v[i], s->v[i + 1]))
+        return;
+    s->v[i]->end = s->v[i + 1]->end;
+    vma_remove_at(s, i + 1);
+}
+
+void vma_merge_around(struct vma_set *s, uintptr_t start, uintptr_t end)
+{
+    size_t i = vma_index(s, start);
+    i = i > 0 ? i - 1 : 0;
+    while (i + 1 < s->count && s->v[i]->start < end) {
+        size_t before = s->count;
+        merge_at(s, i);
+        if (s->count == before)
+            i++;
+    }
+}
+
+int vma_insert(struct vma_set *s, struct vma *v)
+{
+    if (!vma_reserve(s, 1))
+        return -ENOMEM;
+    size_t i = vma_index(s, v->start);
+    check(i == s->count || s->v[i]->start >= v->end);
+    memmove(&s->v[i + 1], &s->v[i], (s->count - i) * sizeof s->v[0]);
+    s->v[i] = v;
+    s->count++;
+    return 0;
+}
+
+int vma_split(struct vma_set *s, uintptr_t addr)
+{
+    struct vma *v = vma_find(s, addr);
+    if (!v || v->start == addr)
+        return 0;
+    struct vma *tail = new_zero(struct vma);
+    if (!tail || !vma_reserve(s, 1)) {
+        kfree(tail);
+        return -ENOMEM;
+    }
+    *tail = *v;
+    tail->start = addr;
+    tail->offset = v->offset + (addr - v->start);
+    if (tail->file)
+        mm_file_ops->get(tail->file);
+    v->end = addr;
+    return vma_insert(s, tail);
+}

@@ -1,0 +1,11 @@
+/* The shared window, private to mm: who maps it is in each mm's mappings; here is what is handed out. */
+#ifndef MM_WINDOW_H
+#define MM_WINDOW_H
+#include "libos/base/types.h"
+
+void window_attach(uintptr_t start, uintptr_t end);
+void window_detach(uintptr_t start, uintptr_t end);
+/* Pages every process may read (the vDSO); prot as in the EPCM. */
+must_check int window_global(uintptr_t addr, uint64_t pages, int prot);
+bool window_is_global(uintptr_t start, uintptr_t end);
+#endif
