@@ -7,6 +7,9 @@
  */
 #ifndef TASK_PROCESS_H
 #define TASK_PROCESS_H
+#include "libos/base/errno.h"
+#include "libos/base/log.h"
+#include "libos/base/string.h"
 #include "libos/task/thread.h"
 #include "libos/task/mutex.h"
 #include "libos/task/clock.h"
@@ -17,7 +20,17 @@ struct fs_ctx;
 struct file;
 struct sighand;
 
+struct tty;
+struct itimers;
+struct linux_siginfo;
+
 enum process_state { PROCESS_LIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
+
+/* Signals sent and not yet taken; signal.h. Under proc->lock, the threads' sets too. */
+struct sigpending {
+    uint64_t set; /* bit n - 1: signal n */
+    struct list queue;
+};
 
 #define PID_MAX       32768
 #define RLIMIT_COUNT  16
@@ -43,31 +56,40 @@ struct process {
     struct process *parent;
     struct list children, sibling; /* child list of the parent */
     int pgid, sid;
-    struct list table_link;
+    struct list group_link;        /* members of the process group */
+    bool adopted;                  /* by pid 1, which never sees it and reaps it at once */
     struct waitq child_wait;       /* parents sleep here for their children */
 
     /* threads: lock */
     struct list threads;
     int thread_count;
     struct thread *leader;
-    bool exiting;                  /* exit_group, fatal signal or exec in progress */
-    bool exec_in_progress;
+    bool exiting;                  /* exit_group, fatal signal or the last thread left */
+    bool exec_in_progress;         /* all threads but exec_thread have to go */
+    struct thread *exec_thread;
+    struct sighand *exec_sighand;  /* between process_exec_begin and _commit */
+    struct fdtable *exec_files;
     struct waitq thread_wait;      /* exec waits here for the others to go */
 
     struct mm *mm;
     struct fdtable *files;
+    bool files_shared;             /* CLONE_FILES was used: exec takes a copy */
     struct fs_ctx *fs;
-    struct sighand *sighand;       /* dispositions and shared pending; signal.c */
+    struct sighand *sighand;       /* dispositions; signal.h */
+    struct sigpending pending;     /* to the process, any thread may take them */
+    uint32_t queued_signals;       /* entries in all queues; RLIMIT_SIGPENDING */
+    struct waitq signal_wait;      /* signalfd: something was sent */
+    struct waitq stop_wait;        /* stopped threads sleep here */
     struct file *exe;              /* /proc/self/exe */
 
     int exit_code;                 /* wait status: (code << 8) or signal (| 0x80 core) */
     int exit_signal;
     int pdeath_signal;
     bool dumpable, child_subreaper, did_exec;
-    bool stopped, continued, stop_reported;
+    bool stopped, continued, stop_reported; /* lock; the last two: what wait has still to see */
+    bool tell_continued;           /* a thread on its way out of the stop tells the parent */
     int stop_signal;
-    struct process *vfork_parent;  /* to be woken at exec or exit */
-    struct waitq vfork_wait;
+    struct waitq vfork_wait;       /* the parent, until vfork_done: exec or exit */
     bool vfork_done;
 
     struct rlimit_pair rlimits[RLIMIT_COUNT];
@@ -77,8 +99,9 @@ struct process {
     int64_t start_ns;
     int64_t dead_utime_ns, dead_stime_ns;     /* of threads that are gone */
     int64_t child_utime_ns, child_stime_ns;   /* of children waited for */
-    struct list posix_timers;
-    void *itimers;
+    struct list posix_timers;                 /* lock; posix_timer.c */
+    int next_timer_id;
+    struct itimers *itimers;                  /* NULL: never used; itimer.c */
     struct tty *tty;               /* controlling terminal */
     int nice;
     uint32_t personality;
@@ -90,7 +113,20 @@ static inline struct process *current_process(void)
 }
 
 struct process *process_lookup_get(int pid); /* a new reference, or NULL; zombies are found too */
-struct thread *thread_lookup_get(int tid);
+struct process *process_next_get(int pid);   /* the first with this pid or a higher one */
+/* The thread and its process, both with a new reference; NULL if it is gone. A thread's proc pointer
+ * alone is good only while the thread lives. */
+struct thread *thread_lookup_get(int tid, struct process **ret_proc);
+/* The same for a thread of p: true for the n-th (0, 1, ...) in order of age; for /proc/PID/task. */
+struct thread *process_thread_get(struct process *p, unsigned n);
+/* Shared objects of a process that may be exiting: a new reference or NULL. */
+struct mm *process_mm_get(struct process *p);
+struct fdtable *process_files_get(struct process *p);
+struct fs_ctx *process_fs_get(struct process *p);
+struct file *process_exe_get(struct process *p);
+void process_cred(struct process *p, struct cred *ret);
+int process_parent_pid(struct process *p);
+char process_state_letter(struct process *p); /* R S T Z as in /proc/PID/stat */
 void process_get(struct process *p);
 void process_put(struct process *p);
 /* Calls fn for each process in pid order until it returns non-zero; the table is locked: do not sleep. */
@@ -102,23 +138,53 @@ struct spawn_params {
     const char *path;
     const char *const *argv, *const *envp; /* kernel strings, NULL terminated */
 };
-/* The first process; boot only. */
+/* What processes need of the layers above; one constant table, in boot/process_hooks.c. */
+struct process_hooks {
+    struct fdtable *(*files_new)(void);
+    struct fdtable *(*files_dup)(struct fdtable *t);
+    void (*files_get)(struct fdtable *t);
+    void (*files_put)(struct fdtable *t);
+    void (*files_close_on_exec)(struct fdtable *t);
+    struct fs_ctx *(*fs_new)(void);
+    struct fs_ctx *(*fs_dup)(struct fs_ctx *c);
+    void (*fs_get)(struct fs_ctx *c);
+    void (*fs_put)(struct fs_ctx *c);
+    void (*file_get)(struct file *f);
+    void (*file_put)(struct file *f);
+    /* In the first process's own context: opens the standard descriptors, loads the program and ends
+     * in process_exec_commit. -errno: the program cannot be started. */
+    int (*load_init)(const struct spawn_params *params);
+    /* Runs the system call frame->orig_rax with the frame's arguments once more; its result. */
+    long (*syscall_again)(struct user_frame *frame);
+    /* An open pidfd for p in the calling process; -errno. */
+    int (*pidfd_open)(struct process *p);
+};
+extern const struct process_hooks process_hooks;
+
+/* The first process, pid 1: becomes params->path. Boot only; params must live until init has exited.
+ * Pid 1 is the program itself. When it exits, every other process is killed, then
+ * process_init_exited is called. Orphans become its children by getppid(), but it never sees them in
+ * wait and they are reaped at once, unless it made itself a child subreaper. */
 must_check int process_spawn_init(const struct spawn_params *params);
 /* When init exits: the enclave's exit status (128 + n if killed). Installed by boot. */
 extern void (*process_init_exited)(int wait_status);
 
 /* Ends the calling thread / the whole process. Called from system calls and signal delivery. */
-noreturn_fn void process_exit_thread(int code);
+noreturn_fn void process_exit_thread(int code); /* 0..255 */
 noreturn_fn void process_exit_group(int wait_status);
 
-/* Signals, as other subsystems send them. */
+/* Signals, as other subsystems send them; more in signal.h. */
 void signal_send_process(struct process *p, int sig);       /* from the kernel (SI_KERNEL) */
 void signal_send_pgrp(int pgid, int sig);
 /* A synchronous fault of the calling thread; forced: if blocked or ignored, the process dies. */
 void signal_fault(int sig, int code, uaddr_t addr, int trapno, uint64_t error_code);
+/* A signal the host forwards: to the terminal's foreground group, else to pid 1's group. */
+void signal_from_host(int sig);
+extern int (*signal_foreground_pgid)(void); /* installed by the terminal driver; 0: none */
 
-/* Before the return to user mode with work pending: delivers signals, exits, reschedules. Called by
- * arch with the thread's frame complete. syscall_result: true if frame->rax holds a result that may
- * be one of the -ERESTART* codes (frame->orig_rax the number). */
+/* Before the return to user mode with work pending: delivers signals, exits, reschedules, and runs a
+ * system call again that has to be restarted. Called with the thread's frame complete whenever work
+ * is set or a system call returned one of the -ERESTART* codes. from_syscall: frame->rax holds a
+ * system call's result (frame->orig_rax its number). Afterwards frame->full says how to go back. */
 void thread_user_work(struct user_frame *frame, bool from_syscall);
 #endif

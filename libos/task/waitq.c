@@ -22,9 +22,13 @@ void waiter_init(struct waiter *w)
 
 void waitq_add(struct waitq *q, struct waiter *w)
 {
-    SPIN_GUARD(&q->lock);
+    spin_lock(&q->lock);
     w->queue = q;
     list_add_tail(&q->waiters, &w->link);
+    spin_unlock(&q->lock);
+    /* The caller looks at its condition next; a waker stores that first and then looks here. Without
+     * a full fence on both sides each may miss the other's store. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 void waitq_del(struct waiter *w)
@@ -39,6 +43,7 @@ void waitq_del(struct waiter *w)
 
 bool waitq_empty(const struct waitq *q)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with waitq_add */
     return __atomic_load_n(&q->waiters.next, __ATOMIC_SEQ_CST) == &q->waiters;
 }
 

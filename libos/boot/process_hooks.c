@@ -1,0 +1,33 @@
+/* What processes need of files and exec, which lie above them. */
+#include "libos/boot/load_init.h"
+#include "libos/sys/dispatch.h"
+#include "libos/task/process.h"
+#include "libos/vfs/vfs.h"
+
+static long syscall_again(struct user_frame *f)
+{
+    syscall_run(f);
+    return (long) f->rax;
+}
+
+static int pidfd_unsupported(struct process *p)
+{
+    return -ENOSYS;
+}
+
+const struct process_hooks process_hooks = {
+    .files_new = fdtable_new,
+    .files_dup = fdtable_dup,
+    .files_get = fdtable_get,
+    .files_put = fdtable_put,
+    .files_close_on_exec = fdtable_close_on_exec,
+    .fs_new = fs_ctx_new,
+    .fs_dup = fs_ctx_dup,
+    .fs_get = fs_ctx_get,
+    .fs_put = fs_ctx_put,
+    .file_get = file_get,
+    .file_put = file_put,
+    .load_init = boot_load_init,
+    .syscall_again = syscall_again,
+    .pidfd_open = pidfd_unsupported,
+};

@@ -1,0 +1,14 @@
+/* exit, exit_group */
+#include "abi/linux/wait.h"
+#include "libos/sys/syscall.h"
+#include "libos/task/process.h"
+
+SYSCALL(exit, int, code)
+{
+    process_exit_thread(code & 0xff);
+}
+
+SYSCALL(exit_group, int, code)
+{
+    process_exit_group(WAIT_STATUS_EXIT(code));
+}

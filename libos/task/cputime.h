@@ -1,0 +1,12 @@
+/* CPU time used by threads and processes. */
+#ifndef TASK_CPUTIME_H
+#define TASK_CPUTIME_H
+#include "libos/task/process.h"
+
+struct cputime {
+    int64_t user_ns, system_ns;
+};
+struct cputime thread_cputime(const struct thread *t); /* up to now if it runs */
+struct cputime process_cputime(struct process *p);     /* all threads, also those that are gone */
+struct cputime process_cputime_locked(struct process *p); /* p->lock held */
+#endif

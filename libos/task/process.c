@@ -1,0 +1,338 @@
+/* The process table and the memory of processes.
+ *
+ * Numbers 1 .. PID_MAX - 1 index a two-level table whose chunks are made on first use and never freed,
+ * so a lookup is two loads. Allocation walks on from the last number given, as Linux does: a number
+ * is not used again soon. Nothing outside holds raw pointers: a process is found by number under the
+ * table's lock and referenced, so a stale number finds nothing or another process, never a dead one.
+ *
+ * References of a process: one of the family tree (until it is reaped), one per thread, one per
+ * lookup. Locks: process_table_lock before proc->lock.
+ */
+#include "abi/linux/resource.h"
+#include "libos/mm/heap.h"
+#include "libos/mm/mm.h"
+#include "libos/task/cputime.h"
+#include "libos/task/family.h"
+#include "libos/task/signal.h"
+
+#define CHUNK_SHIFT 7
+#define CHUNK_SIZE  (1 << CHUNK_SHIFT)
+
+struct spinlock process_table_lock = SPINLOCK_INIT;
+int process_table_count;
+
+static struct {
+    struct pid_slot *chunks[PID_MAX / CHUNK_SIZE];
+    int last;
+} pids;
+
+/* ---- numbers ---------------------------------------------------------------------------------- */
+struct pid_slot *pid_slot_locked(int pid)
+{
+    if (pid <= 0 || pid >= PID_MAX)
+        return NULL;
+    struct pid_slot *chunk = pids.chunks[pid >> CHUNK_SHIFT];
+    return chunk ? &chunk[pid & (CHUNK_SIZE - 1)] : NULL;
+}
+
+static struct pid_slot *pid_slot_make_locked(int pid)
+{
+    struct pid_slot **chunk = &pids.chunks[pid >> CHUNK_SHIFT];
+    if (!*chunk) {
+        *chunk = kzalloc(CHUNK_SIZE * sizeof **chunk);
+        for (int i = 0; *chunk && i < CHUNK_SIZE; i++)
+            list_init(&(*chunk)[i].group);
+    }
+    return pid_slot_locked(pid);
+}
+
+int pid_alloc_locked(void)
+{
+    for (int tried = 1; tried < PID_MAX; tried++) {
+        pids.last = pids.last + 1 < PID_MAX ? pids.last + 1 : PID_INIT + 1;
+        struct pid_slot *s = pid_slot_make_locked(pids.last);
+        if (!s)
+            return -EAGAIN;
+        if (s->reserved || s->sessions > 0 || !list_empty(&s->group))
+            continue;
+        s->reserved = true;
+        return pids.last;
+    }
+    return -EAGAIN;
+}
+
+void pid_free_locked(int pid)
+{
+    struct pid_slot *s = pid_slot_locked(pid);
+    check(s && s->reserved && !s->proc && !s->thread);
+    s->reserved = false;
+}
+
+/* ---- lookup ----------------------------------------------------------------------------------- */
+struct process *process_lookup_get(int pid)
+{
+    SPIN_GUARD(&process_table_lock);
+    struct pid_slot *s = pid_slot_locked(pid);
+    if (!s || !s->proc)
+        return NULL;
+    process_get(s->proc);
+    return s->proc;
+}
+
+struct process *process_next_get(int pid)
+{
+    SPIN_GUARD(&process_table_lock);
+    for (pid = MAX(pid, 1); pid < PID_MAX; pid++) {
+        struct pid_slot *s = pid_slot_locked(pid);
+        if (!s) {
+            pid |= CHUNK_SIZE - 1;
+        } else if (s->proc) {
+            process_get(s->proc);
+            return s->proc;
+        }
+    }
+    return NULL;
+}
+
+struct thread *thread_lookup_get(int tid, struct process **ret_proc)
+{
+    SPIN_GUARD(&process_table_lock);
+    struct pid_slot *s = pid_slot_locked(tid);
+    if (!s || !s->thread)
+        return NULL;
+    thread_get(s->thread);
+    process_get(s->thread->proc);
+    *ret_proc = s->thread->proc;
+    return s->thread;
+}
+
+struct thread *process_thread_get(struct process *p, unsigned n)
+{
+    SPIN_GUARD(&p->lock);
+    struct thread *t;
+    list_for_each(t, &p->threads, proc_link) {
+        if (n-- == 0) {
+            thread_get(t);
+            return t;
+        }
+    }
+    return NULL;
+}
+
+int process_for_each(int (*fn)(struct process *p, void *arg), void *arg)
+{
+    SPIN_GUARD(&process_table_lock);
+    for (int pid = 1; pid < PID_MAX; pid++) {
+        struct pid_slot *s = pid_slot_locked(pid);
+        if (!s) {
+            pid |= CHUNK_SIZE - 1;
+            continue;
+        }
+        int r = s->proc ? fn(s->proc, arg) : 0;
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+int process_count(void)
+{
+    SPIN_GUARD(&process_table_lock);
+    return process_table_count;
+}
+
+/* ---- shared objects --------------------------------------------------------------------------- */
+struct mm *process_mm_get(struct process *p)
+{
+    SPIN_GUARD(&p->lock);
+    if (p->mm)
+        mm_get(p->mm);
+    return p->mm;
+}
+
+struct fdtable *process_files_get(struct process *p)
+{
+    SPIN_GUARD(&p->lock);
+    if (p->files)
+        process_hooks.files_get(p->files);
+    return p->files;
+}
+
+struct fs_ctx *process_fs_get(struct process *p)
+{
+    SPIN_GUARD(&p->lock);
+    if (p->fs)
+        process_hooks.fs_get(p->fs);
+    return p->fs;
+}
+
+struct file *process_exe_get(struct process *p)
+{
+    SPIN_GUARD(&p->lock);
+    if (p->exe)
+        process_hooks.file_get(p->exe);
+    return p->exe;
+}
+
+void process_cred(struct process *p, struct cred *ret)
+{
+    SPIN_GUARD(&p->lock);
+    *ret = p->cred;
+}
+
+int process_parent_pid(struct process *p)
+{
+    SPIN_GUARD(&process_table_lock);
+    return p->parent ? p->parent->pid : 0;
+}
+
+static bool any_thread_runs_locked(struct process *p)
+{
+    struct thread *t;
+    list_for_each(t, &p->threads, proc_link) {
+        if (t->state == THREAD_RUNNING || t->state == THREAD_RUNNABLE)
+            return true;
+    }
+    return false;
+}
+
+char process_state_letter(struct process *p)
+{
+    SPIN_GUARD(&p->lock);
+    if (p->state != PROCESS_LIVE)
+        return 'Z';
+    if (p->stopped)
+        return 'T';
+    return any_thread_runs_locked(p) ? 'R' : 'S';
+}
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+struct process *process_new(void)
+{
+    struct process *p = new_zero(struct process);
+    if (!p)
+        return NULL;
+    ref_init(&p->ref);
+    list_init(&p->children);
+    list_init(&p->sibling);
+    list_init(&p->group_link);
+    list_init(&p->threads);
+    list_init(&p->posix_timers);
+    list_init(&p->pending.queue);
+    waitq_init(&p->child_wait);
+    waitq_init(&p->thread_wait);
+    waitq_init(&p->vfork_wait);
+    waitq_init(&p->signal_wait);
+    waitq_init(&p->stop_wait);
+    p->start_ns = clock_mono_ns();
+    p->vfork_done = true;
+    return p;
+}
+
+void process_get(struct process *p)
+{
+    ref_get(&p->ref);
+}
+
+void process_put(struct process *p)
+{
+    if (!ref_put_last(&p->ref))
+        return;
+    check(list_empty(&p->threads) && list_empty(&p->children) && !p->mm && !p->files);
+    kfree(p);
+}
+
+void process_thread_exit_times_locked(struct process *p, struct thread *t)
+{
+    struct cputime used = thread_cputime(t);
+    p->dead_utime_ns += used.user_ns;
+    p->dead_stime_ns += used.system_ns;
+}
+
+/* ---- the first process ------------------------------------------------------------------------ */
+void (*process_init_exited)(int wait_status);
+
+static const struct rlimit_pair default_rlimits[RLIMIT_COUNT] = {
+    [RLIMIT_CPU] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
+    [RLIMIT_FSIZE] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
+    [RLIMIT_DATA] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
+    [RLIMIT_STACK] = {8ul << 20, LINUX_RLIM_INFINITY},
+    [RLIMIT_CORE] = {0, LINUX_RLIM_INFINITY},
+    [RLIMIT_RSS] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
+    [RLIMIT_NPROC] = {PID_MAX / 2, PID_MAX / 2},
+    [RLIMIT_NOFILE] = {1024, 1048576},
+    [RLIMIT_MEMLOCK] = {8ul << 20, 8ul << 20},
+    [RLIMIT_AS] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
+    [RLIMIT_LOCKS] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
+    [RLIMIT_SIGPENDING] = {16384, 16384},
+    [RLIMIT_MSGQUEUE] = {819200, 819200},
+    [RLIMIT_NICE] = {0, 0},
+    [RLIMIT_RTPRIO] = {0, 0},
+    [RLIMIT_RTTIME] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
+};
+
+static void init_main(void *arg)
+{
+    const struct spawn_params *params = arg;
+    int r = process_hooks.load_init(params);
+    if (r < 0) {
+        log_error("cannot start %s: error %d", params->path, -r);
+        process_exit_group((r == -ENOENT ? 127 : 126) << 8);
+    }
+    thread_enter_user();
+}
+
+static struct process *init_process_new(void)
+{
+    struct process *p = process_new();
+    if (!p)
+        return NULL;
+    p->mm = mm_new();
+    p->files = process_hooks.files_new();
+    p->fs = process_hooks.fs_new();
+    p->sighand = sighand_new();
+    check(p->mm && p->files && p->fs && p->sighand); /* boot: nothing to go back to */
+    memcpy(p->rlimits, default_rlimits, sizeof p->rlimits);
+    uint64_t all_caps = (1ull << (LINUX_CAP_LAST + 1)) - 1;
+    p->cred = (struct cred) {
+        .cap_effective = all_caps, .cap_permitted = all_caps, .cap_bounding = all_caps};
+    p->dumpable = true;
+    return p;
+}
+
+static void init_process_enter(struct process *p, struct thread *t)
+{
+    SPIN_GUARD(&process_table_lock);
+    struct pid_slot *s = pid_slot_make_locked(PID_INIT);
+    check(s && !s->reserved);
+    s->reserved = true;
+    s->proc = p;
+    s->thread = t;
+    pids.last = PID_INIT;
+    process_table_count = 1;
+    family_join_group_locked(p, PID_INIT);
+    family_join_session_locked(p, PID_INIT);
+}
+
+int process_spawn_init(const struct spawn_params *params)
+{
+    struct process *p = init_process_new();
+    if (!p)
+        return -ENOMEM;
+    p->pid = PID_INIT;
+    struct thread *t = thread_new(p, PID_INIT);
+    if (!t)
+        return -ENOMEM;
+    t->sig = signal_state_new();
+    if (!t->sig)
+        return -ENOMEM;
+    process_get(p);
+    p->leader = t;
+    p->thread_count = 1;
+    list_add_tail(&p->threads, &t->proc_link);
+    t->kthread_fn = init_main;
+    t->kthread_arg = (void *) (uintptr_t) params;
+    init_process_enter(p, t);
+    thread_start(t);
+    return 0;
+}

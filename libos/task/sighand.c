@@ -1,0 +1,66 @@
+/* Dispositions: what a process does with each signal. */
+#include "libos/mm/heap.h"
+#include "libos/task/signal_priv.h"
+
+struct sighand *sighand_new(void)
+{
+    struct sighand *s = new_zero(struct sighand);
+    if (s)
+        ref_init(&s->ref);
+    return s;
+}
+
+static void reset_action(struct linux_sigaction *a)
+{
+    uint64_t handler = a->handler == SIG_HANDLER_IGN ? SIG_HANDLER_IGN : SIG_HANDLER_DFL;
+    *a = (struct linux_sigaction) {.handler = handler};
+}
+
+struct sighand *sighand_copy(struct sighand *old, bool reset_handlers)
+{
+    struct sighand *s = sighand_new();
+    if (!s)
+        return NULL;
+    spin_lock(&old->lock);
+    memcpy(s->action, old->action, sizeof s->action);
+    spin_unlock(&old->lock);
+    for (int i = 0; reset_handlers && i < SIG_COUNT; i++)
+        reset_action(&s->action[i]);
+    return s;
+}
+
+void sighand_get(struct sighand *s)
+{
+    ref_get(&s->ref);
+}
+
+void sighand_put(struct sighand *s)
+{
+    if (ref_put_last(&s->ref))
+        kfree(s);
+}
+
+uint64_t sighand_handler(struct process *p, int sig)
+{
+    return __atomic_load_n(&p->sighand->action[sig - 1].handler, __ATOMIC_RELAXED);
+}
+
+int signal_action(int sig, const struct linux_sigaction *new, struct linux_sigaction *ret_old)
+{
+    if (sig < 1 || sig > SIG_COUNT || (new && (sigbit(sig) & SIGMASK_UNBLOCKABLE)))
+        return -EINVAL;
+    struct process *p = current_process();
+    SPIN_GUARD(&p->lock);
+    spin_lock(&p->sighand->lock);
+    struct linux_sigaction *a = &p->sighand->action[sig - 1];
+    *ret_old = *a;
+    if (new) {
+        *a = *new;
+        a->mask &= ~SIGMASK_UNBLOCKABLE;
+        a->flags &= ~(uint64_t) SA_UNSUPPORTED_FLAG;
+    }
+    spin_unlock(&p->sighand->lock);
+    if (new && sig_kernel_ignored(new->handler, sig))
+        signal_drop_all_locked(p, sigbit(sig));
+    return 0;
+}
