@@ -15,7 +15,7 @@ struct process_image {
 };
 
 /* Ends all other threads of the calling process and waits for them; the caller becomes the leader.
- * -EAGAIN: another thread's exec or exit won; the caller is about to die. */
+ * -ERESTARTNOINTR: another thread's exec or exit won and the caller is about to die; -ENOMEM. */
 must_check int process_exec_begin(void);
 /* The point of no return; cannot fail. Replaces mm, exe, comm and argument ranges; handlers go back to
  * default, pending signals and the mask stay; alternate stack, robust list, clear_child_tid (woken in
