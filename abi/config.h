@@ -1,10 +1,10 @@
 /* The binary configuration: what `occlum build` makes of Occlum.json and the root image, placed in
  * measured read-only pages at KERNEL_CONFIG (abi/layout.h), at most KERNEL_CONFIG_MAX bytes.
  *
- * One struct config_header, then tables, then strings; every reference is an offset from the start of
- * the header. Tables begin at multiples of 8 bytes. A string has a NUL after its last byte and none
- * inside. Little endian, no holes, reserved fields are zero. tools/lib/config_blob.c writes it,
- * libos/boot/config.c reads it; MRENCLAVE covers it, so equal inputs must give equal bytes.
+ * One struct config_header, then tables, then strings; every reference is an offset from the start
+ * of the header. Tables begin at multiples of 8 bytes. A string has a NUL after its last byte and
+ * none inside. Little endian, no holes, reserved fields are zero. tools/lib/config_blob.c writes
+ * it, libos/boot/config.c reads it; MRENCLAVE covers it, so equal inputs must give equal bytes.
  */
 #ifndef ABI_CONFIG_H
 #define ABI_CONFIG_H
@@ -12,11 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_MAGIC      0x4749464e4f43434full /* "OCCONFIG" */
-#define CONFIG_VERSION    1
-#define CONFIG_STRING_MAX 4095 /* bytes, without the NUL */
-#define CONFIG_TABLE_MAX  4096 /* elements */
-#define CONFIG_UNLIMITED  0xffffffffffffffffull
+#define CONFIG_MAGIC         0x4749464e4f43434full /* "OCCONFIG" */
+#define CONFIG_VERSION       1
+#define CONFIG_STRING_MAX    4095 /* bytes, without the NUL */
+#define CONFIG_TABLE_MAX     4096 /* elements */
+#define CONFIG_UNLIMITED     0xffffffffffffffffull
 #define CONFIG_ARG_SEPARATOR '\x1f' /* between the words of an argument rule */
 
 struct config_str {
@@ -67,15 +67,16 @@ struct config_features {
 
 enum config_cipher { CONFIG_CIPHER_NONE = 0, CONFIG_CIPHER_AES256_CTR = 1 };
 
-/* Geometry of the root image (EROFS followed by a dm-verity hash area). All that the host's file says
- * about itself is ignored; these numbers are measured. root = SHA-256(salt || top hash block). */
+/* Geometry of the root image (EROFS followed by a dm-verity hash area). All that the host's file
+ * says about itself is ignored; these numbers are measured. root = SHA-256(salt || top hash
+ * block). */
 struct config_image {
     uint32_t present;
     uint32_t cipher;           /* enum config_cipher; only NONE is built so far */
     uint32_t block_size;       /* data and hash blocks, 4096 */
     uint32_t salt_size;        /* 0..32 */
     uint64_t data_blocks;      /* EROFS part, from block 0 on */
-    uint64_t hash_start_block; /* first block of the tree (top level), after the verity superblock */
+    uint64_t hash_start_block; /* top level of the tree, behind the superblock */
     uint64_t total_blocks;     /* of the whole file */
     uint8_t root_hash[32];
     uint8_t salt[32];
@@ -93,6 +94,8 @@ struct config_mount {
     uint32_t layer_count;
 };
 
+/* A rule of arg_rules is the words of an allowed command line, joined by CONFIG_ARG_SEPARATOR; a last
+ * word "*" allows any rest. */
 struct config_header {
     uint64_t magic;
     uint32_t version;
@@ -104,8 +107,7 @@ struct config_header {
     struct config_array entry_points;  /* of config_str: absolute path prefixes */
     struct config_array env_default;   /* of config_str: NAME=VALUE */
     struct config_array env_untrusted; /* of config_str: NAME, or a prefix ending in '*' */
-    struct config_array arg_rules;     /* of config_str: the words of an allowed command line, joined
-                                          by CONFIG_ARG_SEPARATOR; a last word "*" allows any rest */
+    struct config_array arg_rules;     /* of config_str: see above */
     struct config_array mounts;        /* of config_mount, in mount order; "/" comes first */
     struct config_array layers;        /* of config_mount */
 };

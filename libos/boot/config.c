@@ -3,8 +3,8 @@
  * The blob is trusted because it is measured, but this code must not rely on that: any bytes give
  * either an error or a boot_config whose every reference lies inside the blob. Parsing is one pass
  * with a sticky error: the first thing found wrong is kept, checks after it do nothing. A budget
- * proportional to the size bounds the work when tables overlap. Called once by boot/, before the heap
- * exists; also built into the tools' tests and the fuzz target `config`.
+ * proportional to the size bounds the work when tables overlap. Called once by boot/, before the
+ * heap exists; also built into the tools' tests and the fuzz target `config`.
  */
 #include "libos/boot/config.h"
 #include "abi/layout.h"
@@ -124,8 +124,8 @@ static void check_limits(struct reader *r, const struct config_limits *l)
                    l->user_space_size <= USER_END);
     require(r, page_multiple(l->kernel_heap_size) && l->kernel_heap_size > 0 &&
                    l->kernel_heap_size <= KERNEL_HEAP_END - KERNEL_HEAP);
-    require(r, page_multiple(l->stack_size) && l->stack_size > 0 &&
-                   l->stack_size <= GRANULE_SIZE / 2);
+    require(r,
+            page_multiple(l->stack_size) && l->stack_size > 0 && l->stack_size <= GRANULE_SIZE / 2);
     require(r, size_or_unlimited(l->heap_size) && size_or_unlimited(l->mmap_size));
     require(r, l->max_threads >= 1 && l->max_processes >= 1);
     require(r, l->max_threads <= 1u << 22 && l->max_processes <= 1u << 22);
@@ -172,7 +172,7 @@ enum boot_config_error boot_config_parse(const void *blob, size_t size,
     if (h->total_size > size || h->total_size < sizeof *h || h->total_size > KERNEL_CONFIG_MAX)
         return BOOT_CONFIG_TRUNCATED;
 
-    struct reader r = { .blob = blob, .size = h->total_size, .budget = 4ull * h->total_size };
+    struct reader r = {.blob = blob, .size = h->total_size, .budget = 4ull * h->total_size};
     check_limits(&r, &h->limits);
     check_identity(&r, &h->identity);
     check_features(&r, &h->features);

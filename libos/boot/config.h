@@ -8,8 +8,8 @@
 #include "abi/config.h"
 
 /* Everything points into the blob, which must stay in place and unchanged. Counts belong to the
- * pointer before them; with a count of 0 the pointer is NULL. All references in the tables have been
- * checked: boot_config_str() cannot fail on a config_str found in them. */
+ * pointer before them; with a count of 0 the pointer is NULL. All references in the tables have
+ * been checked: boot_config_str() cannot fail on a config_str found in them. */
 struct boot_config {
     const uint8_t *blob;
     const struct config_header *header; /* limits, identity, features, image */
@@ -23,7 +23,7 @@ struct boot_config {
     size_t arg_rule_count;
     const struct config_mount *mounts;
     size_t mount_count;
-    const struct config_mount *layers; /* a mount's are layers[layer_first ...], layer_count of them */
+    const struct config_mount *layers; /* a mount has layer_count of them from layer_first on */
     size_t layer_count;
 };
 
@@ -54,12 +54,14 @@ const char *boot_config_str(const struct boot_config *config, struct config_str 
 const struct config_str *boot_config_options(const struct boot_config *config,
                                              const struct config_mount *mount, size_t *ret_count);
 
-/* Value of option `name` of the mount: the text after "name=", "" for a bare "name", NULL if absent. */
+/* Value of option `name` of the mount: the text after "name=", "" for a bare "name", NULL if
+ * absent. */
 const char *boot_config_option(const struct boot_config *config, const struct config_mount *mount,
                                const char *name);
 
 /* May `path` (absolute, normalised by the caller's checks: a ".." component is refused here) be
- * started from outside? Prefixes end at component borders: "/bin" allows "/bin/a", not "/binary". */
+ * started from outside? Prefixes end at component borders: "/bin" allows "/bin/a", not
+ * "/binary". */
 bool boot_config_entry_allowed(const struct boot_config *config, const char *path);
 
 /* May the host set the environment variable `name` (name_size bytes, without '=')? */

@@ -1,8 +1,7 @@
 /* Questions the kernel asks the measured configuration: which program, which environment variable,
  * which arguments the untrusted host may choose, and options of a mount. Pure functions over a
- * boot_config that boot_config_parse() has checked; the strings asked about come from outside and are
- * only compared.
- */
+ * boot_config that boot_config_parse() has checked; the strings asked about come from outside and
+ * are only compared. */
 #include "abi/layout.h"
 #include "libos/boot/config.h"
 

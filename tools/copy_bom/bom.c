@@ -1,8 +1,8 @@
 /* Parser of bom files.
  *
- * libyaml turns the text into a tree of nodes that know their lines; the functions here walk it, one
- * per kind of thing, and report everything that is not expected. After the first error the walk goes
- * on, so that one run shows them all; the result is then thrown away.
+ * libyaml turns the text into a tree of nodes that know their lines; the functions here walk it,
+ * one per kind of thing, and report everything that is not expected. After the first error the walk
+ * goes on, so that one run shows them all; the result is then thrown away.
  */
 #include "tools/copy_bom/bom.h"
 
@@ -59,7 +59,8 @@ static void each_member(struct parse *p, yaml_node_t *node, const char *what, me
         error_at(p, node, "%s must be a mapping (\"key: value\" lines)", what);
         return;
     }
-    for (yaml_node_pair_t *i = node->data.mapping.pairs.start; i < node->data.mapping.pairs.top; i++) {
+    for (yaml_node_pair_t *i = node->data.mapping.pairs.start; i < node->data.mapping.pairs.top;
+         i++) {
         yaml_node_t *key = yaml_document_get_node(&p->document, i->key);
         yaml_node_t *value = yaml_document_get_node(&p->document, i->value);
         if (!scalar(key) || !value)
@@ -77,7 +78,8 @@ static void each_item(struct parse *p, yaml_node_t *node, const char *what, item
         error_at(p, node, "%s must be a list (lines beginning with \"- \")", what);
         return;
     }
-    for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++) {
+    for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
+         i++) {
         yaml_node_t *item = yaml_document_get_node(&p->document, *i);
         if (item)
             fn(p, item, into);
@@ -85,7 +87,8 @@ static void each_item(struct parse *p, yaml_node_t *node, const char *what, item
 }
 
 /* Appends the value of the variable that begins at *at (behind the '$') and moves *at behind it. */
-static bool expand_variable(struct parse *p, const yaml_node_t *node, const char **at, char **result)
+static bool expand_variable(struct parse *p, const yaml_node_t *node, const char **at,
+                            char **result)
 {
     bool braces = **at == '{';
     const char *name = *at + braces;
@@ -184,7 +187,7 @@ static void add_file(struct parse *p, yaml_node_t *value, void *into)
     struct bom_copy *copy = into;
     copy->files = mem_grow(copy->files, copy->file_count + 1, sizeof *copy->files);
     struct bom_file *file = &copy->files[copy->file_count++];
-    *file = (struct bom_file){ .autodep = true, .line = (int) value->start_mark.line + 1 };
+    *file = (struct bom_file){.autodep = true, .line = (int) value->start_mark.line + 1};
     if (scalar(value))
         file->name = path_of(p, value, "a file");
     else
@@ -213,7 +216,7 @@ static void add_copy(struct parse *p, yaml_node_t *value, void *into)
     struct bom_target *target = into;
     target->copies = mem_grow(target->copies, target->copy_count + 1, sizeof *target->copies);
     struct bom_copy *copy = &target->copies[target->copy_count++];
-    *copy = (struct bom_copy){ 0 };
+    *copy = (struct bom_copy){0};
     each_member(p, value, "an element of copy", copy_member, copy);
     if (!copy->from && copy->dirs.count == 0 && copy->file_count == 0)
         error_at(p, value, "this copy names nothing; it needs from, dirs or files");
@@ -235,7 +238,7 @@ static void add_link(struct parse *p, yaml_node_t *value, void *into)
     struct bom_target *target = into;
     target->links = mem_grow(target->links, target->link_count + 1, sizeof *target->links);
     struct bom_link *link = &target->links[target->link_count++];
-    *link = (struct bom_link){ 0 };
+    *link = (struct bom_link){0};
     each_member(p, value, "an element of createlinks", link_member, link);
     if (!link->src || !link->linkname)
         error_at(p, value, "a link needs \"src\" and \"linkname\"");
@@ -261,7 +264,7 @@ static void add_target(struct parse *p, yaml_node_t *value, void *into)
     struct bom *bom = into;
     bom->targets = mem_grow(bom->targets, bom->target_count + 1, sizeof *bom->targets);
     struct bom_target *target = &bom->targets[bom->target_count++];
-    *target = (struct bom_target){ 0 };
+    *target = (struct bom_target){0};
     each_member(p, value, "an element of targets", target_member, target);
     if (!target->target)
         error_at(p, value, "an element of targets has no \"target\"");
@@ -296,7 +299,7 @@ static bool load_document(struct parse *p, const char *text, size_t size)
 
 struct bom *bom_parse(const char *path, const char *text, size_t size, FILE *messages)
 {
-    struct parse p = { .path = path, .messages = messages };
+    struct parse p = {.path = path, .messages = messages};
     if (!load_document(&p, text, size))
         return NULL;
     struct bom *bom = mem_zalloc(sizeof *bom);

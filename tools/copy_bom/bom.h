@@ -1,4 +1,5 @@
-/* A bom file ("bill of materials"): what to put into an image, as YAML. docs/cli.md has the format. */
+/* A bom file ("bill of materials"): what to put into an image, as YAML. docs/cli.md has the
+ * format. */
 #ifndef TOOLS_COPY_BOM_BOM_H
 #define TOOLS_COPY_BOM_BOM_H
 

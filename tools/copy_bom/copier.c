@@ -1,10 +1,10 @@
 /* Carries out bom files.
  *
  * Nothing is ever deleted, and nothing is written outside the image: a destination is resolved as a
- * path inside the image, so a link in it that points to the host's /usr means the image's /usr. Like
- * rsync -a, a file that has the same size and time already is not copied again. Files named one by one
- * are copied with links followed (a name for a program must become a program); in directories links
- * stay links.
+ * path inside the image, so a link in it that points to the host's /usr means the image's /usr.
+ * Like rsync -a, a file that has the same size and time already is not copied again. Files named
+ * one by one are copied with links followed (a name for a program must become a program); in
+ * directories links stay links.
  */
 #include "tools/copy_bom/copier.h"
 
@@ -49,8 +49,8 @@ static bool is_link(const char *path)
 static char *join_destination(struct copier *c, const char *inside, const char *real,
                               const char *tail)
 {
-    AUTO_FREE char *first = mem_printf("%s%s%.*s", c->root, real,
-                                       *tail ? (int) strcspn(tail + 1, "/") + 1 : 0, tail);
+    AUTO_FREE char *first =
+        mem_printf("%s%s%.*s", c->root, real, *tail ? (int) strcspn(tail + 1, "/") + 1 : 0, tail);
     if (*tail && is_link(first)) {
         msg_error("\"%s\" leads through %s, a link to nowhere in the image", inside, first);
         c->errors++;
@@ -60,8 +60,8 @@ static char *join_destination(struct copier *c, const char *inside, const char *
 }
 
 /* Where `inside` lies on the host. Existing directories are followed within the image; NULL (and an
- * error) for a link that leads nowhere in it and for a ".." behind something that does not exist. The
- * caller frees it. */
+ * error) for a link that leads nowhere in it and for a ".." behind something that does not exist.
+ * The caller frees it. */
 static char *destination(struct copier *c, const char *inside)
 {
     AUTO_FREE char *head = mem_strdup(inside);
@@ -182,7 +182,7 @@ static int copy_library(void *context, const struct libdep *dep)
 /* The libraries of an ELF file go to the same places in the image as they have here. */
 static void copy_dependents(struct copier *c, const char *path, bool required)
 {
-    struct dependents d = { .c = c, .required = required };
+    struct dependents d = {.c = c, .required = required};
     AUTO_FREE char *real = realpath(path, NULL);
     if (!real)
         return;
@@ -211,14 +211,14 @@ static bool hash_matches(struct copier *c, const char *path, const char *expecte
         return true;
     char hex[2 * SHA256_SIZE + 1];
     fs_hex(digest, sizeof digest, hex);
-    msg_error("%s is not the file that was meant: its SHA-256 is %s, the bom file says %s", path, hex,
-              expected);
+    msg_error("%s is not the file that was meant: its SHA-256 is %s, the bom file says %s", path,
+              hex, expected);
     c->errors++;
     return false;
 }
 
-static void copy_file(struct copier *c, const struct bom_target *target, const struct bom_copy *copy,
-                      const struct bom_file *file)
+static void copy_file(struct copier *c, const struct bom_target *target,
+                      const struct bom_copy *copy, const struct bom_file *file)
 {
     AUTO_FREE char *from = source_path(copy, file->name);
     AUTO_FREE char *real = realpath(from, NULL);
@@ -309,13 +309,14 @@ static void copy_directory(struct copier *c, const char *target, const char *fro
     AUTO_FREE char *into = contents ? mem_strdup(target) : mem_printf("%s/%s", target, name);
     if (!make_directory(c, into))
         return;
-    struct tree t = { .c = c, .target = into };
+    struct tree t = {.c = c, .target = into};
     int r = fs_walk(source, copy_tree_entry, &t);
     if (r < 0)
         fail(c, "copy the directory", source, r);
 }
 
-static void make_link(struct copier *c, const struct bom_target *target, const struct bom_link *link)
+static void make_link(struct copier *c, const struct bom_target *target,
+                      const struct bom_link *link)
 {
     AUTO_FREE char *inside = mem_printf("%s/%s", target->target, link->linkname);
     char *slash = strrchr(inside, '/');

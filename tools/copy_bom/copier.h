@@ -16,8 +16,8 @@ struct copier {
     int errors;
 };
 
-/* The bom file and all it includes (first). Goes on after an error; prints all of them. True if there
- * was none. */
+/* The bom file and all it includes (first). Goes on after an error; prints all of them. True if
+ * there was none. */
 bool copier_run(struct copier *c, const char *bom_path);
 void copier_fini(struct copier *c);
 #endif

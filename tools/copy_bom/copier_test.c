@@ -24,13 +24,14 @@ struct place {
 
 static struct place place_new(void)
 {
-    struct place p = { .dir = mem_strdup("/tmp/occlum-bom-XXXXXX") };
+    struct place p = {.dir = mem_strdup("/tmp/occlum-bom-XXXXXX")};
     assert_non_null(mkdtemp(p.dir));
     p.bom = mem_printf("%s/t.yaml", p.dir);
     p.image = mem_printf("%s/image", p.dir);
     shell("mkdir image src src/d src/d/.git src/d/e && echo one > src/one && echo a > src/d/a && "
           "echo g > src/d/.git/g && ln -s a src/d/e/l && chmod 741 src/d/a && "
-          "touch -d '2020-01-02 03:04:05.678' src/d/a", p.dir);
+          "touch -d '2020-01-02 03:04:05.678' src/d/a",
+          p.dir);
     setenv("BOM_TEST_DIR", p.dir, 1);
     return p;
 }
@@ -47,7 +48,7 @@ static void place_free(struct place *p)
 static bool run(struct place *p, const char *text, bool dry_run)
 {
     assert_int_equal(fs_write_file(p->bom, text, strlen(text), 0644), 0);
-    struct copier c = { .root = p->image, .dry_run = dry_run };
+    struct copier c = {.root = p->image, .dry_run = dry_run};
     int out = dup(1), err = dup(2), null = open("/dev/null", O_WRONLY);
     fflush(stdout);
     dup2(null, 1);
@@ -74,20 +75,22 @@ static bool there(const struct place *p, const char *name)
 TEST(copy_bom_directories_files_links)
 {
     struct place p = place_new();
-    assert_true(run(&p, "excludes: [.git]\n"
-                        "targets:\n"
-                        "- target: /t\n"
-                        "  mkdirs: [m/n]\n"
-                        "  createlinks:\n"
-                        "  - {src: ../x, linkname: k/ln}\n"
-                        "  copy:\n"
-                        "  - from: ${BOM_TEST_DIR}/src\n"
-                        "    dirs: [d]\n"
-                        "    files: [one, {name: one, rename: two, autodep: false}]\n"
-                        "  - dirs: [$BOM_TEST_DIR/src/d/]\n"
-                        "- target: /all\n"
-                        "  copy:\n"
-                        "  - from: $BOM_TEST_DIR/src\n", false));
+    assert_true(run(&p,
+                    "excludes: [.git]\n"
+                    "targets:\n"
+                    "- target: /t\n"
+                    "  mkdirs: [m/n]\n"
+                    "  createlinks:\n"
+                    "  - {src: ../x, linkname: k/ln}\n"
+                    "  copy:\n"
+                    "  - from: ${BOM_TEST_DIR}/src\n"
+                    "    dirs: [d]\n"
+                    "    files: [one, {name: one, rename: two, autodep: false}]\n"
+                    "  - dirs: [$BOM_TEST_DIR/src/d/]\n"
+                    "- target: /all\n"
+                    "  copy:\n"
+                    "  - from: $BOM_TEST_DIR/src\n",
+                    false));
     assert_true(there(&p, "t/m/n") && there(&p, "t/k/ln") && there(&p, "t/one"));
     assert_true(there(&p, "t/two") && there(&p, "t/d/a") && there(&p, "t/d/e/l"));
     assert_true(there(&p, "t/a") && there(&p, "t/e/l") && there(&p, "all/d/e/l"));
@@ -104,8 +107,8 @@ TEST(copy_bom_directories_files_links)
 TEST(copy_bom_dry_run_changes_nothing)
 {
     struct place p = place_new();
-    assert_true(run(&p, "targets: [{target: /t, mkdirs: [m], copy: [{from: $BOM_TEST_DIR/src}]}]\n",
-                    true));
+    assert_true(
+        run(&p, "targets: [{target: /t, mkdirs: [m], copy: [{from: $BOM_TEST_DIR/src}]}]\n", true));
     assert_false(there(&p, "t"));
     place_free(&p);
 }
@@ -118,8 +121,10 @@ TEST(copy_bom_libraries)
     assert_true(there(&p, "lib/x86_64-linux-gnu/libc.so.6"));
     place_free(&p);
     p = place_new();
-    assert_true(run(&p, "targets:\n- target: /bin\n  copy:\n  - files:\n    - name: /bin/true\n"
-                        "      autodep: false\n", false));
+    assert_true(run(&p,
+                    "targets:\n- target: /bin\n  copy:\n  - files:\n    - name: /bin/true\n"
+                    "      autodep: false\n",
+                    false));
     assert_true(there(&p, "bin/true"));
     assert_false(there(&p, "lib64"));
     place_free(&p);
@@ -150,7 +155,8 @@ TEST(copy_bom_stays_in_the_image)
 {
     struct place p = place_new();
     shell("mkdir outside && ln -s $PWD/outside image/abs && ln -s ../outside image/rel", p.dir);
-    assert_false(run(&p, "targets: [{target: /rel, copy: [{files: [$BOM_TEST_DIR/src/one]}]}]\n", false));
+    assert_false(
+        run(&p, "targets: [{target: /rel, copy: [{files: [$BOM_TEST_DIR/src/one]}]}]\n", false));
     assert_false(run(&p, "targets: [{target: /abs/d, mkdirs: [e]}]\n", false));
     assert_false(run(&p, "targets: [{target: /none/../x, mkdirs: [e]}]\n", false));
     assert_true(run(&p, "targets: [{target: /../../x, copy: [{files: [$BOM_TEST_DIR/src/one]}]}]\n",
@@ -175,7 +181,8 @@ TEST(copy_bom_missing_sources_fail)
     struct place p = place_new();
     assert_false(run(&p, "targets: [{target: /, copy: [{files: [/nonexistent]}]}]\n", false));
     assert_false(run(&p, "targets: [{target: /, copy: [{dirs: [/nonexistent]}]}]\n", false));
-    assert_false(run(&p, "targets: [{target: /, copy: [{dirs: [$BOM_TEST_DIR/src/one]}]}]\n", false));
+    assert_false(
+        run(&p, "targets: [{target: /, copy: [{dirs: [$BOM_TEST_DIR/src/one]}]}]\n", false));
     assert_false(run(&p, "targets: [{target: /, copy: [{files: [$BOM_TEST_DIR/src]}]}]\n", false));
     place_free(&p);
 }
@@ -183,19 +190,19 @@ TEST(copy_bom_missing_sources_fail)
 static const struct {
     const char *text, *message;
 } errors[] = {
-    { "a: [", "not valid YAML" },
-    { "targets: 5", "b:1: targets must be a list" },
-    { "- x", "b:1: a bom file must be a mapping" },
-    { "targets:\n- mkdirs: [a]", "b:2: an element of targets has no \"target\"" },
-    { "targets:\n- target: /\n  mkdir: [a]", "b:3: unknown key \"mkdir\"" },
-    { "targets:\n- target: /\n  copy:\n  - files:\n    - hash: 12", "b:5: hash must be" },
-    { "targets:\n- target: /\n  copy:\n  - files:\n    - {name: a, autodep: 1}", "autodep must be" },
-    { "targets:\n- target: /\n  copy:\n  - files:\n    - {name: a, rename: b/c}", "plain name" },
-    { "targets:\n- target: /\n  copy:\n  - {}", "names nothing" },
-    { "targets:\n- target: /\n  createlinks:\n  - src: a", "a link needs" },
-    { "targets:\n- target: $BOM_TEST_UNSET/x", "BOM_TEST_UNSET is not set" },
-    { "targets:\n- target: ${BOM", "a \"$\" must begin" },
-    { "targets:\n- target: [a]", "target" },
+    {"a: [", "not valid YAML"},
+    {"targets: 5", "b:1: targets must be a list"},
+    {"- x", "b:1: a bom file must be a mapping"},
+    {"targets:\n- mkdirs: [a]", "b:2: an element of targets has no \"target\""},
+    {"targets:\n- target: /\n  mkdir: [a]", "b:3: unknown key \"mkdir\""},
+    {"targets:\n- target: /\n  copy:\n  - files:\n    - hash: 12", "b:5: hash must be"},
+    {"targets:\n- target: /\n  copy:\n  - files:\n    - {name: a, autodep: 1}", "autodep must be"},
+    {"targets:\n- target: /\n  copy:\n  - files:\n    - {name: a, rename: b/c}", "plain name"},
+    {"targets:\n- target: /\n  copy:\n  - {}", "names nothing"},
+    {"targets:\n- target: /\n  createlinks:\n  - src: a", "a link needs"},
+    {"targets:\n- target: $BOM_TEST_UNSET/x", "BOM_TEST_UNSET is not set"},
+    {"targets:\n- target: ${BOM", "a \"$\" must begin"},
+    {"targets:\n- target: [a]", "target"},
 };
 
 TEST(copy_bom_errors)

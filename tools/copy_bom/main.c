@@ -16,12 +16,12 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    { "file", 'f', "BOM", 0, "the bom file", 0 },
-    { "root", OPTION_ROOT, "DIR", 0, "the image to fill, usually image", 0 },
-    { "dry-run", OPTION_DRY_RUN, NULL, 0, "only print what would be done", 0 },
-    { "include-dir", 'i', "DIR", 0, "look here for included bom files (may be repeated)", 0 },
-    { "verbose", 'v', NULL, 0, "print what is done", 0 },
-    { 0 },
+    {"file", 'f', "BOM", 0, "the bom file", 0},
+    {"root", OPTION_ROOT, "DIR", 0, "the image to fill, usually image", 0},
+    {"dry-run", OPTION_DRY_RUN, NULL, 0, "only print what would be done", 0},
+    {"include-dir", 'i', "DIR", 0, "look here for included bom files (may be repeated)", 0},
+    {"verbose", 'v', NULL, 0, "print what is done", 0},
+    {0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -59,16 +59,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
     .options = options,
     .parser = parse,
-    .doc = "Copy the files and directories that a bom file lists into an image, with the shared "
-           "libraries that the programs among them need. Nothing is deleted; what is there already is "
-           "not copied again."
-           "\vRelative paths in a bom file start from the current directory. docs/cli.md describes the "
-           "format.",
+    .doc =
+        "Copy the files and directories that a bom file lists into an image, with the shared "
+        "libraries that the programs among them need. Nothing is deleted; what is there already is "
+        "not copied again."
+        "\vRelative paths in a bom file start from the current directory. docs/cli.md describes "
+        "the "
+        "format.",
 };
 
 int main(int argc, char **argv)
 {
-    struct arguments a = { 0 };
+    struct arguments a = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
         return 64;
     size_t size = strlen(a.root);

@@ -1,5 +1,5 @@
-/* Occlum.json: from text to struct config to the binary form of abi/config.h. docs/config.md has every
- * key; the tables in config_json.c and config_mount.c are what is really accepted. */
+/* Occlum.json: from text to struct config to the binary form of abi/config.h. docs/config.md has
+ * every key; the tables in config_json.c and config_mount.c are what is really accepted. */
 #ifndef TOOLS_LIB_CONFIG_H
 #define TOOLS_LIB_CONFIG_H
 

@@ -30,7 +30,7 @@ static void put(struct writer *w, size_t off, const void *data, size_t size)
 
 static struct config_str put_string(struct writer *w, const char *text)
 {
-    struct config_str s = { (uint32_t) w->string_end, (uint32_t) strlen(text) };
+    struct config_str s = {(uint32_t) w->string_end, (uint32_t) strlen(text)};
     put(w, w->string_end, text, s.len + 1ul);
     w->string_end += s.len + 1ul;
     return s;
@@ -39,9 +39,9 @@ static struct config_str put_string(struct writer *w, const char *text)
 static struct config_array put_strings(struct writer *w, const struct strv *list)
 {
     if (list->count == 0)
-        return (struct config_array){ 0 };
-    struct config_array a = { take_table(w, list->count * sizeof(struct config_str)),
-                              (uint32_t) list->count };
+        return (struct config_array){0};
+    struct config_array a = {take_table(w, list->count * sizeof(struct config_str)),
+                             (uint32_t) list->count};
     for (size_t i = 0; i < list->count; i++) {
         struct config_str s = put_string(w, list->items[i]);
         put(w, a.off + i * sizeof s, &s, sizeof s);
@@ -104,7 +104,7 @@ static void put_all(struct writer *w, const struct config *config, size_t total_
 
 int config_to_blob(const struct config *config, uint8_t **ret_blob, size_t *ret_size)
 {
-    struct writer measure = { .table_end = sizeof(struct config_header) };
+    struct writer measure = {.table_end = sizeof(struct config_header)};
     put_all(&measure, config, 0);
     size_t size = measure.table_end + measure.string_end;
     size = (size + 7) & ~(size_t) 7;

@@ -1,9 +1,10 @@
 /* Parser of Occlum.json.
  *
- * Sections and their scalar keys are tables: a key is a name, a kind, a range and where the value goes.
- * All keys of Occlum's own template are accepted; those that mean nothing here are of kind IGNORED and
- * only checked for shape. A value that is absent keeps its default. Parsing goes on after an error so
- * that one run reports them all; afterwards the limits are checked against each other.
+ * Sections and their scalar keys are tables: a key is a name, a kind, a range and where the value
+ * goes. All keys of Occlum's own template are accepted; those that mean nothing here are of kind
+ * IGNORED and only checked for shape. A value that is absent keeps its default. Parsing goes on
+ * after an error so that one run reports them all; afterwards the limits are checked against each
+ * other.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -51,52 +52,52 @@ struct key {
 #define KERNEL_MAX    (KERNEL_HEAP_END - KERNEL_HEAP)
 
 static const struct key resource_size_keys[] = {
-    { "kernel_space_heap_size", KEY_SIZE, DRAFT(kernel_size), 1 * MB, KERNEL_MAX, NULL },
-    { "kernel_space_heap_max_size", KEY_SIZE, DRAFT(kernel_max), 16 * MB, KERNEL_MAX, NULL },
-    { "kernel_space_stack_size", KEY_IGNORED_SIZE, 0, 0, GB, NULL },
-    { "user_space_size", KEY_SIZE, DRAFT(user_size), 16 * MB, USER_END, NULL },
-    { "user_space_max_size", KEY_SIZE, DRAFT(user_max), 16 * MB, USER_END, NULL },
-    { "init_num_of_threads", KEY_IGNORED_UINT, 0, 0, 1u << 22, NULL },
-    { "marshal_buffer_size", KEY_IGNORED_SIZE, 0, 0, GB, NULL },
-    { 0 },
+    {"kernel_space_heap_size", KEY_SIZE, DRAFT(kernel_size), 1 * MB, KERNEL_MAX, NULL},
+    {"kernel_space_heap_max_size", KEY_SIZE, DRAFT(kernel_max), 16 * MB, KERNEL_MAX, NULL},
+    {"kernel_space_stack_size", KEY_IGNORED_SIZE, 0, 0, GB, NULL},
+    {"user_space_size", KEY_SIZE, DRAFT(user_size), 16 * MB, USER_END, NULL},
+    {"user_space_max_size", KEY_SIZE, DRAFT(user_max), 16 * MB, USER_END, NULL},
+    {"init_num_of_threads", KEY_IGNORED_UINT, 0, 0, 1u << 22, NULL},
+    {"marshal_buffer_size", KEY_IGNORED_SIZE, 0, 0, GB, NULL},
+    {0},
 };
 static const struct key resource_count_keys[] = {
-    { "max_num_of_threads", KEY_UINT32, AT(limits.max_threads), 1, 1u << 22, NULL },
-    { "max_num_of_processes", KEY_UINT32, AT(limits.max_processes), 1, 1u << 22, NULL },
-    { "num_of_cpus", KEY_UINT32, AT(limits.vcpus), 1, VCPU_MAX, NULL },
-    { 0 },
+    {"max_num_of_threads", KEY_UINT32, AT(limits.max_threads), 1, 1u << 22, NULL},
+    {"max_num_of_processes", KEY_UINT32, AT(limits.max_processes), 1, 1u << 22, NULL},
+    {"num_of_cpus", KEY_UINT32, AT(limits.vcpus), 1, VCPU_MAX, NULL},
+    {0},
 };
 static const struct key process_keys[] = {
-    { "default_stack_size", KEY_SIZE, AT(limits.stack_size), 64 * KB, GRANULE_SIZE / 2, NULL },
-    { "default_heap_size", KEY_SIZE_OPEN, AT(limits.heap_size), 4 * KB, USER_END, NULL },
-    { "default_mmap_size", KEY_SIZE_OPEN, AT(limits.mmap_size), 4 * KB, USER_END, NULL },
-    { 0 },
+    {"default_stack_size", KEY_SIZE, AT(limits.stack_size), 64 * KB, GRANULE_SIZE / 2, NULL},
+    {"default_heap_size", KEY_SIZE_OPEN, AT(limits.heap_size), 4 * KB, USER_END, NULL},
+    {"default_mmap_size", KEY_SIZE_OPEN, AT(limits.mmap_size), 4 * KB, USER_END, NULL},
+    {0},
 };
 static const struct key metadata_keys[] = {
-    { "product_id", KEY_UINT16, AT(identity.product_id), 0, UINT16_MAX, NULL },
-    { "version_number", KEY_UINT16, AT(identity.version_number), 0, UINT16_MAX, NULL },
-    { "debuggable", KEY_BOOL8, AT(identity.debuggable), 0, 1, NULL },
-    { "enable_kss", KEY_BOOL8, AT(identity.enable_kss), 0, 1, NULL },
-    { "family_id", KEY_ID, AT(identity.family_id), 0, 0, NULL },
-    { "ext_prod_id", KEY_ID, AT(identity.ext_prod_id), 0, 0, NULL },
-    { 0 },
+    {"product_id", KEY_UINT16, AT(identity.product_id), 0, UINT16_MAX, NULL},
+    {"version_number", KEY_UINT16, AT(identity.version_number), 0, UINT16_MAX, NULL},
+    {"debuggable", KEY_BOOL8, AT(identity.debuggable), 0, 1, NULL},
+    {"enable_kss", KEY_BOOL8, AT(identity.enable_kss), 0, 1, NULL},
+    {"family_id", KEY_ID, AT(identity.family_id), 0, 0, NULL},
+    {"ext_prod_id", KEY_ID, AT(identity.ext_prod_id), 0, 0, NULL},
+    {0},
 };
 static const struct key metadata_draft_keys[] = {
-    { "disable_log", KEY_BOOL8, DRAFT(disable_log), 0, 1, NULL },
-    { 0 },
+    {"disable_log", KEY_BOOL8, DRAFT(disable_log), 0, 1, NULL},
+    {0},
 };
-static const char *const sfi_words[] = { "off", "allowed", "required", NULL };
+static const char *const sfi_words[] = {"off", "allowed", "required", NULL};
 static const struct key feature_keys[] = {
-    { "amx", KEY_UINT32, AT(features.amx), 0, 2, NULL },
-    { "pkru", KEY_UINT32, AT(features.pkru), 0, 2, NULL },
-    { "io_uring", KEY_UINT32, AT(features.io_uring), 0, 16, NULL },
-    { "enable_posix_shm", KEY_BOOL32, AT(features.posix_shm), 0, 1, NULL },
-    { "sfi", KEY_CHOICE, AT(features.sfi), 0, 0, sfi_words },
-    { 0 },
+    {"amx", KEY_UINT32, AT(features.amx), 0, 2, NULL},
+    {"pkru", KEY_UINT32, AT(features.pkru), 0, 2, NULL},
+    {"io_uring", KEY_UINT32, AT(features.io_uring), 0, 16, NULL},
+    {"enable_posix_shm", KEY_BOOL32, AT(features.posix_shm), 0, 1, NULL},
+    {"sfi", KEY_CHOICE, AT(features.sfi), 0, 0, sfi_words},
+    {0},
 };
 static const struct key feature_draft_keys[] = {
-    { "enable_edmm", KEY_BOOL8, DRAFT(enable_edmm), 0, 1, NULL },
-    { 0 },
+    {"enable_edmm", KEY_BOOL8, DRAFT(enable_edmm), 0, 1, NULL},
+    {0},
 };
 
 struct scalar_section {
@@ -105,10 +106,10 @@ struct scalar_section {
     const struct key *draft_keys;
 };
 static const struct scalar_section scalar_sections[] = {
-    { "resource_limits", resource_count_keys, resource_size_keys },
-    { "process", process_keys, NULL },
-    { "metadata", metadata_keys, metadata_draft_keys },
-    { "feature", feature_keys, feature_draft_keys },
+    {"resource_limits", resource_count_keys, resource_size_keys},
+    {"process", process_keys, NULL},
+    {"metadata", metadata_keys, metadata_draft_keys},
+    {"feature", feature_keys, feature_draft_keys},
 };
 
 static bool parse_hex64(struct config_parser *p, const json_t *value, uint8_t *ret_bytes)
@@ -133,7 +134,8 @@ static void parse_id(struct config_parser *p, const json_t *value, uint8_t *ret_
         return;
     const char *key;
     json_t *member;
-    json_object_foreach((json_t *) value, key, member) {
+    json_object_foreach((json_t *) value, key, member)
+    {
         size_t mark = config_enter(p, key);
         if (strcmp(key, "high") == 0)
             parse_hex64(p, member, ret_id + 8);
@@ -220,7 +222,7 @@ static const struct key *find_key(const struct key *keys, const char *name)
 static char *allowed_keys(const struct scalar_section *section)
 {
     char *list = mem_strdup("");
-    const struct key *tables[] = { section->config_keys, section->draft_keys };
+    const struct key *tables[] = {section->config_keys, section->draft_keys};
     for (size_t t = 0; t < 2; t++) {
         for (const struct key *k = tables[t]; k && k->name; k++) {
             char *longer = mem_printf("%s%s%s", list, *list ? ", " : "", k->name);
@@ -238,7 +240,8 @@ static void parse_scalars(struct config_parser *p, const struct scalar_section *
     const char *name;
     json_t *value;
     if (config_is_object(p, object)) {
-        json_object_foreach((json_t *) object, name, value) {
+        json_object_foreach((json_t *) object, name, value)
+        {
             const struct key *in_config = find_key(section->config_keys, name);
             const struct key *in_draft = find_key(section->draft_keys, name);
             if (!in_config && !in_draft) {
@@ -270,8 +273,8 @@ static bool check_env_name(struct config_parser *p, const char *text)
     const char *star = strchr(text, '*');
     bool good = *text && !strchr(text, '=') && (!star || star[1] == 0);
     if (!good)
-        config_error(p, "\"%s\" must be the name of a variable; only its last character may be \"*\"",
-                     text);
+        config_error(
+            p, "\"%s\" must be the name of a variable; only its last character may be \"*\"", text);
     return good;
 }
 
@@ -296,7 +299,8 @@ static void parse_env(struct config_parser *p, const json_t *value, struct draft
         return;
     const char *key;
     json_t *member;
-    json_object_foreach((json_t *) value, key, member) {
+    json_object_foreach((json_t *) value, key, member)
+    {
         size_t mark = config_enter(p, key);
         if (strcmp(key, "default") == 0)
             parse_strings(p, member, check_env_default, &draft->config->env_default);
@@ -420,15 +424,14 @@ static void parse_document(struct config_parser *p, const json_t *root, struct d
     json_t *value;
     if (!config_is_object(p, root))
         return;
-    json_object_foreach((json_t *) root, name, value)
-        parse_member(p, name, value, draft);
+    json_object_foreach((json_t *) root, name, value) parse_member(p, name, value, draft);
     config_parse_mounts(p, json_object_get(root, "mount"), draft->config);
     settle_limits(p, draft);
 }
 
 struct config *config_parse(const char *name, const char *text, FILE *messages)
 {
-    struct config_parser p = { .name = name, .text = text, .messages = messages };
+    struct config_parser p = {.name = name, .text = text, .messages = messages};
     json_error_t error;
     json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     if (!root) {
@@ -436,7 +439,7 @@ struct config *config_parse(const char *name, const char *text, FILE *messages)
                 error.text);
         return NULL;
     }
-    struct draft draft = { .config = new_config(), .user_size = 4 * GB, .disable_log = 2 };
+    struct draft draft = {.config = new_config(), .user_size = 4 * GB, .disable_log = 2};
     parse_document(&p, root, &draft);
     json_decref(root);
     if (p.errors == 0)

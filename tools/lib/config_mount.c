@@ -1,9 +1,10 @@
 /* The "mount" array of Occlum.json.
  *
- * Types in the blob are rootimg, ramfs, cowfs, unionfs, hostfs, devfs, procfs. Occlum's "sefs" is two
- * things: with a MAC or a source under build/ it is the read-only root image, otherwise a writable
- * encrypted volume (cowfs). Options that only Occlum's file systems have are accepted and dropped.
- * "/" must be there and comes first; /proc and /dev are added when missing, as Occlum does.
+ * Types in the blob are rootimg, ramfs, cowfs, unionfs, hostfs, devfs, procfs. Occlum's "sefs" is
+ * two things: with a MAC or a source under build/ it is the read-only root image, otherwise a
+ * writable encrypted volume (cowfs). Options that only Occlum's file systems have are accepted and
+ * dropped. "/" must be there and comes first; /proc and /dev are added when missing, as Occlum
+ * does.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,19 +29,32 @@ struct type_rule {
 };
 
 static const struct type_rule type_rules[] = {
-    { "sefs", true, false, "MAC, cache_size, temporary, index",
-      { { "MAC", OPTION_DROPPED }, { "cache_size", OPTION_SIZE }, { "temporary", OPTION_BOOL },
-        { "index", OPTION_DROPPED } } },
-    { "rootimg", false, false, "none", { { 0 } } },
-    { "cowfs", true, false, "cache_size, temporary",
-      { { "cache_size", OPTION_SIZE }, { "temporary", OPTION_BOOL } } },
-    { "ramfs", false, false, "size", { { "size", OPTION_SIZE } } },
-    { "unionfs", false, true, "layers",
-      { { "layers", OPTION_DROPPED }, { "temporary", OPTION_DROPPED },
-        { "cache_size", OPTION_DROPPED }, { "index", OPTION_DROPPED } } },
-    { "hostfs", true, false, "ro", { { "ro", OPTION_BOOL } } },
-    { "devfs", false, false, "none", { { 0 } } },
-    { "procfs", false, false, "none", { { 0 } } },
+    {"sefs",
+     true,
+     false,
+     "MAC, cache_size, temporary, index",
+     {{"MAC", OPTION_DROPPED},
+      {"cache_size", OPTION_SIZE},
+      {"temporary", OPTION_BOOL},
+      {"index", OPTION_DROPPED}}},
+    {"rootimg", false, false, "none", {{0}}},
+    {"cowfs",
+     true,
+     false,
+     "cache_size, temporary",
+     {{"cache_size", OPTION_SIZE}, {"temporary", OPTION_BOOL}}},
+    {"ramfs", false, false, "size", {{"size", OPTION_SIZE}}},
+    {"unionfs",
+     false,
+     true,
+     "layers",
+     {{"layers", OPTION_DROPPED},
+      {"temporary", OPTION_DROPPED},
+      {"cache_size", OPTION_DROPPED},
+      {"index", OPTION_DROPPED}}},
+    {"hostfs", true, false, "ro", {{"ro", OPTION_BOOL}}},
+    {"devfs", false, false, "none", {{0}}},
+    {"procfs", false, false, "none", {{0}}},
 };
 #define TYPE_NAMES "sefs, rootimg, cowfs, ramfs, unionfs, hostfs, devfs, procfs"
 
@@ -51,7 +65,8 @@ static const struct type_rule *find_type(struct config_parser *p, const char *na
             return &type_rules[i];
     }
     if (strcmp(name, "ext2") == 0)
-        config_error(p, "\"ext2\" is not supported; use \"cowfs\" for an encrypted writable volume");
+        config_error(p,
+                     "\"ext2\" is not supported; use \"cowfs\" for an encrypted writable volume");
     else
         config_error(p, "\"%s\" is not a known file system; allowed: %s", name, TYPE_NAMES);
     return NULL;
@@ -75,13 +90,13 @@ static void store_option(struct config_parser *p, const struct option_rule *rule
         break;
     case OPTION_SIZE:
         if (config_get_size(p, value, 4096, 1ull << 44, false, &number))
-            strv_add(&mount->options, mem_printf("%s=%llu", rule->name,
-                                                 (unsigned long long) number));
+            strv_add(&mount->options,
+                     mem_printf("%s=%llu", rule->name, (unsigned long long) number));
         break;
     case OPTION_UINT:
         if (config_get_uint(p, value, 0, UINT32_MAX, &number))
-            strv_add(&mount->options, mem_printf("%s=%llu", rule->name,
-                                                 (unsigned long long) number));
+            strv_add(&mount->options,
+                     mem_printf("%s=%llu", rule->name, (unsigned long long) number));
         break;
     case OPTION_DROPPED:
         break;
@@ -95,7 +110,8 @@ static void parse_options(struct config_parser *p, const json_t *value,
     const char *name;
     json_t *option;
     if (value && config_is_object(p, value)) {
-        json_object_foreach((json_t *) value, name, option) {
+        json_object_foreach((json_t *) value, name, option)
+        {
             const struct option_rule *rule = type->options;
             while (rule->name && strcmp(rule->name, name) != 0)
                 rule++;
@@ -115,7 +131,8 @@ static void check_keys(struct config_parser *p, const json_t *object)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *) object, name, value) {
+    json_object_foreach((json_t *) object, name, value)
+    {
         if (strcmp(name, "target") != 0 && strcmp(name, "type") != 0 &&
             strcmp(name, "source") != 0 && strcmp(name, "options") != 0)
             config_unknown_key(p, name, "target, type, source, options");
@@ -184,7 +201,7 @@ static void parse_layers(struct config_parser *p, const json_t *object,
 /* A sefs that became something else loses the options that belonged to sefs. */
 static void keep_option(struct config_mount_spec *mount, const char *prefix)
 {
-    struct strv kept = { 0 };
+    struct strv kept = {0};
     for (size_t i = 0; i < mount->options.count; i++) {
         if (strncmp(mount->options.items[i], prefix, strlen(prefix)) == 0)
             strv_add(&kept, mem_strdup(mount->options.items[i]));
@@ -264,7 +281,7 @@ static void add_default_mounts(struct config *config)
     struct config_mount_spec *root = add_mount(config, "/", "unionfs", "");
     root->layers = mem_zalloc(2 * sizeof *root->layers);
     root->layer_count = 2;
-    static const char *const types[] = { "rootimg", "ramfs" };
+    static const char *const types[] = {"rootimg", "ramfs"};
     for (size_t i = 0; i < 2; i++)
         root->layers[i] = (struct config_mount_spec){
             .target = mem_strdup("/"),
@@ -293,14 +310,14 @@ static void parse_array(struct config_parser *p, const json_t *value, struct con
     if (config_is_array(p, value)) {
         for (size_t i = 0; i < json_array_size(value); i++) {
             size_t inner = config_enter_index(p, i);
-            struct config_mount_spec mount = { 0 };
+            struct config_mount_spec mount = {0};
             if (!parse_mount(p, json_array_get(value, i), false, &mount)) {
                 config_mount_fini(&mount);
             } else {
                 if (has_target(config, mount.target))
                     config_error(p, "\"%s\" is mounted twice", mount.target);
-                config->mounts = mem_grow(config->mounts, config->mount_count + 1,
-                                          sizeof *config->mounts);
+                config->mounts =
+                    mem_grow(config->mounts, config->mount_count + 1, sizeof *config->mounts);
                 config->mounts[config->mount_count++] = mount;
             }
             config_leave(p, inner);

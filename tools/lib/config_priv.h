@@ -14,7 +14,8 @@ struct config_parser {
     const char *text;
     FILE *messages;
     int errors;
-    char path[256]; /* like "mount[1].options"; too deep a path is cut, which only costs precision */
+    char
+        path[256]; /* like "mount[1].options"; too deep a path is cut, which only costs precision */
 };
 
 /* Enter a member or an element for the messages; leave with the value returned. */

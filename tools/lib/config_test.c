@@ -1,5 +1,5 @@
-/* Occlum.json: every key, every kind of error with its line, and the round trip through the kernel's
- * reader, which must also survive whatever else it is given. */
+/* Occlum.json: every key, every kind of error with its line, and the round trip through the
+ * kernel's reader, which must also survive whatever else it is given. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,8 @@ static const char occlum_template[] =
     " \"resource_limits\": { \"kernel_space_heap_size\": \"32MB\",\n"
     "  \"kernel_space_heap_max_size\": \"2GB\", \"kernel_space_stack_size\": \"1MB\",\n"
     "  \"user_space_size\": \"300MB\", \"user_space_max_size\": \"1GB\",\n"
-    "  \"init_num_of_threads\": 16, \"max_num_of_threads\": 32, \"marshal_buffer_size\": \"1MB\" },\n"
+    "  \"init_num_of_threads\": 16, \"max_num_of_threads\": 32, \"marshal_buffer_size\": \"1MB\" "
+    "},\n"
     " \"process\": { \"default_stack_size\": \"4MB\", \"default_heap_size\": \"32MB\",\n"
     "  \"default_mmap_size\": \"100MB\" },\n"
     " \"entry_points\": [ \"/bin\", \"/usr/lib/jvm/\" ],\n"
@@ -28,7 +29,8 @@ static const char occlum_template[] =
     "  \"enable_posix_shm\": false, \"sfi\": \"allowed\" },\n"
     " \"args\": [ [\"/bin/a\", \"-x\"], [\"/bin/b\", \"*\"] ],\n"
     " \"mount\": [\n"
-    "  { \"target\": \"/host\", \"type\": \"hostfs\", \"source\": \".\", \"options\": {\"ro\": true} },\n"
+    "  { \"target\": \"/host\", \"type\": \"hostfs\", \"source\": \".\", \"options\": {\"ro\": "
+    "true} },\n"
     "  { \"target\": \"/\", \"type\": \"unionfs\", \"options\": { \"layers\": [\n"
     "   { \"target\": \"/\", \"type\": \"sefs\", \"source\": \"./build/mount/__ROOT\",\n"
     "     \"options\": { \"MAC\": \"\" } },\n"
@@ -59,7 +61,8 @@ static struct config *parse_good(const char *text)
 }
 
 /* The blob, 8-byte aligned, and what the kernel makes of it. */
-static uint8_t *make_blob(const struct config *config, struct boot_config *ret_boot, size_t *ret_size)
+static uint8_t *make_blob(const struct config *config, struct boot_config *ret_boot,
+                          size_t *ret_size)
 {
     uint8_t *blob;
     assert_int_equal(config_to_blob(config, &blob, ret_size), 0);
@@ -125,7 +128,7 @@ TEST(config_mounts)
     struct boot_config b;
     size_t size;
     uint8_t *blob = make_blob(c, &b, &size);
-    static const char *const targets[] = { "/", "/host", "/data", "/proc", "/dev" };
+    static const char *const targets[] = {"/", "/host", "/data", "/proc", "/dev"};
     assert_int_equal(b.mount_count, 5);
     for (size_t i = 0; i < 5; i++)
         assert_string_equal(boot_config_str(&b, b.mounts[i].target), targets[i]);
@@ -157,8 +160,8 @@ TEST(config_policies)
     assert_false(boot_config_env_allowed(&b, "EXAMPL", 6));
     assert_true(boot_config_env_allowed(&b, "LC_ALL", 6));
     assert_false(boot_config_env_allowed(&b, "LC", 2));
-    const char *const a1[] = { "/bin/a", "-x" }, *const a2[] = { "/bin/a", "-x", "y" };
-    const char *const b1[] = { "/bin/b" }, *const b2[] = { "/bin/b", "any", "thing" };
+    const char *const a1[] = {"/bin/a", "-x"}, *const a2[] = {"/bin/a", "-x", "y"};
+    const char *const b1[] = {"/bin/b"}, *const b2[] = {"/bin/b", "any", "thing"};
     assert_true(boot_config_args_allowed(&b, 2, a1));
     assert_false(boot_config_args_allowed(&b, 1, a1));
     assert_false(boot_config_args_allowed(&b, 3, a2));
@@ -187,59 +190,64 @@ static const struct {
     const char *text;
     const char *message; /* part of what must be said */
 } errors[] = {
-    { "{", "f:1:" },
-    { "", "f:1:" },
-    { "[]", "f:1: is an array, must be an object" },
-    { "{ \"a\": 1,\n \"a\": 2 }", "f:2" },
-    { "{\n\n\"nonsense\": 1}", "f:3: nonsense: unknown key; allowed here: resource_limits" },
-    { "{\"resource_limits\": 3}", "resource_limits: is a number, must be an object" },
-    { "{\"resource_limits\":\n{\"user_size\": 3}}", "f:2: resource_limits.user_size: unknown key" },
-    { "{\"resource_limits\":\n{\"user_space_size\":\n\"3 M\"}}", "f:2: resource_limits.user_space_size" },
-    { "{\"resource_limits\": {\"user_space_size\": \"-1MB\"}}", "is not a size" },
-    { "{\"resource_limits\": {\"user_space_size\": \"1.5GB\"}}", "units: B, KB, MB, GB, TB" },
-    { "{\"resource_limits\": {\"user_space_size\": \"99999999999999TB\"}}", "too large" },
-    { "{\"resource_limits\": {\"user_space_size\": \"1MB\"}}", "out of range; allowed: 16MB to 896GB" },
-    { "{\"resource_limits\": {\"user_space_size\": true}}", "is true/false, must be a size" },
-    { "{\"resource_limits\": {\"max_num_of_threads\": \"3\"}}", "is a string, must be a whole number" },
-    { "{\"resource_limits\": {\"max_num_of_threads\": 0}}", "allowed: 1 to" },
-    { "{\"resource_limits\": {\"num_of_cpus\": 17}}", "allowed: 1 to 16" },
-    { "{\"process\": {\"default_stack_size\": \"1GB\"}}", "allowed: 64KB to 128MB" },
-    { "{\"resource_limits\": {\"user_space_size\": \"16MB\"},\n"
-      "\"process\": {\"default_stack_size\": \"32MB\"}}",
-      "f:2: process.default_stack_size: 32MB is more than resource_limits.user_space_size" },
-    { "{\"entry_points\": \"/bin\"}", "entry_points: is a string, must be an array" },
-    { "{\"entry_points\": [\"/a\",\n\"b\"]}", "f:2: entry_points[1]: \"b\" is not an absolute path" },
-    { "{\"entry_points\": [\"/a/../b\"]}", "has a \"..\" in it" },
-    { "{\"entry_points\": [7]}", "entry_points[0]: is a number, must be a string" },
-    { "{\"env\": {\"default\": [\"A\"]}}", "env.default[0]: \"A\" must look like \"NAME=VALUE\"" },
-    { "{\"env\": {\"untrusted\": [\"A=1\"]}}", "must be the name of a variable" },
-    { "{\"env\": {\"untrusted\": [\"*A\"]}}", "must be the name of a variable" },
-    { "{\"env\": {\"trusted\": []}}", "env.trusted: unknown key; allowed here: default, untrusted" },
-    { "{\"args\": \"some\"}", "args: must be \"any\" or an array" },
-    { "{\"args\": [[]]}", "args[0]: is empty" },
-    { "{\"metadata\": {\"product_id\": 65536}}", "metadata.product_id: 65536 is out of range" },
-    { "{\"metadata\": {\"product_id\": -1}}", "-1 is out of range" },
-    { "{\"metadata\": {\"debuggable\": 1}}", "must be true or false" },
-    { "{\"metadata\": {\"family_id\": {\"high\": \"12\"}}}", "metadata.family_id.high" },
-    { "{\"metadata\": {\"family_id\": {\"mid\": \"0x1\"}}}", "allowed here: high, low" },
-    { "{\"feature\": {\"amx\": 3}}", "feature.amx: 3 is out of range; allowed: 0 to 2" },
-    { "{\"feature\": {\"sfi\": \"yes\"}}", "allowed: \"off\", \"allowed\", \"required\"" },
-    { "{\"mount\": []}", "nothing is mounted at \"/\"" },
-    { "{\"mount\": [{\"target\": \"/\"}]}", "mount[0]: has no \"type\"" },
-    { "{\"mount\": [{\"type\": \"ramfs\"}]}", "mount[0]: has no \"target\"" },
-    { "{\"mount\": [{\"target\": \"/\", \"type\": \"zfs\"}]}", "mount[0].type: \"zfs\" is not a known" },
-    { "{\"mount\": [{\"target\": \"/\", \"type\": \"ext2\"}]}", "\"ext2\" is not supported" },
-    { "{\"mount\": [{\"target\": \"/\", \"type\": \"ramfs\", \"typo\": 1}]}",
-      "mount[0].typo: unknown key; allowed here: target, type, source, options" },
-    { "{\"mount\": [{\"target\": \"/\", \"type\": \"ramfs\"}, {\"target\": \"/\", \"type\": \"ramfs\"}]}",
-      "mount[1]: \"/\" is mounted twice" },
-    { "{\"mount\": [{\"target\": \"/\", \"type\": \"unionfs\"}]}", "has no \"layers\"" },
-    { "{\"mount\": [{\"target\": \"/\", \"type\": \"unionfs\", \"options\": {\"layers\": [1, 2]}}]}",
-      "mount[0].options.layers[0]: is a number, must be an object" },
-    { "{\"mount\": [{\"target\": \"/\", \"type\": \"unionfs\", \"options\": {\"layers\": [\n"
-      "{\"target\": \"/\", \"type\": \"unionfs\"}, {\"target\": \"/\", \"type\": \"ramfs\"}]}}]}",
-      "f:2: mount[0].options.layers[0].type: a layer cannot be" },
-    { "{\"mount\": [{\"target\": \"/h\", \"type\": \"hostfs\"}]}", "mount[0]: has no \"source\"" },
+    {"{", "f:1:"},
+    {"", "f:1:"},
+    {"[]", "f:1: is an array, must be an object"},
+    {"{ \"a\": 1,\n \"a\": 2 }", "f:2"},
+    {"{\n\n\"nonsense\": 1}", "f:3: nonsense: unknown key; allowed here: resource_limits"},
+    {"{\"resource_limits\": 3}", "resource_limits: is a number, must be an object"},
+    {"{\"resource_limits\":\n{\"user_size\": 3}}", "f:2: resource_limits.user_size: unknown key"},
+    {"{\"resource_limits\":\n{\"user_space_size\":\n\"3 M\"}}",
+     "f:2: resource_limits.user_space_size"},
+    {"{\"resource_limits\": {\"user_space_size\": \"-1MB\"}}", "is not a size"},
+    {"{\"resource_limits\": {\"user_space_size\": \"1.5GB\"}}", "units: B, KB, MB, GB, TB"},
+    {"{\"resource_limits\": {\"user_space_size\": \"99999999999999TB\"}}", "too large"},
+    {"{\"resource_limits\": {\"user_space_size\": \"1MB\"}}",
+     "out of range; allowed: 16MB to 896GB"},
+    {"{\"resource_limits\": {\"user_space_size\": true}}", "is true/false, must be a size"},
+    {"{\"resource_limits\": {\"max_num_of_threads\": \"3\"}}",
+     "is a string, must be a whole number"},
+    {"{\"resource_limits\": {\"max_num_of_threads\": 0}}", "allowed: 1 to"},
+    {"{\"resource_limits\": {\"num_of_cpus\": 17}}", "allowed: 1 to 16"},
+    {"{\"process\": {\"default_stack_size\": \"1GB\"}}", "allowed: 64KB to 128MB"},
+    {"{\"resource_limits\": {\"user_space_size\": \"16MB\"},\n"
+     "\"process\": {\"default_stack_size\": \"32MB\"}}",
+     "f:2: process.default_stack_size: 32MB is more than resource_limits.user_space_size"},
+    {"{\"entry_points\": \"/bin\"}", "entry_points: is a string, must be an array"},
+    {"{\"entry_points\": [\"/a\",\n\"b\"]}", "f:2: entry_points[1]: \"b\" is not an absolute path"},
+    {"{\"entry_points\": [\"/a/../b\"]}", "has a \"..\" in it"},
+    {"{\"entry_points\": [7]}", "entry_points[0]: is a number, must be a string"},
+    {"{\"env\": {\"default\": [\"A\"]}}", "env.default[0]: \"A\" must look like \"NAME=VALUE\""},
+    {"{\"env\": {\"untrusted\": [\"A=1\"]}}", "must be the name of a variable"},
+    {"{\"env\": {\"untrusted\": [\"*A\"]}}", "must be the name of a variable"},
+    {"{\"env\": {\"trusted\": []}}", "env.trusted: unknown key; allowed here: default, untrusted"},
+    {"{\"args\": \"some\"}", "args: must be \"any\" or an array"},
+    {"{\"args\": [[]]}", "args[0]: is empty"},
+    {"{\"metadata\": {\"product_id\": 65536}}", "metadata.product_id: 65536 is out of range"},
+    {"{\"metadata\": {\"product_id\": -1}}", "-1 is out of range"},
+    {"{\"metadata\": {\"debuggable\": 1}}", "must be true or false"},
+    {"{\"metadata\": {\"family_id\": {\"high\": \"12\"}}}", "metadata.family_id.high"},
+    {"{\"metadata\": {\"family_id\": {\"mid\": \"0x1\"}}}", "allowed here: high, low"},
+    {"{\"feature\": {\"amx\": 3}}", "feature.amx: 3 is out of range; allowed: 0 to 2"},
+    {"{\"feature\": {\"sfi\": \"yes\"}}", "allowed: \"off\", \"allowed\", \"required\""},
+    {"{\"mount\": []}", "nothing is mounted at \"/\""},
+    {"{\"mount\": [{\"target\": \"/\"}]}", "mount[0]: has no \"type\""},
+    {"{\"mount\": [{\"type\": \"ramfs\"}]}", "mount[0]: has no \"target\""},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"zfs\"}]}",
+     "mount[0].type: \"zfs\" is not a known"},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"ext2\"}]}", "\"ext2\" is not supported"},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"ramfs\", \"typo\": 1}]}",
+     "mount[0].typo: unknown key; allowed here: target, type, source, options"},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"ramfs\"}, {\"target\": \"/\", \"type\": "
+     "\"ramfs\"}]}",
+     "mount[1]: \"/\" is mounted twice"},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"unionfs\"}]}", "has no \"layers\""},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"unionfs\", \"options\": {\"layers\": [1, 2]}}]}",
+     "mount[0].options.layers[0]: is a number, must be an object"},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"unionfs\", \"options\": {\"layers\": [\n"
+     "{\"target\": \"/\", \"type\": \"unionfs\"}, {\"target\": \"/\", \"type\": \"ramfs\"}]}}]}",
+     "f:2: mount[0].options.layers[0].type: a layer cannot be"},
+    {"{\"mount\": [{\"target\": \"/h\", \"type\": \"hostfs\"}]}", "mount[0]: has no \"source\""},
 };
 
 TEST(config_errors_name_line_and_key)
@@ -281,8 +289,8 @@ TEST(config_too_large)
 static size_t touch(const struct boot_config *b)
 {
     size_t sum = 0;
-    const struct config_mount *tables[] = { b->mounts, b->layers };
-    size_t counts[] = { b->mount_count, b->layer_count };
+    const struct config_mount *tables[] = {b->mounts, b->layers};
+    size_t counts[] = {b->mount_count, b->layer_count};
     for (size_t t = 0; t < 2; t++) {
         for (size_t i = 0; i < counts[t]; i++) {
             sum += strlen(boot_config_str(b, tables[t][i].target));
@@ -291,7 +299,7 @@ static size_t touch(const struct boot_config *b)
                 sum += b->layers[tables[t][i].layer_first + l].type.len;
         }
     }
-    static const char *const argv[] = { "/bin/a", "-x" };
+    static const char *const argv[] = {"/bin/a", "-x"};
     sum += boot_config_entry_allowed(b, "/bin/x") + boot_config_env_allowed(b, "LC_X", 4) +
            boot_config_args_allowed(b, 2, argv);
     return sum;

@@ -1,6 +1,6 @@
-/* Messages and typed values of the Occlum.json parser. A message names file, line and key, says what
- * was found and what is allowed, because a wrong configuration is the commonest first mistake.
- */
+/* Messages and typed values of the Occlum.json parser. A message names file, line and key, says
+ * what was found and what is allowed, because a wrong configuration is the commonest first
+ * mistake. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -97,7 +97,7 @@ static int parse_size(const char *text, uint64_t *ret_size)
     static const struct {
         const char *name;
         unsigned shift;
-    } units[] = { { "B", 0 }, { "KB", 10 }, { "MB", 20 }, { "GB", 30 }, { "TB", 40 } };
+    } units[] = {{"B", 0}, {"KB", 10}, {"MB", 20}, {"GB", 30}, {"TB", 40}};
     if (!isdigit((unsigned char) *text))
         return -EINVAL;
     char *end;
@@ -153,8 +153,10 @@ static bool size_of_value(struct config_parser *p, const json_t *value, bool unl
     if (r == -ERANGE)
         config_error(p, "\"%s\" is too large a number", text);
     else if (r < 0)
-        config_error(p, "\"%s\" is not a size; write a whole number and a unit, such as \"300MB\""
-                        " (units: B, KB, MB, GB, TB)%s", text, more);
+        config_error(p,
+                     "\"%s\" is not a size; write a whole number and a unit, such as \"300MB\""
+                     " (units: B, KB, MB, GB, TB)%s",
+                     text, more);
     return r == 0;
 }
 
@@ -181,13 +183,14 @@ bool config_get_uint(struct config_parser *p, const json_t *value, uint64_t min,
                      uint64_t *ret_number)
 {
     if (!json_is_integer(value)) {
-        config_error(p, "is %s, must be a whole number, %" PRIu64 " to %" PRIu64,
-                     type_name(value), min, max);
+        config_error(p, "is %s, must be a whole number, %" PRIu64 " to %" PRIu64, type_name(value),
+                     min, max);
         return false;
     }
     json_int_t number = json_integer_value(value);
     if (number < 0 || (uint64_t) number < min || (uint64_t) number > max) {
-        config_error(p, "%" JSON_INTEGER_FORMAT " is out of range; allowed: %" PRIu64 " to %" PRIu64,
+        config_error(p,
+                     "%" JSON_INTEGER_FORMAT " is out of range; allowed: %" PRIu64 " to %" PRIu64,
                      number, min, max);
         return false;
     }
@@ -246,8 +249,8 @@ bool config_check_path(struct config_parser *p, const char *path)
         c += strspn(c, "/");
         size_t size = strcspn(c, "/");
         if ((size == 1 && c[0] == '.') || (size == 2 && c[0] == '.' && c[1] == '.')) {
-            config_error(p, "\"%s\" has a \"%.*s\" in it; write the path without", path,
-                         (int) size, c);
+            config_error(p, "\"%s\" has a \"%.*s\" in it; write the path without", path, (int) size,
+                         c);
             return false;
         }
     }

@@ -1,8 +1,8 @@
 /* Reader of ELF headers and the dynamic section.
  *
  * Every access goes through view(), which knows the file's bounds; damaged files give -EINVAL. Only
- * 64-bit little-endian files are read in depth. The string table is found through the program headers,
- * as the loader does, because section headers may be stripped.
+ * 64-bit little-endian files are read in depth. The string table is found through the program
+ * headers, as the loader does, because section headers may be stripped.
  */
 #include "tools/lib/elf.h"
 
@@ -156,7 +156,7 @@ static int read_64(struct file *f, struct elf_info *info)
 
 int elf_read(const uint8_t *data, size_t size, struct elf_info *ret_info)
 {
-    struct file f = { .data = data, .size = size };
+    struct file f = {.data = data, .size = size};
     const uint8_t *ident = view(&f, 0, EI_NIDENT + 4);
     if (!ident || memcmp(ident, ELFMAG, SELFMAG) != 0)
         return -ENOEXEC;
@@ -210,5 +210,5 @@ void elf_info_fini(struct elf_info *info)
     free(info->rpath);
     free(info->runpath);
     strv_fini(&info->needed);
-    *info = (struct elf_info){ 0 };
+    *info = (struct elf_info){0};
 }

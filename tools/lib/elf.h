@@ -1,4 +1,5 @@
-/* What the tools need to know of an ELF file: which interpreter and which shared libraries it wants. */
+/* What the tools need to know of an ELF file: which interpreter and which shared libraries it
+ * wants. */
 #ifndef TOOLS_LIB_ELF_H
 #define TOOLS_LIB_ELF_H
 
@@ -11,10 +12,10 @@ struct elf_info {
     uint16_t type;    /* ET_EXEC, ET_DYN, ... */
     uint16_t machine; /* EM_X86_64, ... */
     bool is_64;
-    bool has_entry;   /* e_entry != 0 */
+    bool has_entry; /* e_entry != 0 */
     char *interpreter;
     char *soname;
-    char *rpath;      /* DT_RPATH, NULL if there is a DT_RUNPATH */
+    char *rpath; /* DT_RPATH, NULL if there is a DT_RUNPATH */
     char *runpath;
     struct strv needed;
 };

@@ -108,7 +108,8 @@ TEST(rootpath_stays_inside)
     char *root = make_root();
     char *command = mem_printf("cd %s && mkdir -p usr/lib etc && echo x > usr/lib/a && "
                                "ln -s usr/lib lib && ln -s /etc abs && ln -s ../../../.. up && "
-                               "ln -s loop loop && ln -s /lib/a usr/link", root);
+                               "ln -s loop loop && ln -s /lib/a usr/link",
+                               root);
     assert_int_equal(system(command), 0);
     expect_path(root, "/", "/");
     expect_path(root, "/lib/a", "/usr/lib/a");
@@ -141,18 +142,19 @@ static int count_library(void *context, const struct libdep *dep)
 
 TEST(libdeps_on_host_and_in_image)
 {
-    struct seen s = { 0 };
+    struct seen s = {0};
     assert_int_equal(libdeps_visit("", "/usr/bin/python3", count_library, &s), 0);
     assert_true(s.found >= 3);
     assert_int_equal(s.missing, 0);
 
     char *root = make_root();
     char *command = mem_printf("mkdir -p %s/bin %s/lib64 && cp /bin/true %s/bin/ && "
-                               "cp -L /lib64/ld-linux-x86-64.so.2 %s/lib64/", root, root, root, root);
+                               "cp -L /lib64/ld-linux-x86-64.so.2 %s/lib64/",
+                               root, root, root, root);
     assert_int_equal(system(command), 0);
-    s = (struct seen){ 0 };
+    s = (struct seen){0};
     assert_int_equal(libdeps_visit(root, "/bin/true", count_library, &s), 0);
-    assert_int_equal(s.found, 1); /* the interpreter */
+    assert_int_equal(s.found, 1);   /* the interpreter */
     assert_int_equal(s.missing, 1); /* libc.so.6 */
     assert_int_equal(libdeps_visit(root, "/bin/none", count_library, &s), -ENOENT);
     free(command);

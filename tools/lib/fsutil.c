@@ -70,7 +70,8 @@ int fs_read_file(const char *path, size_t max, char **ret_data, size_t *ret_size
     return 0;
 }
 
-/* The new name takes effect only when everything is written; on failure the temporary is removed. */
+/* The new name takes effect only when everything is written; on failure the temporary is
+ * removed. */
 static int finish_temporary(const char *temporary, const char *path, int r)
 {
     if (r == 0 && rename(temporary, path) < 0)
@@ -162,7 +163,7 @@ static int copy_regular(const char *from, const char *to, const struct stat *st)
     if (out < 0)
         return -errno;
     int r = copy_bytes(in, out);
-    struct timespec times[2] = { st->st_atim, st->st_mtim };
+    struct timespec times[2] = {st->st_atim, st->st_mtim};
     if (r == 0 && (fchmod(out, st->st_mode & 07777) < 0 || futimens(out, times) < 0))
         r = -errno;
     return finish_temporary(temporary, to, r);
@@ -178,8 +179,9 @@ static int copy_symlink(const char *from, const char *to, const struct stat *st)
     AUTO_FREE char *temporary = mem_printf("%s.link%ld", to, (long) getpid());
     if (symlink(target, temporary) < 0)
         return -errno;
-    struct timespec times[2] = { st->st_atim, st->st_mtim };
-    (void) utimensat(AT_FDCWD, temporary, times, AT_SYMLINK_NOFOLLOW); /* not on every file system */
+    struct timespec times[2] = {st->st_atim, st->st_mtim};
+    (void) utimensat(AT_FDCWD, temporary, times,
+                     AT_SYMLINK_NOFOLLOW); /* not on every file system */
     return finish_temporary(temporary, to, 0);
 }
 

@@ -10,9 +10,11 @@
 
 #define SHA256_SIZE 32
 
-/* Whole file; a NUL is added after the bytes. The caller frees *ret_data. -EFBIG above max bytes. */
+/* Whole file; a NUL is added after the bytes. The caller frees *ret_data. -EFBIG above max
+ * bytes. */
 int fs_read_file(const char *path, size_t max, char **ret_data, size_t *ret_size);
-/* Writes a temporary file beside path and renames it over path: readers see old or new, never half. */
+/* Writes a temporary file beside path and renames it over path: readers see old or new, never
+ * half. */
 int fs_write_file(const char *path, const void *data, size_t size, mode_t mode);
 /* mkdir -p. */
 int fs_mkdirs(const char *path, mode_t mode);
@@ -20,8 +22,9 @@ int fs_mkdirs(const char *path, mode_t mode);
 int fs_mkdirs_for(const char *path, mode_t mode);
 bool fs_exists(const char *path);
 bool fs_is_dir(const char *path);
-/* Copies one file: regular (atomically, with mode and times; sparse stays cheap), symlink (as such).
- * An older destination of another type than directory is replaced. Other types: -EOPNOTSUPP. */
+/* Copies one file: regular (atomically, with mode and times; sparse stays cheap), symlink (as
+ * such). An older destination of another type than directory is replaced. Other types:
+ * -EOPNOTSUPP. */
 int fs_copy_file(const char *from, const char *to);
 int fs_sha256_file(const char *path, uint8_t ret_digest[SHA256_SIZE]);
 void fs_sha256(const void *data, size_t size, uint8_t ret_digest[SHA256_SIZE]);

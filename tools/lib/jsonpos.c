@@ -1,7 +1,7 @@
 /* Finds the line of a JSON value by walking the text along a path.
  *
- * The text has normally been accepted by Jansson, but nothing depends on it: every step stops at the
- * NUL, and nesting is bounded. Skipping a value means matching brackets outside strings.
+ * The text has normally been accepted by Jansson, but nothing depends on it: every step stops at
+ * the NUL, and nesting is bounded. Skipping a value means matching brackets outside strings.
  */
 #include "tools/lib/jsonpos.h"
 
@@ -105,7 +105,7 @@ static bool enter_index(struct cursor *c, long index, int *ret_line)
 
 int json_line_of(const char *text, const char *path)
 {
-    struct cursor c = { .p = text, .line = 1 };
+    struct cursor c = {.p = text, .line = 1};
     int line = 1;
     while (*path) {
         if (*path == '[') {

@@ -1,10 +1,10 @@
 /* The loader's library search, outside.
  *
- * glibc: DT_RPATH of the object and of the program (only if the object has no DT_RUNPATH), DT_RUNPATH,
- * then the directories of ld.so.conf (through the cache; here only for the host, and for an image that
- * has an ld.so.cache), then the built-in ones of Debian. musl: its rpath, then /etc/ld-musl-x86_64.path
- * or /lib:/usr/local/lib:/usr/lib; names of the C library itself mean the loader. Files are visited
- * breadth first, each once.
+ * glibc: DT_RPATH of the object and of the program (only if the object has no DT_RUNPATH),
+ * DT_RUNPATH, then the directories of ld.so.conf (through the cache; here only for the host, and
+ * for an image that has an ld.so.cache), then the built-in ones of Debian. musl: its rpath, then
+ * /etc/ld-musl-x86_64.path or /lib:/usr/local/lib:/usr/lib; names of the C library itself mean the
+ * loader. Files are visited breadth first, each once.
  */
 #include "tools/lib/libdeps.h"
 
@@ -82,8 +82,8 @@ static void add_musl_directories(struct search *s)
 
 static void add_glibc_directories(struct search *s)
 {
-    static const char *const builtin[] = { "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
-                                           "/lib", "/usr/lib" };
+    static const char *const builtin[] = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
+                                          "/lib", "/usr/lib"};
     AUTO_FREE char *cache = mem_printf("%s/etc/ld.so.cache", s->root);
     if (fs_exists(cache))
         read_ld_so_conf(s->root, "/etc/ld.so.conf", &s->directories, 0);
@@ -153,7 +153,7 @@ static char *find_library(const struct search *s, const struct elf_info *info, c
 
 static bool is_musl_itself(const char *name)
 {
-    static const char *const names[] = { "c", "pthread", "rt", "m", "dl", "util", "xnet" };
+    static const char *const names[] = {"c", "pthread", "rt", "m", "dl", "util", "xnet"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t size = strlen(names[i]);
         if (strncmp(name, "lib", 3) == 0 && strncmp(name + 3, names[i], size) == 0 &&
@@ -176,7 +176,7 @@ static bool seen(struct search *s, const char *name)
 static int report(struct search *s, const char *object, const char *name, char *found)
 {
     AUTO_FREE char *real = found ? rootpath_resolve(s->root, found) : NULL;
-    struct libdep dep = { .needed_by = object, .name = name, .found = found, .real = real };
+    struct libdep dep = {.needed_by = object, .name = name, .found = found, .real = real};
     int r = s->visit(s->context, &dep);
     if (found)
         strv_add(&s->queue, found);
@@ -235,7 +235,7 @@ static int visit_program(struct search *s, const struct elf_info *info)
     if (r == 0)
         r = visit_object(s, s->program_path, info);
     for (size_t i = 0; i < s->queue.count && r == 0; i++) {
-        AUTO_ELF struct elf_info library = { 0 };
+        AUTO_ELF struct elf_info library = {0};
         if (read_in_root(s, s->queue.items[i], &library) == 0)
             r = visit_object(s, s->queue.items[i], &library);
     }
@@ -244,8 +244,8 @@ static int visit_program(struct search *s, const struct elf_info *info)
 
 int libdeps_visit(const char *root, const char *program, libdeps_fn *visit, void *context)
 {
-    struct search s = { .root = root, .visit = visit, .context = context };
-    AUTO_ELF struct elf_info info = { 0 };
+    struct search s = {.root = root, .visit = visit, .context = context};
+    AUTO_ELF struct elf_info info = {0};
     int r = read_in_root(&s, program, &info);
     if (r == -ENOEXEC)
         return 0;
@@ -264,8 +264,8 @@ char *libdeps_on_host(const char *name)
 {
     if (strchr(name, '/'))
         return fs_exists(name) ? mem_strdup(name) : NULL;
-    struct search s = { .root = "" };
-    struct elf_info none = { 0 };
+    struct search s = {.root = ""};
+    struct elf_info none = {0};
     add_glibc_directories(&s);
     char *found = find_library(&s, &none, "/", name);
     strv_fini(&s.directories);

@@ -66,5 +66,5 @@ void strv_fini(struct strv *v)
     for (size_t i = 0; i < v->count; i++)
         free(v->items[i]);
     free(v->items);
-    *v = (struct strv){ 0 };
+    *v = (struct strv){0};
 }

@@ -1,5 +1,5 @@
-/* Memory and strings of the tools. A tool that is out of memory ends at once with a message, so none
- * of these return NULL. Not for the enclave. */
+/* Memory and strings of the tools. A tool that is out of memory ends at once with a message, so
+ * none of these return NULL. Not for the enclave. */
 #ifndef TOOLS_LIB_MEM_H
 #define TOOLS_LIB_MEM_H
 
@@ -23,7 +23,8 @@ void mem_free_p(void *pointer_to_pointer);
         _taken;                                                                                    \
     })
 
-/* A list of strings it owns. Zero-initialised is empty; items[count] is NULL once anything was added. */
+/* A list of strings it owns. Zero-initialised is empty; items[count] is NULL once anything was
+ * added. */
 struct strv {
     char **items;
     size_t count;

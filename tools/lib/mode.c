@@ -1,4 +1,5 @@
-/* Choice of HW or SIM. Pure apart from mode_device_present(), so that every combination is tested. */
+/* Choice of HW or SIM. Pure apart from mode_device_present(), so that every combination is
+ * tested. */
 #include "tools/lib/mode.h"
 
 #include <errno.h>
@@ -21,17 +22,17 @@ int mode_choose(const struct mode_input *input, struct mode_choice *ret_choice)
     const struct {
         const char *word, *by;
     } asked[] = {
-        { input->option, "--sgx-mode" },
-        { input->variable, "SGX_MODE" },
-        { input->recorded, "the last build" },
+        {input->option, "--sgx-mode"},
+        {input->variable, "SGX_MODE"},
+        {input->recorded, "the last build"},
     };
     for (int i = 0; i < 3; i++) {
         if (!asked[i].word || !*asked[i].word)
             continue;
-        *ret_choice = (struct mode_choice){ .by = asked[i].by };
+        *ret_choice = (struct mode_choice){.by = asked[i].by};
         return from_word(asked[i].word, &ret_choice->mode);
     }
-    *ret_choice = (struct mode_choice){ .mode = input->device ? SGX_MODE_HW : SGX_MODE_SIM };
+    *ret_choice = (struct mode_choice){.mode = input->device ? SGX_MODE_HW : SGX_MODE_SIM};
     return 0;
 }
 

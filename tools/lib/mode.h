@@ -18,8 +18,8 @@ struct mode_choice {
     const char *by; /* "--sgx-mode", "SGX_MODE", "the last build"; NULL: nobody asked, by device */
 };
 
-/* First of option, variable, recorded; else HW where the device is, SIM where it is not. -EINVAL for
- * a word that is neither HW nor SIM: ret_choice->by then says which one was wrong. */
+/* First of option, variable, recorded; else HW where the device is, SIM where it is not. -EINVAL
+ * for a word that is neither HW nor SIM: ret_choice->by then says which one was wrong. */
 int mode_choose(const struct mode_input *input, struct mode_choice *ret_choice);
 const char *mode_name(enum sgx_mode mode);
 bool mode_device_present(void);

@@ -13,14 +13,14 @@ TEST(mode_first_that_says_something)
         enum sgx_mode mode;
         const char *by;
     } cases[] = {
-        { { NULL, NULL, NULL, false }, SGX_MODE_SIM, NULL },
-        { { NULL, NULL, NULL, true }, SGX_MODE_HW, NULL },
-        { { "SIM", "HW", "HW", true }, SGX_MODE_SIM, "--sgx-mode" },
-        { { "hw", "SIM", NULL, false }, SGX_MODE_HW, "--sgx-mode" },
-        { { NULL, "HW", "SIM", false }, SGX_MODE_HW, "SGX_MODE" },
-        { { NULL, "SIM", NULL, true }, SGX_MODE_SIM, "SGX_MODE" },
-        { { NULL, "", "SIM", true }, SGX_MODE_SIM, "the last build" },
-        { { "", "", "", true }, SGX_MODE_HW, NULL },
+        {{NULL, NULL, NULL, false}, SGX_MODE_SIM, NULL},
+        {{NULL, NULL, NULL, true}, SGX_MODE_HW, NULL},
+        {{"SIM", "HW", "HW", true}, SGX_MODE_SIM, "--sgx-mode"},
+        {{"hw", "SIM", NULL, false}, SGX_MODE_HW, "--sgx-mode"},
+        {{NULL, "HW", "SIM", false}, SGX_MODE_HW, "SGX_MODE"},
+        {{NULL, "SIM", NULL, true}, SGX_MODE_SIM, "SGX_MODE"},
+        {{NULL, "", "SIM", true}, SGX_MODE_SIM, "the last build"},
+        {{"", "", "", true}, SGX_MODE_HW, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mode_choice choice;
@@ -36,10 +36,10 @@ TEST(mode_first_that_says_something)
 TEST(mode_refuses_other_words)
 {
     struct mode_choice choice;
-    struct mode_input option = { .option = "HYPER", .variable = "SIM" };
+    struct mode_input option = {.option = "HYPER", .variable = "SIM"};
     assert_int_equal(mode_choose(&option, &choice), -EINVAL);
     assert_string_equal(choice.by, "--sgx-mode");
-    struct mode_input variable = { .variable = "SIMULATION" };
+    struct mode_input variable = {.variable = "SIMULATION"};
     assert_int_equal(mode_choose(&variable, &choice), -EINVAL);
     assert_string_equal(choice.by, "SGX_MODE");
 }

@@ -1,6 +1,5 @@
-/* Messages of the command-line tools. One line per message, prefixed with the program's name, so that
- * output stays greppable; a progress line is wiped before any other message.
- */
+/* Messages of the command-line tools. One line per message, prefixed with the program's name, so
+ * that output stays greppable; a progress line is wiped before any other message. */
 #include "tools/lib/msg.h"
 
 #include <errno.h>

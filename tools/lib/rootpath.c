@@ -1,6 +1,5 @@
-/* Resolves paths as if root were "/": component by component, a link's target restarts at the image's
- * root or at the link's directory, and ".." never leaves the image.
- */
+/* Resolves paths as if root were "/": component by component, a link's target restarts at the
+ * image's root or at the link's directory, and ".." never leaves the image. */
 #include "tools/lib/rootpath.h"
 
 #include <limits.h>

@@ -15,7 +15,8 @@ extern char **environ;
 char *spawn_find(const char *program)
 {
     const char *path = getenv("PATH");
-    AUTO_FREE char *all = mem_printf("%s:/usr/local/sbin:/usr/sbin:/sbin", path ? path : "/usr/bin");
+    AUTO_FREE char *all =
+        mem_printf("%s:/usr/local/sbin:/usr/sbin:/sbin", path ? path : "/usr/bin");
     char *save = NULL;
     for (char *dir = strtok_r(all, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
         AUTO_FREE char *candidate = mem_printf("%s/%s", dir, program);

@@ -1,10 +1,10 @@
 /* `occlum build`: Occlum.json and image/ become build/{image.erofs,enclave.sgxs,enclave.sig}.
  *
- * Each product is made beside its final name and renamed, in the order image, enclave, signature, so a
- * killed build leaves old or new files, never half of one. The enclave is made again only when the
- * kernel, the configuration blob (which holds the image's root hash) or the signer changed; the stamp
- * file remembers a digest of these. Nothing depends on the clock: DATE in the signature comes from
- * SOURCE_DATE_EPOCH or is constant.
+ * Each product is made beside its final name and renamed, in the order image, enclave, signature,
+ * so a killed build leaves old or new files, never half of one. The enclave is made again only when
+ * the kernel, the configuration blob (which holds the image's root hash) or the signer changed; the
+ * stamp file remembers a digest of these. Nothing depends on the clock: DATE in the signature comes
+ * from SOURCE_DATE_EPOCH or is constant.
  */
 #include "tools/occlum/build.h"
 
@@ -104,7 +104,7 @@ static int build_enclave(const struct config *config, const struct build_options
         msg_error("the configuration is too large: its binary form must fit into 1 MiB");
         return r;
     }
-    struct enclave_stamp stamp = { .date = signing_date() };
+    struct enclave_stamp stamp = {.date = signing_date()};
     __attribute__((cleanup(key_free_p))) EVP_PKEY *key = NULL;
     fs_sha256(blob, blob_size, stamp.blob);
     r = load_key(options->sign_key, &key, stamp.key);

@@ -10,8 +10,8 @@ struct build_options {
     bool force;           /* make everything again */
 };
 
-/* Configuration, root image, enclave, signature; writes only below build/ and image/.occlum/. Prints
- * its own errors; returns 0 or -errno. */
+/* Configuration, root image, enclave, signature; writes only below build/ and image/.occlum/.
+ * Prints its own errors; returns 0 or -errno. */
 int build_instance(const struct build_options *options, uint8_t ret_mrenclave[32],
                    bool *ret_changed);
 #endif

@@ -20,16 +20,17 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    { "sgx-mode", OPTION_SGX_MODE, "HW|SIM", 0,
-      "mode that `occlum run` shall use; the files built are the same for both", 0 },
-    { "sign-key", OPTION_SIGN_KEY, "FILE", 0,
-      "PEM file with the RSA-3072 key (exponent 3) that signs the enclave; default: your own key, "
-      "made on first use", 0 },
-    { "image-key", OPTION_IMAGE_KEY, "FILE", 0, "encrypt the root image (not supported yet)", 0 },
-    { "force", 'f', NULL, 0, "build everything again, even what has not changed", 0 },
-    { "sign-tool", OPTION_SIGN_TOOL, "FILE", OPTION_HIDDEN, NULL, 0 },
-    { "enable-edmm", OPTION_EDMM, "Y|N", OPTION_HIDDEN, NULL, 0 },
-    { 0 },
+    {"sgx-mode", OPTION_SGX_MODE, "HW|SIM", 0,
+     "mode that `occlum run` shall use; the files built are the same for both", 0},
+    {"sign-key", OPTION_SIGN_KEY, "FILE", 0,
+     "PEM file with the RSA-3072 key (exponent 3) that signs the enclave; default: your own key, "
+     "made on first use",
+     0},
+    {"image-key", OPTION_IMAGE_KEY, "FILE", 0, "encrypt the root image (not supported yet)", 0},
+    {"force", 'f', NULL, 0, "build everything again, even what has not changed", 0},
+    {"sign-tool", OPTION_SIGN_TOOL, "FILE", OPTION_HIDDEN, NULL, 0},
+    {"enable-edmm", OPTION_EDMM, "Y|N", OPTION_HIDDEN, NULL, 0},
+    {0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -82,17 +83,20 @@ static int record_mode(const char *option, const struct mode_choice *choice)
 static void report_mode(const struct mode_choice *choice)
 {
     if (choice->mode == SGX_MODE_HW && !mode_device_present()) {
-        msg_warn("HW was asked for (by %s), but this machine has no /dev/sgx_enclave: what is built "
-                 "runs in HW mode elsewhere", choice->by);
+        msg_warn(
+            "HW was asked for (by %s), but this machine has no /dev/sgx_enclave: what is built "
+            "runs in HW mode elsewhere",
+            choice->by);
         msg_hint("here: occlum run --sgx-mode SIM PROGRAM   (no security)");
     }
     if (choice->mode == SGX_MODE_SIM && !choice->by)
-        msg_note("no SGX on this machine, so `occlum run` will simulate it (SIM mode, no security)");
+        msg_note(
+            "no SGX on this machine, so `occlum run` will simulate it (SIM mode, no security)");
 }
 
 int cmd_build(int argc, char **argv)
 {
-    struct arguments a = { 0 };
+    struct arguments a = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
         return EXIT_USAGE;
     if (a.image_key) {

@@ -17,10 +17,10 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    { "json", OPTION_JSON, NULL, 0, "print the findings as JSON", 0 },
-    { "sgx-mode", OPTION_SGX_MODE, "HW|SIM", 0,
-      "mode to check for: with HW, lack of SGX is a failure", 0 },
-    { 0 },
+    {"json", OPTION_JSON, NULL, 0, "print the findings as JSON", 0},
+    {"sgx-mode", OPTION_SGX_MODE, "HW|SIM", 0,
+     "mode to check for: with HW, lack of SGX is a failure", 0},
+    {0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -47,12 +47,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
     .options = options,
     .parser = parse,
-    .doc = "Check what Occlum needs of this machine, of its installation and, inside an instance, of "
-           "the instance. Nothing is changed."
-           "\vExit status: 0 nothing failed (warnings do not count), 1 something did.",
+    .doc =
+        "Check what Occlum needs of this machine, of its installation and, inside an instance, of "
+        "the instance. Nothing is changed."
+        "\vExit status: 0 nothing failed (warnings do not count), 1 something did.",
 };
 
-static const char *const status_words[] = { "OK", "WARN", "FAIL" };
+static const char *const status_words[] = {"OK", "WARN", "FAIL"};
 
 static void print_text(const struct doctor *d)
 {
@@ -80,7 +81,7 @@ static void print_json(const struct doctor *d)
 
 int cmd_doctor(int argc, char **argv)
 {
-    struct arguments a = { 0 };
+    struct arguments a = {0};
     const char *mode = getenv("SGX_MODE");
     a.doctor.want_hw = mode && strcasecmp(mode, "HW") == 0;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)

@@ -9,7 +9,7 @@
 #include "tools/lib/msg.h"
 #include "tools/occlum/command.h"
 
-COMMAND(gen-image-key, "make a random key for an encrypted image", cmd_gen_image_key);
+COMMAND(gen_image_key, "make a random key for an encrypted image", cmd_gen_image_key);
 
 #define KEY_SIZE 16
 

@@ -39,5 +39,5 @@ int cmd_help(int argc, char **argv)
     char name[64];
     char option[] = "--help";
     snprintf(name, sizeof name, "occlum %s", command->name);
-    return command->fn(2, (char *[]){ name, option, NULL });
+    return command->fn(2, (char *[]){name, option, NULL});
 }

@@ -47,6 +47,7 @@ int cmd_new(int argc, char **argv)
     if (chdir(dir) < 0 || skeleton_make() < 0)
         return 1;
     printf("Made an Occlum instance in %s. Copy programs into %s/image/, then: cd %s && "
-           "occlum build\n", dir, dir, dir);
+           "occlum build\n",
+           dir, dir, dir);
     return 0;
 }

@@ -37,14 +37,16 @@ static void check_sgx_cpu(struct doctor *d)
     if (sgx)
         __get_cpuid_count(0x12, 0, &leaf_a, &b, &c, &dx);
     if (!sgx)
-        doctor_add(d, "sgx-cpu", lack_of_sgx(d),
-                   mem_strdup("the CPU offers no SGX: only simulation (SIM, no security) is possible"),
-                   mem_strdup("for HW mode use a machine with SGX2, with SGX enabled in its firmware"));
+        doctor_add(
+            d, "sgx-cpu", lack_of_sgx(d),
+            mem_strdup("the CPU offers no SGX: only simulation (SIM, no security) is possible"),
+            mem_strdup("for HW mode use a machine with SGX2, with SGX enabled in its firmware"));
     else if (!(leaf_a & 2) || !flc)
-        doctor_add(d, "sgx-cpu", lack_of_sgx(d),
-                   mem_printf("the CPU has SGX, but not %s", flc ? "SGX2 (dynamic memory)"
-                                                                 : "flexible launch control"),
-                   mem_strdup("HW mode needs SGX2 and FLC; look for both in the firmware's settings"));
+        doctor_add(
+            d, "sgx-cpu", lack_of_sgx(d),
+            mem_printf("the CPU has SGX, but not %s",
+                       flc ? "SGX2 (dynamic memory)" : "flexible launch control"),
+            mem_strdup("HW mode needs SGX2 and FLC; look for both in the firmware's settings"));
     else
         doctor_add(d, "sgx-cpu", FINDING_OK, mem_strdup("SGX2 with flexible launch control"), NULL);
 }
@@ -56,8 +58,9 @@ static void check_sgx_device(struct doctor *d)
         close(fd);
         doctor_add(d, "sgx-device", FINDING_OK, mem_strdup("/dev/sgx_enclave can be opened"), NULL);
     } else if (errno == ENOENT) {
-        doctor_add(d, "sgx-device", lack_of_sgx(d), mem_strdup("there is no /dev/sgx_enclave"),
-                   mem_strdup("HW mode needs Linux 6.0 or later with CONFIG_X86_SGX=y; SIM does not"));
+        doctor_add(
+            d, "sgx-device", lack_of_sgx(d), mem_strdup("there is no /dev/sgx_enclave"),
+            mem_strdup("HW mode needs Linux 6.0 or later with CONFIG_X86_SGX=y; SIM does not"));
     } else {
         doctor_add(d, "sgx-device", FINDING_FAIL,
                    mem_printf("/dev/sgx_enclave cannot be opened: %s", strerror(errno)),
@@ -109,7 +112,8 @@ static void check_kernel(struct doctor *d)
 static void check_fsgsbase(struct doctor *d)
 {
     if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
-        doctor_add(d, "fsgsbase", FINDING_OK, mem_strdup("FS and GS base can be set by programs"), NULL);
+        doctor_add(d, "fsgsbase", FINDING_OK, mem_strdup("FS and GS base can be set by programs"),
+                   NULL);
     else
         doctor_add(d, "fsgsbase", FINDING_FAIL,
                    mem_strdup("the instructions RDFSBASE...WRGSBASE are not allowed"),
@@ -131,7 +135,8 @@ static int in_child(int (*probe)(void))
 static int probe_dispatch(void)
 {
     static volatile char selector; /* 0: allow */
-    if (prctl(DISPATCH_OPTION, DISPATCH_INCLUSIVE, USER_MIN, ELRANGE_END - USER_MIN, &selector) == 0)
+    if (prctl(DISPATCH_OPTION, DISPATCH_INCLUSIVE, USER_MIN, ELRANGE_END - USER_MIN, &selector) ==
+        0)
         return DISPATCH_INCLUSIVE;
     if (prctl(DISPATCH_OPTION, DISPATCH_EXCLUSIVE, ELRANGE_END, (1ul << 47) - ELRANGE_END,
               &selector) == 0)
@@ -145,13 +150,15 @@ static void check_dispatch(struct doctor *d)
     if (kind == DISPATCH_INCLUSIVE || kind == DISPATCH_EXCLUSIVE)
         doctor_add(d, "syscall-dispatch", FINDING_OK,
                    mem_printf("syscall user dispatch works (%s form)",
-                              kind == DISPATCH_INCLUSIVE ? "inclusive" : "exclusive"), NULL);
+                              kind == DISPATCH_INCLUSIVE ? "inclusive" : "exclusive"),
+                   NULL);
     else
-        doctor_add(d, "syscall-dispatch", FINDING_FAIL,
-                   mem_strdup("the kernel does not offer syscall user dispatch, which SIM mode needs "
-                              "for system calls that cannot be patched"),
-                   mem_strdup("use Linux 5.11 or later; in a container, allow prctl in its seccomp "
-                              "profile"));
+        doctor_add(
+            d, "syscall-dispatch", FINDING_FAIL,
+            mem_strdup("the kernel does not offer syscall user dispatch, which SIM mode needs "
+                       "for system calls that cannot be patched"),
+            mem_strdup("use Linux 5.11 or later; in a container, allow prctl in its seccomp "
+                       "profile"));
 }
 
 static int probe_reservation(void)
@@ -170,12 +177,13 @@ static void check_reservation(struct doctor *d)
                    mem_strdup("the enclave's 1 TiB from address 0x10000 can be reserved"), NULL);
         return;
     }
-    const char *next = r == EEXIST ? "something is mapped low: run without `setarch -R` or -L"
+    const char *next = r == EEXIST  ? "something is mapped low: run without `setarch -R` or -L"
                        : r == EPERM ? "sudo sysctl vm.mmap_min_addr=65536"
                                     : "ulimit -v unlimited; sudo sysctl vm.overcommit_memory=0";
     doctor_add(d, "address-space", FINDING_FAIL,
                mem_printf("the enclave's 1 TiB from address 0x10000 cannot be reserved: %s",
-                          r > 0 ? strerror(r) : "the probe died"), mem_strdup(next));
+                          r > 0 ? strerror(r) : "the probe died"),
+               mem_strdup(next));
 }
 
 static long read_number(const char *path)
@@ -189,15 +197,16 @@ static void check_sysctls(struct doctor *d)
 {
     long lowest = read_number("/proc/sys/vm/mmap_min_addr");
     if (lowest <= (long) USER_MIN)
-        doctor_add(d, "mmap_min_addr", FINDING_OK, mem_printf("vm.mmap_min_addr is %ld", lowest), NULL);
+        doctor_add(d, "mmap_min_addr", FINDING_OK, mem_printf("vm.mmap_min_addr is %ld", lowest),
+                   NULL);
     else
         doctor_add(d, "mmap_min_addr", FINDING_FAIL,
                    mem_printf("vm.mmap_min_addr is %ld, must be at most %lu", lowest, USER_MIN),
                    mem_printf("sudo sysctl vm.mmap_min_addr=%lu", USER_MIN));
     long overcommit = read_number("/proc/sys/vm/overcommit_memory");
     if (overcommit != 2)
-        doctor_add(d, "overcommit", FINDING_OK, mem_printf("vm.overcommit_memory is %ld", overcommit),
-                   NULL);
+        doctor_add(d, "overcommit", FINDING_OK,
+                   mem_printf("vm.overcommit_memory is %ld", overcommit), NULL);
     else
         doctor_add(d, "overcommit", FINDING_WARN,
                    mem_strdup("vm.overcommit_memory is 2: large enclaves may be refused"),
@@ -210,7 +219,8 @@ static void check_memfd(struct doctor *d)
     if (fd >= 0 && ftruncate(fd, 4096) == 0)
         doctor_add(d, "memfd", FINDING_OK, mem_strdup("memory files work"), NULL);
     else
-        doctor_add(d, "memfd", FINDING_FAIL, mem_printf("memory files do not work: %s", strerror(errno)),
+        doctor_add(d, "memfd", FINDING_FAIL,
+                   mem_printf("memory files do not work: %s", strerror(errno)),
                    mem_strdup("allow memfd_create in the container's seccomp profile"));
     if (fd >= 0)
         close(fd);
@@ -222,9 +232,10 @@ static void check_rlimits(struct doctor *d)
     if (getrlimit(RLIMIT_AS, &as) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
         return;
     if (as.rlim_cur != RLIM_INFINITY && as.rlim_cur < 2 * ELRANGE_SIZE)
-        doctor_add(d, "limit-as", FINDING_FAIL,
-                   mem_printf("the address space is limited to %lu MB", (unsigned long) as.rlim_cur >> 20),
-                   mem_strdup("ulimit -v unlimited"));
+        doctor_add(
+            d, "limit-as", FINDING_FAIL,
+            mem_printf("the address space is limited to %lu MB", (unsigned long) as.rlim_cur >> 20),
+            mem_strdup("ulimit -v unlimited"));
     else
         doctor_add(d, "limit-as", FINDING_OK, mem_strdup("the address space is not limited"), NULL);
     if (files.rlim_cur < 1024)

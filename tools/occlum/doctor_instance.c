@@ -13,7 +13,7 @@ void doctor_add(struct doctor *d, const char *name, enum finding_status status, 
 {
     d->findings = mem_grow(d->findings, d->count + 1, sizeof *d->findings);
     d->findings[d->count++] =
-        (struct finding){ .name = name, .status = status, .detail = detail, .next = next };
+        (struct finding){.name = name, .status = status, .detail = detail, .next = next};
 }
 
 void doctor_fini(struct doctor *d)

@@ -1,10 +1,10 @@
 /* Builds the root image with mkfs.erofs and veritysetup.
  *
- * Reproducible: time stamps, owner, UUID and (no) salt are fixed and extended attributes are left out,
- * so the bytes depend on names, modes, links and contents alone. Incremental: build/.image.stamp holds
- * a digest over the metadata of everything in image/ (ctime included, so no edit is missed) and the
- * geometry and root hash of the image made from it. The files image/.occlum/ are written by this build
- * itself (sites.h) and do not count.
+ * Reproducible: time stamps, owner, UUID and (no) salt are fixed and extended attributes are left
+ * out, so the bytes depend on names, modes, links and contents alone. Incremental:
+ * build/.image.stamp holds a digest over the metadata of everything in image/ (ctime included, so
+ * no edit is missed) and the geometry and root hash of the image made from it. The files
+ * image/.occlum/ are written by this build itself (sites.h) and do not count.
  */
 #include "tools/occlum/image.h"
 
@@ -49,14 +49,21 @@ static int survey_entry(void *context, const char *path, const char *rel, const 
     if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode) && !S_ISLNK(st->st_mode) &&
         !S_ISFIFO(st->st_mode) && !S_ISCHR(st->st_mode)) {
         msg_warn("%s is neither file, directory, link, fifo nor character device; a program will "
-                 "not be able to use it", path);
+                 "not be able to use it",
+                 path);
     }
-    /* A directory's own times change when image/.occlum appears; its entries speak for themselves. */
+    /* A directory's own times change when image/.occlum appears; its entries speak for
+     * themselves. */
     bool file = !S_ISDIR(st->st_mode);
     int64_t facts[] = {
-        st->st_mode, file ? (int64_t) st->st_ino : 0, file ? st->st_size : 0,
-        file ? st->st_mtim.tv_sec : 0, file ? st->st_mtim.tv_nsec : 0,
-        file ? st->st_ctim.tv_sec : 0, file ? st->st_ctim.tv_nsec : 0, (int64_t) st->st_rdev,
+        st->st_mode,
+        file ? (int64_t) st->st_ino : 0,
+        file ? st->st_size : 0,
+        file ? st->st_mtim.tv_sec : 0,
+        file ? st->st_mtim.tv_nsec : 0,
+        file ? st->st_ctim.tv_sec : 0,
+        file ? st->st_ctim.tv_nsec : 0,
+        (int64_t) st->st_rdev,
     };
     if (++s->count % 1024 == 0)
         msg_progress("looking at image/: %zu files", s->count);
@@ -68,7 +75,7 @@ static int survey_entry(void *context, const char *path, const char *rel, const 
 /* Digest over the metadata of image/. */
 static int survey_tree(uint8_t ret_digest[SHA256_SIZE])
 {
-    struct survey s = { .md = EVP_MD_CTX_new() };
+    struct survey s = {.md = EVP_MD_CTX_new()};
     int r = s.md && EVP_DigestInit_ex(s.md, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
     if (r == 0)
         r = fs_walk(INSTANCE_IMAGE, survey_entry, &s);
@@ -103,7 +110,7 @@ static int run_tool(const char *program, const char *package, char *const argume
         msg_hint("apt-get install %s   (or `make deps` in the source tree)", package);
         return -ENOENT;
     }
-    char *argv[16] = { path };
+    char *argv[16] = {path};
     for (size_t i = 0; arguments[i] && i < 14; i++)
         argv[i + 1] = arguments[i];
     int status = spawn_capture(argv, ret_output);
@@ -117,9 +124,8 @@ static int run_tool(const char *program, const char *package, char *const argume
 static int make_erofs(void)
 {
     AUTO_FREE char *output = NULL;
-    char *arguments[] = { "--quiet",       "-T0",     "-U",           IMAGE_UUID, "--force-uid=0",
-                          "--force-gid=0", "-x-1",    TEMPORARY, INSTANCE_IMAGE,
-                          NULL };
+    char *arguments[] = {"--quiet",       "-T0",  "-U",      IMAGE_UUID,     "--force-uid=0",
+                         "--force-gid=0", "-x-1", TEMPORARY, INSTANCE_IMAGE, NULL};
     return run_tool("mkfs.erofs", "erofs-utils", arguments, &output);
 }
 
@@ -146,13 +152,21 @@ static int add_verity(struct config_image *image)
                   (long long) st.st_size);
         return -EPROTO;
     }
-    AUTO_FREE char *blocks = mem_printf("--data-blocks=%lld",
-                                        (long long) st.st_size / (long long) PAGE_SIZE);
+    AUTO_FREE char *blocks =
+        mem_printf("--data-blocks=%lld", (long long) st.st_size / (long long) PAGE_SIZE);
     AUTO_FREE char *offset = mem_printf("--hash-offset=%lld", (long long) st.st_size);
     AUTO_FREE char *output = NULL;
-    char *arguments[] = { "format", "--salt=-", "--uuid=" IMAGE_UUID, "--hash=sha256",
-                          "--data-block-size=4096", "--hash-block-size=4096", blocks, offset,
-                          TEMPORARY, TEMPORARY, NULL };
+    char *arguments[] = {"format",
+                         "--salt=-",
+                         "--uuid=" IMAGE_UUID,
+                         "--hash=sha256",
+                         "--data-block-size=4096",
+                         "--hash-block-size=4096",
+                         blocks,
+                         offset,
+                         TEMPORARY,
+                         TEMPORARY,
+                         NULL};
     int r = run_tool("veritysetup", "cryptsetup-bin", arguments, &output);
     if (r < 0)
         return r;
@@ -196,7 +210,7 @@ static int make_image(struct stamp *stamp)
 
 int image_build(bool force, struct config_image *ret_image, bool *ret_changed)
 {
-    struct stamp old, new = { 0 };
+    struct stamp old, new = {0};
     bool have = load_stamp(&old);
     *ret_changed = false;
     if (!fs_is_dir(INSTANCE_IMAGE)) {

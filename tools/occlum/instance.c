@@ -12,7 +12,7 @@
 
 const char *instance_state(bool quiet)
 {
-    static const char *const states[] = { "initialized", "built" };
+    static const char *const states[] = {"initialized", "built"};
     AUTO_FREE char *text = NULL;
     size_t size;
     int r = fs_read_file(INSTANCE_STATUS, 64, &text, &size);
@@ -30,7 +30,8 @@ const char *instance_state(bool quiet)
     } else {
         msg_error("%s cannot be used: %s", INSTANCE_STATUS + 2,
                   r ? strerror(-r) : "it holds no state that is known");
-        msg_hint("make a new instance with `occlum new DIR` and copy Occlum.json and image/ into it");
+        msg_hint(
+            "make a new instance with `occlum new DIR` and copy Occlum.json and image/ into it");
     }
     return NULL;
 }

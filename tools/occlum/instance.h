@@ -1,6 +1,6 @@
-/* An Occlum instance: a directory with Occlum.json, image/, build/ (made by `occlum build`), run/ (what
- * programs wrote; never touched by the tools) and the one-word state file .__occlum_status. All paths
- * are relative to the current directory, which is the instance. */
+/* An Occlum instance: a directory with Occlum.json, image/, build/ (made by `occlum build`), run/
+ * (what programs wrote; never touched by the tools) and the one-word state file .__occlum_status.
+ * All paths are relative to the current directory, which is the instance. */
 #ifndef TOOLS_OCCLUM_INSTANCE_H
 #define TOOLS_OCCLUM_INSTANCE_H
 
@@ -16,8 +16,8 @@
 #define BUILD_SIG       "build/enclave.sig"
 #define BUILD_MODE      "build/.sgx_mode"
 
-/* "initialized" or "built"; NULL (and a message for people unless quiet) if this is no instance. The
- * text is static. */
+/* "initialized" or "built"; NULL (and a message for people unless quiet) if this is no instance.
+ * The text is static. */
 const char *instance_state(bool quiet);
 /* Records the state. Prints its own error; returns 0 or -errno. */
 int instance_set_state(const char *state);

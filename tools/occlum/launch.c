@@ -16,7 +16,8 @@
 #include "tools/lib/msg.h"
 #include "tools/occlum/instance.h"
 
-#define FRESHNESS_LIMIT 300 /* files of image/ looked at before each run: a fraction of a millisecond */
+#define FRESHNESS_LIMIT                                                                            \
+    300 /* files of image/ looked at before each run: a fraction of a millisecond */
 
 static bool newer(const struct stat *a, const struct stat *b)
 {
@@ -45,7 +46,7 @@ static int look_at(void *context, const char *path, const char *rel, const struc
 /* The build is complete and not older than what it was made from (warnings only). */
 static int check_built(void)
 {
-    static const char *const products[] = { BUILD_IMAGE, BUILD_SGXS, BUILD_SIG };
+    static const char *const products[] = {BUILD_IMAGE, BUILD_SGXS, BUILD_SIG};
     const char *state = instance_state(false);
     if (!state)
         return -ENOENT;
@@ -56,7 +57,7 @@ static int check_built(void)
         msg_hint("occlum build");
         return -ENOENT;
     }
-    struct freshness f = { .left = FRESHNESS_LIMIT };
+    struct freshness f = {.left = FRESHNESS_LIMIT};
     struct stat config;
     if (stat(BUILD_DIR "/.enclave.stamp", &f.built) < 0 || stat(INSTANCE_CONFIG, &config) < 0)
         return 0;

@@ -1,6 +1,5 @@
-/* The command line that `occlum run` and `occlum trace` share: options, then a program of the image and
- * its own arguments, which are never taken for options.
- */
+/* The command line that `occlum run` and `occlum trace` share: options, then a program of the image
+ * and its own arguments, which are never taken for options. */
 #include <argp.h>
 #include <string.h>
 #include "tools/lib/msg.h"
@@ -10,12 +9,13 @@
 enum { OPTION_SGX_MODE = 256, OPTION_CONFIG_ID, OPTION_CONFIG_SVN };
 
 static const struct argp_option options[] = {
-    { "sgx-mode", OPTION_SGX_MODE, "HW|SIM", 0,
-      "hardware or simulation; default: $SGX_MODE, else what `occlum build` was told, else HW where "
-      "/dev/sgx_enclave is and SIM where not", 0 },
-    { "config-id", OPTION_CONFIG_ID, "BASE64", OPTION_HIDDEN, NULL, 0 },
-    { "config-svn", OPTION_CONFIG_SVN, "N", OPTION_HIDDEN, NULL, 0 },
-    { 0 },
+    {"sgx-mode", OPTION_SGX_MODE, "HW|SIM", 0,
+     "hardware or simulation; default: $SGX_MODE, else what `occlum build` was told, else HW where "
+     "/dev/sgx_enclave is and SIM where not",
+     0},
+    {"config-id", OPTION_CONFIG_ID, "BASE64", OPTION_HIDDEN, NULL, 0},
+    {"config-svn", OPTION_CONFIG_SVN, "N", OPTION_HIDDEN, NULL, 0},
+    {0},
 };
 
 /* Stops at the first word that is no option: the rest belongs to the program. */
@@ -51,7 +51,7 @@ int launch_command(int argc, char **argv, const char *doc, bool trace)
         .args_doc = "PROGRAM [ARGUMENT...]",
         .doc = doc,
     };
-    struct launch launch = { .trace = trace };
+    struct launch launch = {.trace = trace};
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &launch) != 0)
         return EXIT_USAGE;
     return launch_program(&launch);

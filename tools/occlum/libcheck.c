@@ -1,8 +1,9 @@
 /* Warns about programs and libraries in the image that lack something.
  *
- * Programs (files with an interpreter) are followed through all their libraries. Other shared objects
- * may be opened by a program that has more paths, so for them a library counts as present when any
- * file of that name is in the image. Each missing file is named once, with a command that copies it.
+ * Programs (files with an interpreter) are followed through all their libraries. Other shared
+ * objects may be opened by a program that has more paths, so for them a library counts as present
+ * when any file of that name is in the image. Each missing file is named once, with a command that
+ * copies it.
  */
 #include "tools/occlum/libcheck.h"
 
@@ -42,8 +43,10 @@ static void suggest(const struct check *c, const char *name)
     AUTO_FREE char *host = libdeps_on_host(name);
     const char *slash = host ? strrchr(host, '/') : NULL;
     if (!slash) {
-        msg_hint("this machine does not have it either: install the package with %s, then copy it to "
-                 "%s/lib/", name, c->image);
+        msg_hint(
+            "this machine does not have it either: install the package with %s, then copy it to "
+            "%s/lib/",
+            name, c->image);
         return;
     }
     AUTO_FREE char *directory = mem_strndup(host, (size_t) (slash - host));
@@ -119,7 +122,7 @@ static int visit(void *context, const char *path, const char *rel, const struct 
         msg_progress("checking the libraries of programs: %zu files", c->files);
     if (!S_ISREG(st->st_mode))
         return 0;
-    AUTO_ELF struct elf_info info = { 0 };
+    AUTO_ELF struct elf_info info = {0};
     int r = elf_read_file(path, &info);
     if (r == 0)
         look_at_elf(c, rel, &info);
@@ -130,7 +133,7 @@ static int visit(void *context, const char *path, const char *rel, const struct 
 
 void libcheck_image(const char *image)
 {
-    struct check c = { .image = image };
+    struct check c = {.image = image};
     if (fs_walk(image, visit, &c) < 0)
         msg_warn("not all of %s/ could be checked for missing libraries", image);
     for (size_t i = 0; i < c.objects.count; i++)

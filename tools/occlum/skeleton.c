@@ -1,8 +1,9 @@
 /* The skeleton of a new instance.
  *
  * The image gets the loaders and C libraries of this host under the paths that programs built here
- * look for, so that a plain `gcc` or `musl-gcc` binary needs nothing else. A library the host does not
- * have is left out: `occlum build` names what a program then lacks. The state file is written last.
+ * look for, so that a plain `gcc` or `musl-gcc` binary needs nothing else. A library the host does
+ * not have is left out: `occlum build` names what a program then lacks. The state file is written
+ * last.
  */
 #include "tools/occlum/skeleton.h"
 
@@ -21,24 +22,24 @@ static const struct {
     const char *path;
     mode_t mode;
 } directories[] = {
-    { "bin", 0755 },  { "dev", 0755 },     { "etc", 0755 },     { "home", 0755 },
-    { "host", 0755 }, { "lib", 0755 },     { "lib64", 0755 },   { "lib/x86_64-linux-gnu", 0755 },
-    { "opt", 0755 },  { "proc", 0555 },    { "root", 0700 },    { "run", 0755 },
-    { "sbin", 0755 }, { "sys", 0555 },     { "tmp", 01777 },    { "usr", 0755 },
-    { "usr/bin", 0755 }, { "usr/lib", 0755 }, { "usr/sbin", 0755 }, { "usr/share", 0755 },
-    { "var", 0755 },  { "var/tmp", 01777 },
+    {"bin", 0755},     {"dev", 0755},      {"etc", 0755},      {"home", 0755},
+    {"host", 0755},    {"lib", 0755},      {"lib64", 0755},    {"lib/x86_64-linux-gnu", 0755},
+    {"opt", 0755},     {"proc", 0555},     {"root", 0700},     {"run", 0755},
+    {"sbin", 0755},    {"sys", 0555},      {"tmp", 01777},     {"usr", 0755},
+    {"usr/bin", 0755}, {"usr/lib", 0755},  {"usr/sbin", 0755}, {"usr/share", 0755},
+    {"var", 0755},     {"var/tmp", 01777},
 };
 
 static const struct {
     const char *path, *text;
 } texts[] = {
-    { "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n" },
-    { "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
-                    "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n" },
-    { "etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n" },
-    { "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n" },
-    { "etc/resolv.conf", "# name servers, one per line:\n# nameserver 192.0.2.1\n" },
-    { "etc/hostname", "occlum\n" },
+    {"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+    {"etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
+                   "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
+    {"etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"},
+    {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
+    {"etc/resolv.conf", "# name servers, one per line:\n# nameserver 192.0.2.1\n"},
+    {"etc/hostname", "occlum\n"},
 };
 
 /* Copied as what they are on the host, links followed; the first place that has one wins. */
@@ -46,9 +47,9 @@ static const struct {
     const char *to;
     const char *from[3];
 } libraries[] = {
-    { "lib/ld-musl-x86_64.so.1",
-      { "/lib/ld-musl-x86_64.so.1", "/usr/lib/x86_64-linux-musl/libc.so", NULL } },
-    { "lib64/ld-linux-x86-64.so.2", { "/lib64/ld-linux-x86-64.so.2", NULL } },
+    {"lib/ld-musl-x86_64.so.1",
+     {"/lib/ld-musl-x86_64.so.1", "/usr/lib/x86_64-linux-musl/libc.so", NULL}},
+    {"lib64/ld-linux-x86-64.so.2", {"/lib64/ld-linux-x86-64.so.2", NULL}},
 #define GLIBC(name)                                                                                \
     {                                                                                              \
         "lib/x86_64-linux-gnu/" name,                                                              \
@@ -56,9 +57,15 @@ static const struct {
             "/lib/x86_64-linux-gnu/" name, "/usr/lib/x86_64-linux-gnu/" name, "/lib64/" name       \
         }                                                                                          \
     }
-    GLIBC("libc.so.6"),       GLIBC("libm.so.6"),     GLIBC("libpthread.so.0"),
-    GLIBC("libdl.so.2"),      GLIBC("librt.so.1"),    GLIBC("libutil.so.1"),
-    GLIBC("libresolv.so.2"),  GLIBC("libgcc_s.so.1"), GLIBC("libstdc++.so.6"),
+    GLIBC("libc.so.6"),
+    GLIBC("libm.so.6"),
+    GLIBC("libpthread.so.0"),
+    GLIBC("libdl.so.2"),
+    GLIBC("librt.so.1"),
+    GLIBC("libutil.so.1"),
+    GLIBC("libresolv.so.2"),
+    GLIBC("libgcc_s.so.1"),
+    GLIBC("libstdc++.so.6"),
 #undef GLIBC
 };
 
@@ -108,7 +115,8 @@ static int copy_libraries(void)
     for (size_t i = 0; i < COUNT(libraries); i++) {
         AUTO_FREE char *to = mem_printf(INSTANCE_IMAGE "/%s", libraries[i].to);
         int r = -ENOENT;
-        for (size_t j = 0; r == -ENOENT && j < COUNT(libraries[i].from) && libraries[i].from[j]; j++)
+        for (size_t j = 0; r == -ENOENT && j < COUNT(libraries[i].from) && libraries[i].from[j];
+             j++)
             r = copy_from_host(libraries[i].from[j], to);
         if (r < 0 && r != -ENOENT)
             return r;
@@ -141,7 +149,7 @@ static int refuse_existing(void)
         msg_hint("occlum build   (or `occlum new DIR` for another instance)");
         return -EEXIST;
     }
-    static const char *const names[] = { INSTANCE_CONFIG, INSTANCE_IMAGE, BUILD_DIR };
+    static const char *const names[] = {INSTANCE_CONFIG, INSTANCE_IMAGE, BUILD_DIR};
     for (size_t i = 0; i < COUNT(names); i++) {
         if (!fs_exists(names[i]))
             continue;
