@@ -58,7 +58,8 @@ static bool work_pending(void)
 long syscall_from_user(struct user_frame *f)
 {
     syscall_run(f);
-    if (unlikely(work_pending())) {
+    bool restart = f->rax - (uint64_t) -517 < 6; /* -ERESTART* */
+    if (unlikely(work_pending() || restart)) {
         sched_relax();
         thread_user_work(f, true);
     }

@@ -9,6 +9,7 @@
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
+#include "libos/sys/exec.h"
 #include "libos/sys/syscall.h"
 #include "libos/task/process.h"
 #include "libos/task/process_exec.h"
@@ -149,7 +150,7 @@ static void start_program(const struct exec_result *res)
 }
 
 /* From complete parameters to the new program. */
-static long exec_replace(struct exec_params *in)
+long exec_replace(struct exec_params *in)
 {
     AUTO(mm_put) struct mm *mm = mm_new();
     if (!mm)
@@ -159,6 +160,7 @@ static long exec_replace(struct exec_params *in)
     int r = exec_load(mm, in, &res);
     if (r < 0)
         return r;
+    mm_settle(mm);
     r = process_exec_begin();
     if (r < 0) {
         file_put(res.exe);

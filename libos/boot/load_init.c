@@ -1,0 +1,67 @@
+/* The first process becomes its program: mounts, standard descriptors, load, commit. Runs in that
+ * process's own context, so that paths and descriptors mean its. */
+#include "libos/base/errno.h"
+#include "libos/base/log.h"
+#include "libos/base/string.h"
+#include "libos/boot/boot.h"
+#include "libos/boot/load_init.h"
+#include "libos/mm/heap.h"
+#include "libos/sys/exec.h"
+#include "libos/vfs/vfs.h"
+
+enum { O_RDONLY_ = 0, O_WRONLY_ = 1, AT_FDCWD_ = -100 };
+
+static int open_standard(void)
+{
+    static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    for (int i = 0; i < 3; i++) {
+        struct file *f;
+        int r = vfs_open(names[i], i == 0 ? O_RDONLY_ : O_WRONLY_, 0, &f);
+        if (r == 0)
+            r = fd_install(f, 0);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int pack(const char *const *list, struct exec_strings *ret)
+{
+    size_t n = 0, count = 0;
+    for (; list[count]; count++)
+        n += strlen(list[count]) + 1;
+    char *p = kzalloc(n + 1), *at = p;
+    if (!p)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        at += str_copy(at, list[i], n + 1) + 1;
+    *ret = (struct exec_strings) {p, n, count};
+    return 0;
+}
+
+static int load(const struct spawn_params *params, struct file *f)
+{
+    struct exec_params in = {.file = f, .path = params->path};
+    int r = pack(params->argv, &in.argv);
+    if (r == 0)
+        r = pack(params->envp, &in.envp);
+    if (r == 0)
+        r = (int) exec_replace(&in);
+    kfree((void *) (uintptr_t) in.argv.p);
+    kfree((void *) (uintptr_t) in.envp.p);
+    return r;
+}
+
+int boot_load_init(const struct spawn_params *params)
+{
+    boot_mount_others();
+    int r = open_standard();
+    struct file *f;
+    if (r == 0)
+        r = vfs_open_exec(AT_FDCWD_, params->path, 0, &f);
+    if (r < 0)
+        return r;
+    r = load(params, f);
+    file_put(f);
+    return r;
+}
