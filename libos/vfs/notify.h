@@ -1,0 +1,38 @@
+/* Change notification (inotify). Places that change something call these; without watchers they cost
+ * one load. */
+#ifndef VFS_NOTIFY_H
+#define VFS_NOTIFY_H
+#include "libos/vfs/inode.h"
+
+enum {
+    NOTIFY_ACCESS = 0x1, NOTIFY_MODIFY = 0x2, NOTIFY_ATTRIB = 0x4, NOTIFY_CLOSE_WRITE = 0x8,
+    NOTIFY_CLOSE_NOWRITE = 0x10, NOTIFY_OPEN = 0x20, NOTIFY_MOVED_FROM = 0x40,
+    NOTIFY_MOVED_TO = 0x80, NOTIFY_CREATE = 0x100, NOTIFY_DELETE = 0x200,
+    NOTIFY_DELETE_SELF = 0x400, NOTIFY_MOVE_SELF = 0x800,
+};
+
+extern uint32_t notify_watchers; /* watches in existence; 0: nobody looks */
+
+void notify_emit(struct inode *dir, uint32_t mask, struct qname name, const struct inode *what,
+                 uint32_t cookie);
+/* Something happened to name in dir. */
+static inline void notify_name(struct inode *dir, uint32_t mask, struct qname name,
+                               const struct inode *what, uint32_t cookie)
+{
+    if (unlikely(__atomic_load_n(&notify_watchers, __ATOMIC_RELAXED)))
+        notify_emit(dir, mask, name, what, cookie);
+}
+static inline void notify_self(struct inode *i, uint32_t mask)
+{
+    if (unlikely(__atomic_load_n(&notify_watchers, __ATOMIC_RELAXED)))
+        notify_emit(i, mask, (struct qname) {0}, i, 0);
+}
+/* An open file's inode, and its name in the parent. */
+void notify_file_emit(struct file *f, uint32_t mask);
+static inline void notify_file(struct file *f, uint32_t mask)
+{
+    if (unlikely(__atomic_load_n(&notify_watchers, __ATOMIC_RELAXED)))
+        notify_file_emit(f, mask);
+}
+uint32_t notify_cookie(void);
+#endif

@@ -1,0 +1,456 @@
+/* The page cache. Radix tree of 64 slots per node under pages->lock; pages of INODE_IMMUTABLE inodes are
+ * on one clock list and go when there are more than CLOCK_SHARE of the kernel heap or memory is short.
+ * Lock order: pages lock, then clock lock; eviction goes the other way round with a trylock. */
+#include "libos/vfs/pagecache.h"
+#include "libos/mm/heap.h"
+#include "libos/mm/mm.h"
+#include "libos/vfs/inode.h"
+#include "abi/layout.h"
+
+#define FAN_BITS    6
+#define FAN         (1u << FAN_BITS)
+#define MAX_HEIGHT  11
+#define CLOCK_SHARE 3 /* at most 1/3 of the heap limit holds evictable pages */
+#define HOME_SLACK  64
+
+struct page_node {
+    uint32_t used;
+    void *slot[FAN]; /* nodes, or pages at height 1 */
+};
+
+static struct {
+    struct spinlock lock;
+    struct list list; /* oldest first */
+    size_t count, limit;
+} clock_list = {.list = LIST_INIT(clock_list.list)};
+
+void pages_init(struct pages *p)
+{
+    *p = (struct pages) {0};
+}
+
+size_t pages_cached(void)
+{
+    return __atomic_load_n(&clock_list.count, __ATOMIC_RELAXED);
+}
+
+static bool fits(uint32_t height, uint64_t index)
+{
+    return height >= MAX_HEIGHT || index >> (height * FAN_BITS) == 0;
+}
+
+static struct cpage *lookup_locked(struct pages *p, uint64_t index)
+{
+    if (!p->root || !fits(p->height, index))
+        return NULL;
+    struct page_node *n = p->root;
+    for (uint32_t h = p->height; h > 1 && n; h--)
+        n = n->slot[(index >> ((h - 1) * FAN_BITS)) % FAN];
+    return n ? n->slot[index % FAN] : NULL;
+}
+
+static int tree_grow_locked(struct pages *p, uint64_t index)
+{
+    while (!p->root || !fits(p->height, index)) {
+        struct page_node *n = new_zero(struct page_node);
+        if (!n)
+            return -ENOMEM;
+        if (p->root) {
+            n->slot[0] = p->root;
+            n->used = 1;
+        }
+        p->root = n;
+        p->height++;
+    }
+    return 0;
+}
+
+static int tree_insert_locked(struct pages *p, uint64_t index, struct cpage *page)
+{
+    int r = tree_grow_locked(p, index);
+    struct page_node *n = p->root;
+    for (uint32_t h = p->height; r == 0 && h > 1; h--) {
+        void **s = &n->slot[(index >> ((h - 1) * FAN_BITS)) % FAN];
+        if (!*s) {
+            if (!(*s = new_zero(struct page_node)))
+                return -ENOMEM; /* empty inner nodes do no harm */
+            n->used++;
+        }
+        n = *s;
+    }
+    if (r < 0)
+        return r;
+    check(!n->slot[index % FAN]);
+    n->slot[index % FAN] = page;
+    n->used++;
+    p->count++;
+    return 0;
+}
+
+/* Removes and frees nodes that become empty. */
+static void tree_remove_locked(struct pages *p, uint64_t index)
+{
+    struct page_node *trail[MAX_HEIGHT + 1];
+    struct page_node *n = p->root;
+    for (uint32_t h = p->height; h >= 1; h--) {
+        trail[h] = n;
+        if (h > 1)
+            n = n->slot[(index >> ((h - 1) * FAN_BITS)) % FAN];
+    }
+    p->count--;
+    for (uint32_t h = 1; h <= p->height; h++) {
+        trail[h]->slot[(index >> ((h - 1) * FAN_BITS)) % FAN] = NULL;
+        if (--trail[h]->used > 0)
+            return;
+        kfree(trail[h]);
+    }
+    p->root = NULL;
+    p->height = 0;
+}
+
+static void cpage_free(struct cpage *page)
+{
+    if (!page->at_home)
+        kpages_free(page->data, 1);
+    kfree(page);
+}
+
+void cpage_unpin(struct cpage *page)
+{
+    uint32_t left = __atomic_sub_fetch(&page->pins, 1, __ATOMIC_ACQ_REL);
+    check(left < REF_MAX);
+    if (left == 0)
+        cpage_free(page);
+}
+
+static void clock_remove(struct cpage *page)
+{
+    if (!page->on_clock)
+        return;
+    SPIN_GUARD(&clock_list.lock);
+    if (page->on_clock) {
+        list_del(&page->clock);
+        page->on_clock = 0;
+        clock_list.count--;
+    }
+}
+
+/* Takes a page out of its tree and drops the tree's pin. */
+static void detach_locked(struct pages *p, struct cpage *page)
+{
+    tree_remove_locked(p, page->index);
+    page->inode = NULL;
+}
+
+/* Frees up to n evictable pages; the number freed. */
+static size_t clock_evict(size_t n)
+{
+    size_t freed = 0;
+    spin_lock(&clock_list.lock);
+    for (size_t steps = 2 * clock_list.count; steps > 0 && freed < n; steps--) {
+        struct cpage *page = list_first(&clock_list.list, struct cpage, clock);
+        if (!page)
+            break;
+        list_del(&page->clock);
+        struct inode *i = page->inode; /* it is alive while its pages are on the list */
+        bool busy = page->referenced || __atomic_load_n(&page->pins, __ATOMIC_ACQUIRE) > 1;
+        if (busy || !spin_trylock(&i->pages.lock)) {
+            page->referenced = 0;
+            list_add_tail(&clock_list.list, &page->clock);
+            continue;
+        }
+        bool idle = __atomic_load_n(&page->pins, __ATOMIC_ACQUIRE) == 1;
+        if (idle) {
+            detach_locked(&i->pages, page);
+            page->on_clock = 0;
+            clock_list.count--;
+        } else {
+            list_add_tail(&clock_list.list, &page->clock);
+        }
+        spin_unlock(&i->pages.lock);
+        if (idle) {
+            cpage_unpin(page);
+            freed++;
+        }
+    }
+    spin_unlock(&clock_list.lock);
+    return freed;
+}
+
+static void clock_add(struct cpage *page)
+{
+    if (!clock_list.limit) {
+        struct heap_stats s;
+        heap_stats(&s);
+        clock_list.limit = MAX(s.limit / PAGE_SIZE / CLOCK_SHARE, (size_t) 64);
+    }
+    spin_lock(&clock_list.lock);
+    list_add_tail(&clock_list.list, &page->clock);
+    page->on_clock = 1;
+    bool full = ++clock_list.count > clock_list.limit;
+    spin_unlock(&clock_list.lock);
+    if (full)
+        (void) clock_evict(32); /* the next one tries again */
+}
+
+static struct cpage *cpage_new(uint64_t index)
+{
+    struct cpage *page = new_zero(struct cpage);
+    if (!page)
+        return NULL;
+    page->data = kpages_alloc(1);
+    if (!page->data && clock_evict(64) > 0)
+        page->data = kpages_alloc(1);
+    if (!page->data) {
+        kfree(page);
+        return NULL;
+    }
+    page->index = index;
+    page->pins = 1;
+    return page;
+}
+
+static struct cpage *find_locked(struct pages *p, uint64_t index)
+{
+    struct cpage *page = lookup_locked(p, index);
+    if (page) {
+        __atomic_fetch_add(&page->pins, 1, __ATOMIC_RELAXED);
+        if (!page->referenced)
+            page->referenced = 1;
+    }
+    return page;
+}
+
+struct cpage *pages_find(struct inode *i, uint64_t index)
+{
+    if (!i->pages.root)
+        return NULL;
+    SPIN_GUARD(&i->pages.lock);
+    return find_locked(&i->pages, index);
+}
+
+/* Puts a new page into the tree, unless somebody was faster; the winner, pinned. */
+static int publish(struct inode *i, struct cpage *page, struct cpage **ret)
+{
+    struct pages *p = &i->pages;
+    spin_lock(&p->lock);
+    struct cpage *other = find_locked(p, page->index);
+    if (other) {
+        spin_unlock(&p->lock);
+        cpage_free(page);
+        *ret = other;
+        return 0;
+    }
+    if (p->home && page->index < p->home_pages) { /* home pages never leave the tree */
+        uint8_t *home = (uint8_t *) (p->home + page->index * PAGE_SIZE);
+        memcpy(home, page->data, PAGE_SIZE);
+        kpages_free(page->data, 1);
+        page->data = home;
+        page->at_home = 1;
+    }
+    int r = tree_insert_locked(p, page->index, page);
+    if (r == 0) {
+        page->inode = i;
+        page->pins = 2;
+    }
+    spin_unlock(&p->lock);
+    if (r < 0) {
+        cpage_free(page);
+        return r;
+    }
+    if ((i->flags & INODE_IMMUTABLE) && !page->at_home)
+        clock_add(page);
+    *ret = page;
+    return 0;
+}
+
+int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret)
+{
+    struct cpage *page = pages_find(i, index);
+    if (page || (!create && !i->ops->read_page)) {
+        *ret = page;
+        return 0;
+    }
+    page = cpage_new(index);
+    if (!page)
+        return i->ops->read_page ? -ENOMEM : -ENOSPC;
+    if (i->ops->read_page) {
+        int r = i->ops->read_page(i, index, page->data);
+        if (r < 0) {
+            cpage_free(page);
+            return r;
+        }
+    }
+    return publish(i, page, ret);
+}
+
+void pages_written(struct inode *i, struct cpage *page, size_t off, size_t len)
+{
+    if (likely(__atomic_load_n(&page->inode, __ATOMIC_ACQUIRE) != NULL))
+        return;
+    SPIN_GUARD(&i->pages.lock);
+    struct cpage *now = lookup_locked(&i->pages, page->index);
+    if (now && now != page)
+        memcpy(now->data + off, page->data + off, len);
+}
+
+/* Home pages keep their place: they are zeroed instead. */
+void pages_drop(struct inode *i, uint64_t first, uint64_t end)
+{
+    struct pages *p = &i->pages;
+    for (uint64_t index = first; index < end; index++) {
+        spin_lock(&p->lock);
+        if (p->count == 0) {
+            spin_unlock(&p->lock);
+            return;
+        }
+        struct cpage *page = lookup_locked(p, index);
+        if (page && page->at_home) {
+            memset(page->data, 0, PAGE_SIZE);
+            page = NULL;
+        } else if (page) {
+            detach_locked(p, page);
+        }
+        bool gone = page != NULL;
+        spin_unlock(&p->lock);
+        if (gone) {
+            clock_remove(page);
+            cpage_unpin(page);
+        } else {
+            uint64_t next = pages_next(i, index, true); /* skips holes of sparse files */
+            if (next == UINT64_MAX)
+                return;
+            index = MAX(index, next - 1);
+        }
+    }
+}
+
+void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len)
+{
+    struct cpage *page = pages_find(i, index);
+    if (!page)
+        return;
+    memset(page->data + off, 0, len);
+    pages_written(i, page, off, len);
+    cpage_unpin(page);
+}
+
+/* The first page at or above index in the subtree of n, which starts at base. */
+static uint64_t next_data(const struct page_node *n, uint32_t height, uint64_t base, uint64_t index)
+{
+    uint32_t shift = (height - 1) * FAN_BITS;
+    uint32_t s = index > base ? (uint32_t) ((index - base) >> shift) : 0;
+    for (; s < FAN; s++) {
+        if (!n->slot[s])
+            continue;
+        uint64_t start = base + ((uint64_t) s << shift);
+        if (height == 1)
+            return start;
+        uint64_t found = next_data(n->slot[s], height - 1, start, MAX(index, start));
+        if (found != UINT64_MAX)
+            return found;
+    }
+    return UINT64_MAX;
+}
+
+uint64_t pages_next(struct inode *i, uint64_t index, bool data)
+{
+    struct pages *p = &i->pages;
+    SPIN_GUARD(&p->lock);
+    if (data)
+        return p->root && fits(p->height, index) ? next_data(p->root, p->height, 0, index)
+                                                 : UINT64_MAX;
+    while (lookup_locked(p, index))
+        index++;
+    return index;
+}
+
+/* Moves one cached page to its home; pages lock held. The old one is freed when unpinned. */
+static int move_home_locked(struct inode *i, struct cpage *page, struct cpage **ret_old)
+{
+    struct pages *p = &i->pages;
+    struct cpage *fresh = new_zero(struct cpage);
+    if (!fresh)
+        return -ENOMEM;
+    fresh->data = (uint8_t *) (p->home + page->index * PAGE_SIZE);
+    fresh->index = page->index;
+    fresh->inode = i;
+    fresh->pins = 1;
+    fresh->at_home = 1;
+    memcpy(fresh->data, page->data, PAGE_SIZE);
+    uint64_t index = page->index;
+    detach_locked(p, page);
+    int r = tree_insert_locked(p, index, fresh);
+    if (r < 0) {
+        kfree(fresh);
+        return r; /* the content is in the home; the page is found there when it is read again */
+    }
+    *ret_old = page;
+    return 0;
+}
+
+static int home_page(struct inode *i, uint64_t index)
+{
+    struct cpage *page, *old = NULL;
+    int r = pages_get(i, index, true, &page);
+    if (r < 0)
+        return r;
+    spin_lock(&i->pages.lock);
+    if (page->inode && !page->at_home)
+        r = move_home_locked(i, page, &old);
+    spin_unlock(&i->pages.lock);
+    if (old) {
+        clock_remove(old);
+        cpage_unpin(old);
+    }
+    cpage_unpin(page);
+    return r;
+}
+
+static int home_reserve(struct inode *i, uint64_t pages)
+{
+    struct pages *p = &i->pages;
+    if (p->home)
+        return pages <= p->home_pages ? 0 : -ENOMEM;
+    uint64_t size = (inode_size(i) + PAGE_SIZE - 1) / PAGE_SIZE;
+    uint64_t want = MAX(pages, size);
+    if (!(i->flags & INODE_IMMUTABLE) && want < HOME_SLACK * 16)
+        want = MAX(want * 2, (uint64_t) HOME_SLACK);
+    uintptr_t home;
+    int r = window_alloc(want, &home);
+    if (r < 0 && want > pages) {
+        want = MAX(pages, size);
+        r = window_alloc(want, &home);
+    }
+    if (r < 0)
+        return r;
+    spin_lock(&p->lock);
+    bool lost = p->home != 0;
+    if (!lost) {
+        p->home = home;
+        p->home_pages = want;
+    }
+    spin_unlock(&p->lock);
+    if (lost)
+        window_free(home, want);
+    return pages <= p->home_pages ? 0 : -ENOMEM;
+}
+
+int pages_shared_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t *ret_addr)
+{
+    uint64_t end;
+    if (ck_add(&end, first, count))
+        return -ENOMEM;
+    bool fresh = i->pages.home == 0;
+    int r = home_reserve(i, end);
+    if (r < 0)
+        return r;
+    /* everything cached moves at once; after that only the pages asked for */
+    uint64_t size = (inode_size(i) + PAGE_SIZE - 1) / PAGE_SIZE;
+    uint64_t from = fresh ? 0 : first, to = fresh ? MAX(size, end) : end;
+    for (uint64_t index = from; index < MIN(to, i->pages.home_pages) && r == 0; index++)
+        r = home_page(i, index);
+    if (r == 0)
+        *ret_addr = i->pages.home + first * PAGE_SIZE;
+    return r;
+}

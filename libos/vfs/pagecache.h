@@ -1,0 +1,57 @@
+/* The page cache: the pages of one inode, in a radix tree.
+ *
+ * A page is in the tree of one inode and has a pin count; whoever copies to or from it holds a pin, so
+ * that user faults may happen meanwhile. Truncation and eviction take pages out of the tree; the
+ * last pin frees them. For RAM file systems the cache is the storage; pages that can be read again
+ * (INODE_IMMUTABLE) are on a clock list and are evicted when there are too many.
+ *
+ * Shared mappings: the first one moves the pages into the shared window (the home), for good; from
+ * then on page i of the file is at home + i * PAGE_SIZE. A writer that copied into a page which moved
+ * meanwhile repeats its bytes in the new place (pages_written).
+ */
+#ifndef VFS_PAGECACHE_H
+#define VFS_PAGECACHE_H
+#include "libos/base/list.h"
+#include "libos/base/lock.h"
+#include "libos/base/types.h"
+
+struct inode;
+struct page_node;
+
+struct cpage {
+    uint8_t *data;
+    struct inode *inode; /* NULL: no longer in a tree; pages lock */
+    uint64_t index;
+    uint32_t pins;       /* pages lock to leave 0; the tree itself holds one */
+    uint8_t referenced, at_home, on_clock;
+    struct list clock;   /* clock lock */
+};
+
+struct pages {
+    struct spinlock lock;
+    struct page_node *root;
+    uint32_t height;  /* 0: empty or only page 0 in root as a page */
+    uint64_t count;
+    uintptr_t home;   /* 0: none */
+    uint64_t home_pages;
+};
+
+void pages_init(struct pages *p);
+/* A pinned page, or NULL if it is not cached. */
+struct cpage *pages_find(struct inode *i, uint64_t index);
+/* A pinned page: cached, or read by the file system, or (create) a zeroed one. 0; *ret is NULL for a
+ * hole that need not exist. -EIO, -ENOMEM. */
+must_check int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret);
+void cpage_unpin(struct cpage *p);
+/* After a copy into p at off, len: repeats it if the page moved to its home meanwhile. */
+void pages_written(struct inode *i, struct cpage *p, size_t off, size_t len);
+/* Removes pages first .. end - 1. */
+void pages_drop(struct inode *i, uint64_t first, uint64_t end);
+/* Zeroes bytes of a page if it is cached. */
+void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len);
+/* First page >= index that exists (data) or does not (hole); UINT64_MAX: none. For SEEK_DATA. */
+uint64_t pages_next(struct inode *i, uint64_t index, bool data);
+must_check int pages_shared_home(struct inode *i, uint64_t first, uint64_t count,
+                                 uintptr_t *ret_addr);
+size_t pages_cached(void); /* evictable ones, all inodes: Cached in /proc/meminfo */
+#endif

@@ -1,0 +1,278 @@
+/* Regular files over the page cache, and directories as open files. Writes hold the inode's mutex;
+ * reads hold only a pin on the page they copy from. */
+#include "libos/vfs/file.h"
+#include "libos/mm/heap.h"
+#include "libos/mm/mm.h"
+#include "libos/task/process.h"
+#include "libos/vfs/memfd.h"
+
+#define RLIMIT_FSIZE_INDEX 1
+#define SIGXFSZ_NUMBER     25
+#define FILE_SIZE_MAX      ((uint64_t) INT64_MAX - 4096)
+
+/* relatime: only if it would otherwise not be later than the last change. */
+static void touch_atime(struct file *f, struct inode *i)
+{
+    if (i->atime_ns > i->mtime_ns || (f->flags & O_NOATIME) ||
+        (i->super->flags & (SUPER_READONLY | SUPER_NO_ATIME)))
+        return;
+    if (f->path.mnt && (f->path.mnt->flags & MOUNT_NOATIME))
+        return;
+    i->atime_ns = inode_now();
+}
+
+static int read_part(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
+{
+    struct cpage *page;
+    int r = pages_get(i, pos / PAGE_SIZE, false, &page);
+    if (r < 0)
+        return r;
+    if (!page)
+        return uio_zero(uio, n);
+    r = uio_put(uio, page->data + pos % PAGE_SIZE, n);
+    cpage_unpin(page);
+    return r;
+}
+
+long regular_read(struct file *f, struct uio *uio, uint64_t *pos)
+{
+    struct inode *i = inode_real(f->inode);
+    if (*pos > FILE_SIZE_MAX)
+        return -EINVAL;
+    size_t done = 0;
+    while (uio->left > 0) {
+        uint64_t size = inode_size(i);
+        if (*pos >= size)
+            break;
+        size_t n = MIN(uio->left, PAGE_SIZE - *pos % PAGE_SIZE);
+        n = MIN(n, size - *pos);
+        int r = read_part(i, uio, *pos, n);
+        if (r < 0) {
+            if (done == 0)
+                return r;
+            break;
+        }
+        done += n;
+        *pos += n;
+    }
+    touch_atime(f, i);
+    return (long) done;
+}
+
+static int write_part(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
+{
+    struct cpage *page;
+    int r = pages_get(i, pos / PAGE_SIZE, true, &page);
+    if (r < 0)
+        return r;
+    r = uio_take(uio, page->data + pos % PAGE_SIZE, n);
+    if (r == 0)
+        pages_written(i, page, pos % PAGE_SIZE, n);
+    cpage_unpin(page);
+    return r;
+}
+
+/* How much of n may be written at pos: size limits of the process and the ABI. */
+static long limit_size(uint64_t pos, size_t n)
+{
+    uint64_t limit = MIN(current_process()->rlimits[RLIMIT_FSIZE_INDEX].cur, FILE_SIZE_MAX);
+    if (pos >= limit) {
+        if (limit < FILE_SIZE_MAX)
+            signal_send_process(current_process(), SIGXFSZ_NUMBER);
+        return -EFBIG;
+    }
+    return (long) MIN((uint64_t) n, limit - pos);
+}
+
+/* A write by others than root takes away set-user-ID and set-group-ID. */
+static void drop_suid(struct inode *i)
+{
+    if (!(i->mode & (S_ISUID | S_ISGID)) || current_process()->cred.fsuid == 0)
+        return;
+    i->mode &= ~(uint32_t) S_ISUID;
+    if (i->mode & 0010)
+        i->mode &= ~(uint32_t) S_ISGID;
+}
+
+static long write_locked(struct inode *i, struct uio *uio, uint64_t *pos)
+{
+    if (*pos == UINT64_MAX)
+        *pos = i->size;
+    if (*pos > FILE_SIZE_MAX)
+        return -EINVAL;
+    if (uio->left == 0)
+        return 0;
+    long most = limit_size(*pos, uio->left);
+    if (most < 0)
+        return most;
+    int r = memfd_may_write(i, *pos, (uint64_t) most);
+    if (r < 0)
+        return r;
+    size_t done = 0;
+    while (done < (size_t) most) {
+        size_t n = MIN((size_t) most - done, PAGE_SIZE - *pos % PAGE_SIZE);
+        r = write_part(i, uio, *pos, n);
+        if (r < 0)
+            break;
+        done += n;
+        *pos += n;
+        if (*pos > i->size)
+            __atomic_store_n(&i->size, *pos, __ATOMIC_RELEASE);
+    }
+    if (done == 0)
+        return r;
+    drop_suid(i);
+    inode_touch(i, ATTR_MTIME | ATTR_CTIME);
+    return (long) done;
+}
+
+long regular_write(struct file *f, struct uio *uio, uint64_t *pos)
+{
+    struct inode *i = inode_real(f->inode);
+    if (f->flags & O_APPEND)
+        *pos = UINT64_MAX;
+    MUTEX_GUARD(&i->mutex);
+    return write_locked(i, uio, pos);
+}
+
+enum { FALLOC_KEEP_SIZE = 1, FALLOC_PUNCH_HOLE = 2, FALLOC_COLLAPSE = 8, FALLOC_ZERO = 16,
+       FALLOC_INSERT = 32 };
+
+static void zero_range(struct inode *i, uint64_t from, uint64_t to)
+{
+    uint64_t first = (from + PAGE_SIZE - 1) / PAGE_SIZE, end = to / PAGE_SIZE;
+    if (first > end) { /* within one page */
+        pages_zero_part(i, from / PAGE_SIZE, from % PAGE_SIZE, to - from);
+        return;
+    }
+    if (from % PAGE_SIZE)
+        pages_zero_part(i, from / PAGE_SIZE, from % PAGE_SIZE, PAGE_SIZE - from % PAGE_SIZE);
+    if (to % PAGE_SIZE)
+        pages_zero_part(i, end, 0, to % PAGE_SIZE);
+    pages_drop(i, first, end);
+}
+
+/* Backed pages (O(1) copy-up) must be in the cache before they can be zeroed. */
+static int fill_range(struct inode *i, uint64_t from, uint64_t to)
+{
+    for (uint64_t index = from / PAGE_SIZE; index < (to + PAGE_SIZE - 1) / PAGE_SIZE; index++) {
+        struct cpage *page;
+        int r = pages_get(i, index, true, &page);
+        if (r < 0)
+            return r;
+        cpage_unpin(page);
+    }
+    return 0;
+}
+
+static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_t end)
+{
+    if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE | FALLOC_ZERO))
+        return -EOPNOTSUPP;
+    if ((mode & FALLOC_PUNCH_HOLE) && (mode & FALLOC_ZERO || !(mode & FALLOC_KEEP_SIZE)))
+        return -EOPNOTSUPP;
+    int r = memfd_may_write(i, offset, mode & FALLOC_KEEP_SIZE ? 0 : end - offset);
+    if (r == 0 && (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO)))
+        r = memfd_may_write(i, offset, 0);
+    if (r < 0)
+        return r;
+    if (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO)) {
+        uint64_t stop = MIN(end, i->size);
+        if (offset < stop && i->ops->read_page)
+            r = fill_range(i, offset, stop);
+        if (r == 0 && offset < stop && !i->ops->read_page)
+            zero_range(i, offset, stop);
+        else if (r == 0 && offset < stop)
+            for (uint64_t at = offset; at < stop; at = (at / PAGE_SIZE + 1) * PAGE_SIZE)
+                pages_zero_part(i, at / PAGE_SIZE, at % PAGE_SIZE,
+                                MIN(PAGE_SIZE - at % PAGE_SIZE, stop - at));
+    } else if (!(mode & FALLOC_KEEP_SIZE)) {
+        r = fill_range(i, offset, end);
+    }
+    if (r == 0 && !(mode & FALLOC_KEEP_SIZE) && end > i->size)
+        __atomic_store_n(&i->size, end, __ATOMIC_RELEASE);
+    inode_touch(i, ATTR_MTIME | ATTR_CTIME);
+    return r;
+}
+
+static long regular_fallocate(struct file *f, int mode, uint64_t offset, uint64_t len)
+{
+    struct inode *i = inode_real(f->inode);
+    uint64_t end;
+    if (ck_add(&end, offset, len) || end > FILE_SIZE_MAX)
+        return -EFBIG;
+    MUTEX_GUARD(&i->mutex);
+    return fallocate_locked(i, mode, offset, end);
+}
+
+static int regular_mmap(struct file *f, int prot, bool shared)
+{
+    return memfd_may_map(inode_real(f->inode), prot, shared, f->mode & FILE_WRITE);
+}
+
+const struct file_ops regular_file_ops = {
+    .read = regular_read,
+    .write = regular_write,
+    .fallocate = regular_fallocate,
+    .mmap = regular_mmap,
+};
+
+/* ---- directories ---- */
+
+int file_readdir(struct file *f, struct dir_ctx *ctx)
+{
+    if (f->ops->readdir)
+        return f->ops->readdir(f, ctx);
+    return -ENOTDIR;
+}
+
+static uint64_t parent_ino(struct file *f)
+{
+    dcache_lock();
+    struct path p = f->path;
+    while (p.dentry == p.mnt->root && p.mnt->parent != p.mnt)
+        p = (struct path) {p.mnt->parent, p.mnt->mountpoint};
+    uint64_t ino = p.dentry->parent->inode->ino;
+    dcache_unlock();
+    return ino;
+}
+
+static int directory_readdir(struct file *f, struct dir_ctx *ctx)
+{
+    struct inode *i = f->inode;
+    MUTEX_GUARD(&i->mutex);
+    if (i->flags & INODE_DEAD)
+        return -ENOENT;
+    if (ctx->pos == 0) {
+        if (!ctx->emit(ctx, QNAME("."), i->ino, LINUX_DT_DIR, 1))
+            return 0;
+        ctx->pos = 1;
+    }
+    if (ctx->pos == 1) {
+        if (!ctx->emit(ctx, QNAME(".."), parent_ino(f), LINUX_DT_DIR, 2))
+            return 0;
+        ctx->pos = 2;
+    }
+    return i->ops->readdir ? i->ops->readdir(i, ctx) : 0;
+}
+
+static long directory_read(struct file *f, struct uio *uio, uint64_t *pos)
+{
+    return -EISDIR;
+}
+
+static long directory_seek(struct file *f, int64_t offset, int whence)
+{
+    MUTEX_GUARD(&f->pos_lock);
+    int64_t at = whence == 1 ? (int64_t) f->pos + offset : offset;
+    if (whence > 1 || whence < 0 || at < 0)
+        return -EINVAL;
+    f->pos = (uint64_t) at;
+    return at;
+}
+
+const struct file_ops directory_file_ops = {
+    .read = directory_read,
+    .readdir = directory_readdir,
+    .seek = directory_seek,
+};
