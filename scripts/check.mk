@@ -15,8 +15,8 @@ check-docs: $(B)/gen/.stamp
 	@scripts/check-docs
 check-opcodes: $(B)/lib/libos.elf
 	@scripts/check-opcodes $<
-# check-libos here; the host and the tools add theirs (unit-host.mk)
-check-unit: check-libos
+# of the LibOS as a process, of the host runtime, of the tools
+check-unit: check-libos check-host check-tools
 
 format: ## reformat the sources with the pinned clang-format
 	scripts/check-format --fix
