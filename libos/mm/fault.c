@@ -135,6 +135,17 @@ static int kernel_access(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, 
     return r;
 }
 
+int mm_write_stub(struct mm *mm, uintptr_t addr, struct cspan src)
+{
+    uintptr_t first = ROUND_DOWN(addr, PAGE_SIZE), last = ROUND_UP(addr + src.n, PAGE_SIZE);
+    int r = make_live_locked(mm, first, last);
+    const struct vma *v = r == 0 ? vma_find(&mm->vmas, addr) : NULL;
+    if (!v || v->kind != VMA_STUBS || last > v->end)
+        return -EFAULT;
+    access_part(v, addr, (uint8_t *) (uintptr_t) src.p, src.n, true);
+    return 0;
+}
+
 int mm_write(struct mm *mm, uintptr_t addr, struct cspan src)
 {
     return kernel_access(mm, addr, (uint8_t *) (uintptr_t) src.p, src.n, true);

@@ -244,9 +244,10 @@ long mm_map(struct mm *mm, uintptr_t addr, size_t len, int prot, int flags, stru
     return r;
 }
 
-int mm_map_stubs(struct mm *mm, uintptr_t start, uintptr_t end)
+int mm_map_stubs(struct mm *mm, uintptr_t start, size_t len)
 {
     MUTEX_GUARD(&mm->lock);
+    uintptr_t end = start + len;
     struct map_request q = {.start = start, .end = end, .prot = PROT_R | PROT_X, .kind = VMA_STUBS};
     return vma_first(&mm->vmas, start, end) ? -EEXIST : vma_add(mm, &q);
 }

@@ -54,9 +54,10 @@ void mm_layout(struct mm *mm, struct mm_layout *ret);
 must_check int mm_claim_low(struct mm *mm);
 void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit);
 
-/* The patch-stub area: read-execute; its pages outlive the process like the code that jumps to them.
- * Filled with mm_write. */
-must_check int mm_map_stubs(struct mm *mm, uintptr_t start, uintptr_t end);
+/* The patch-stub area: read-execute; its pages outlive the process like the code that jumps to them. */
+must_check int mm_map_stubs(struct mm *mm, uintptr_t start, size_t len);
+/* Writes into it. Only from mm_exec_page_hook, which runs under the mm's lock. */
+must_check int mm_write_stub(struct mm *mm, uintptr_t addr, struct cspan src);
 /* After a program was loaded into a new mm: what earlier processes left and nobody mapped loses its
  * access. */
 void mm_settle(struct mm *mm);
