@@ -11,7 +11,7 @@
 #include "libos/fs/rootimg/rootimg.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
-#include "libos/mm/pages.h"
+#include "libos/mm/mm.h"
 #include "libos/sys/dispatch.h"
 #include "libos/task/process.h"
 #include "libos/task/sched.h"
@@ -104,7 +104,7 @@ static void init_exited(int wait_status)
 void boot_thread(void *arg)
 {
     const struct boot_config *c = boot_config();
-    pages_live_limit = c->header->limits.user_space_size / 4096;
+    mm_set_limit(c->header->limits.user_space_size);
     syscall_trace = host_params.trace && c->header->identity.debuggable;
     process_init_exited = init_exited;
     host_signal_hook = signal_from_host;

@@ -81,7 +81,9 @@ static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code
 int mm_fault(struct mm *mm, uintptr_t addr, int access, int *ret_code)
 {
     MUTEX_GUARD(&mm->lock);
-    return fault_locked(mm, addr, access, ret_code);
+    int r = fault_locked(mm, addr, access, ret_code);
+    stubs_close_locked(mm);
+    return r;
 }
 
 int make_live_locked(struct mm *mm, uintptr_t start, uintptr_t end)
@@ -132,6 +134,7 @@ static int kernel_access(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, 
         buf += part;
         n -= part;
     }
+    stubs_close_locked(mm);
     return r;
 }
 
@@ -142,8 +145,22 @@ int mm_write_stub(struct mm *mm, uintptr_t addr, struct cspan src)
     const struct vma *v = r == 0 ? vma_find(&mm->vmas, addr) : NULL;
     if (!v || v->kind != VMA_STUBS || last > v->end)
         return -EFAULT;
-    access_part(v, addr, (uint8_t *) (uintptr_t) src.p, src.n, true);
+    bool open = first >= mm->stubs_open && last <= mm->stubs_open_end;
+    if (!open) {
+        stubs_close_locked(mm);
+        pages_unseal(first, last);
+        mm->stubs_open = first;
+        mm->stubs_open_end = last;
+    }
+    memcpy((void *) addr, src.p, src.n);
     return 0;
+}
+
+void stubs_close_locked(struct mm *mm)
+{
+    if (mm->stubs_open_end)
+        pages_reseal(mm->stubs_open, mm->stubs_open_end, PROT_R | PROT_X);
+    mm->stubs_open = mm->stubs_open_end = 0;
 }
 
 int mm_write(struct mm *mm, uintptr_t addr, struct cspan src)

@@ -61,6 +61,7 @@ static int vma_add(struct mm *mm, const struct map_request *q)
         return r;
     }
     r = q->kind == VMA_SHARED ? 0 : pages_claim(mm, v);
+    stubs_close_locked(mm);
     if (q->kind == VMA_ANON || q->kind == VMA_SHARED)
         vma_merge_around(&mm->vmas, q->start, q->end);
     return r;

@@ -24,6 +24,11 @@ struct mm *current_mm(void)
     return current()->proc->mm;
 }
 
+void mm_set_limit(uint64_t bytes)
+{
+    pages_live_limit = bytes / PAGE_SIZE;
+}
+
 struct mm *mm_new(void)
 {
     struct mm *mm = new_zero(struct mm);

@@ -21,6 +21,8 @@ struct mm_stats { /* pages */
     size_t total, resident, shared, text, data, stack, locked;
 };
 
+/* Boot: what all processes together may have resident. */
+void mm_set_limit(uint64_t bytes);
 struct mm *mm_new(void); /* NULL: out of memory or granules */
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm); /* the last one unmaps everything and keeps pages warm for the next */

@@ -468,7 +468,7 @@ size_t pages_count_live(uintptr_t start, uintptr_t end)
 
 void pages_unseal(uintptr_t start, uintptr_t end)
 {
-    set_range_prot(start, end, PROT_R | PROT_W, want_live);
+    set_range_prot(start, end, ADD_WRITE, want_live);
 }
 
 void pages_reseal(uintptr_t start, uintptr_t end, int prot)

@@ -45,6 +45,7 @@ struct mm {
     uintptr_t brk_start, brk, brk_limit;
     size_t total_pages;
     uintptr_t map_hint;
+    uintptr_t stubs_open, stubs_open_end; /* stub pages that are writable for the moment */
 };
 /* granule.c */
 must_check int granule_take(struct mm *mm, uint32_t count, uintptr_t *ret_base);
