@@ -165,7 +165,8 @@ static long seek_data(struct file *f, uint64_t offset, bool data)
     uint64_t page = pages_next(i, offset / 4096, data);
     if (page >= (size + 4095) / 4096)
         return data ? -ENXIO : (long) size;
-    return (long) MIN(MAX(page * 4096, offset), size);
+    uint64_t at = MAX(page * 4096, offset);
+    return (long) MIN(at, size);
 }
 
 static long seek_target(struct file *f, int64_t offset, int whence)

@@ -5,6 +5,7 @@
 #include "libos/mm/mm.h"
 #include "libos/task/process.h"
 #include "libos/vfs/memfd.h"
+#include "abi/layout.h"
 
 #define RLIMIT_FSIZE_INDEX 1
 #define SIGXFSZ_NUMBER     25

@@ -31,6 +31,7 @@ must_check long file_path(struct file *f, char *buf, size_t size);
 /* Inodes, for mappings and patch tables. */
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
+DEFINE_AUTO(struct inode, inode_put)
 uint64_t inode_size(struct inode *i);
 uint64_t inode_ino(const struct inode *i);
 uint64_t inode_dev(const struct inode *i);

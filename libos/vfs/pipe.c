@@ -1,0 +1,481 @@
+/* Pipes and FIFOs: a byte ring shared by readers and writers.
+ *
+ * The ring is one power-of-two buffer that starts small and grows up to `capacity`. The mutex covers
+ * everything; copies to and from user memory happen under it, which is allowed because nothing that a
+ * page fault needs takes it. Writes of up to PIPE_BUF bytes are atomic.
+ *
+ * Wake-ups are lazy: readers are woken when data arrives in an empty pipe (or somebody sleeps), a
+ * writer only once half of the ring, or all that it still wants to write, is free; so both sides work
+ * in large steps instead of switching at each page.
+ */
+#include "libos/vfs/pipe.h"
+#include "libos/base/printf.h"
+#include "libos/mm/heap.h"
+#include "libos/mm/uaccess.h"
+#include "libos/task/process.h"
+#include "libos/vfs/fdtable.h"
+
+#define PIPE_BUF_SIZE     4096u
+#define PIPE_FIRST        4096u
+#define PIPE_CAPACITY     65536u
+#define PIPE_CAPACITY_MAX (1u << 20)
+#define SIGPIPE_NUMBER    13
+#define FIONREAD_REQUEST  0x541bu
+
+struct pipe {
+    struct inode inode; /* anonymous pipes; unused by FIFOs, which hang on a named inode */
+    struct ref ref;
+    struct mutex mutex; /* everything below */
+    uint8_t *ring;
+    uint32_t size;      /* of ring: a power of two, or 0 */
+    uint32_t capacity;
+    uint32_t head;      /* position of the first byte; below size */
+    uint32_t used;
+    uint32_t readers, writers;
+    uint32_t reader_opens, writer_opens; /* ever: what a FIFO open waits for */
+    uint32_t want;      /* smallest need of the sleeping writers */
+    struct waitq read_queue, write_queue;
+};
+
+static uint64_t pipe_next_ino = 1;
+static struct super pipe_super;
+
+static void pipe_free(struct pipe *p)
+{
+    if (p->ring)
+        kpages_free(p->ring, p->size / 4096);
+    kfree(p);
+}
+
+static void pipe_inode_free(struct inode *i)
+{
+    struct pipe *p = container_of(i, struct pipe, inode);
+    inode_fini(i);
+    pipe_free(p);
+}
+
+static const struct super_ops pipe_super_ops = {.inode_free = pipe_inode_free};
+static const struct inode_ops pipe_inode_ops = {0};
+static const struct file_ops pipe_file_ops;
+
+static struct pipe *pipe_alloc(void)
+{
+    struct pipe *p = new_zero(struct pipe);
+    if (!p)
+        return NULL;
+    mutex_init(&p->mutex);
+    waitq_init(&p->read_queue);
+    waitq_init(&p->write_queue);
+    p->capacity = PIPE_CAPACITY;
+    ref_init(&p->ref);
+    return p;
+}
+
+static struct pipe *pipe_of(const struct file *f)
+{
+    return f->priv;
+}
+
+bool file_is_pipe(const struct file *f)
+{
+    return f->ops == &pipe_file_ops;
+}
+
+/* ---- the ring ---- */
+
+/* Room for `more` bytes, if the capacity allows it. */
+static int ring_grow(struct pipe *p, uint32_t more)
+{
+    uint32_t need = p->used + more, size = p->size ? p->size : PIPE_FIRST;
+    while (size < need)
+        size *= 2;
+    if (size <= p->size)
+        return 0;
+    uint8_t *ring = kpages_alloc(size / 4096);
+    if (!ring)
+        return p->size > p->used ? 0 : -ENOMEM;
+    if (p->used) {
+        uint32_t first = MIN(p->used, p->size - p->head);
+        memcpy(ring, p->ring + p->head, first);
+        memcpy(ring + first, p->ring, p->used - first);
+    }
+    if (p->ring)
+        kpages_free(p->ring, p->size / 4096);
+    p->ring = ring;
+    p->size = size;
+    p->head = 0;
+    return 0;
+}
+
+static uint32_t ring_free(const struct pipe *p)
+{
+    return p->capacity > p->used ? p->capacity - p->used : 0;
+}
+
+static int ring_put(struct pipe *p, struct uio *uio, uint32_t n)
+{
+    uint32_t tail = (p->head + p->used) & (p->size - 1);
+    uint32_t first = MIN(n, p->size - tail);
+    int r = uio_take(uio, p->ring + tail, first);
+    if (r < 0)
+        return r;
+    p->used += first;
+    if (first == n)
+        return 0;
+    r = uio_take(uio, p->ring, n - first);
+    if (r == 0)
+        p->used += n - first;
+    return r;
+}
+
+static int ring_get(struct pipe *p, struct uio *uio, uint32_t n)
+{
+    uint32_t first = MIN(n, p->size - p->head);
+    int r = uio_put(uio, p->ring + p->head, first);
+    if (r == 0 && first < n)
+        r = uio_put(uio, p->ring, n - first);
+    if (r < 0)
+        return r;
+    p->used -= n;
+    p->head = p->used ? (p->head + n) & (p->size - 1) : 0;
+    return 0;
+}
+
+/* A queue that nobody is on costs one load. The fence pairs with the locked instruction of whoever
+ * puts itself on the queue and then looks at the state. */
+static void wake(struct waitq *q, uint32_t events)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!waitq_empty(q))
+        waitq_wake(q, events);
+}
+
+/* ---- reading and writing ---- */
+
+static bool nonblocking(const struct file *f)
+{
+    return f->flags & O_NONBLOCK;
+}
+
+/* Data, or no writer left. Looks without the mutex: the loop of the caller looks again with it. */
+static bool readable_now(const struct pipe *p)
+{
+    return __atomic_load_n(&p->used, __ATOMIC_ACQUIRE) > 0 ||
+           __atomic_load_n(&p->writers, __ATOMIC_ACQUIRE) == 0;
+}
+
+static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
+{
+    struct pipe *p = pipe_of(f);
+    if (uio->left == 0)
+        return 0;
+    for (;;) {
+        mutex_lock(&p->mutex);
+        if (p->used > 0) {
+            uint32_t n = (uint32_t) MIN(uio->left, (size_t) p->used);
+            int r = ring_get(p, uio, n);
+            bool roomy = ring_free(p) >= MIN(p->want, p->capacity / 2) || p->used == 0;
+            mutex_unlock(&p->mutex);
+            if (r < 0)
+                return r;
+            if (roomy)
+                wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
+            return (long) n;
+        }
+        bool over = p->writers == 0;
+        mutex_unlock(&p->mutex);
+        if (over)
+            return 0;
+        if (nonblocking(f))
+            return -EAGAIN;
+        if (wait_event(&p->read_queue, readable_now(p), SLEEP_INTERRUPTIBLE, FOREVER) < 0)
+            return -ERESTARTSYS;
+    }
+}
+
+static bool writable_now(const struct pipe *p, uint32_t need)
+{
+    uint32_t used = __atomic_load_n(&p->used, __ATOMIC_ACQUIRE);
+    return (p->capacity > used && p->capacity - used >= need) ||
+           __atomic_load_n(&p->readers, __ATOMIC_ACQUIRE) == 0;
+}
+
+/* Bytes moved in one go; 0: no room. The mutex is held. */
+static long write_some(struct pipe *p, struct uio *uio, size_t total)
+{
+    uint32_t room = ring_free(p);
+    size_t n = MIN(uio->left, (size_t) room);
+    if (n == 0 || (total <= PIPE_BUF_SIZE && n < uio->left))
+        return 0;
+    int r = ring_grow(p, (uint32_t) n);
+    if (r < 0)
+        return r;
+    n = MIN(n, (size_t) (p->size - p->used));
+    uint32_t before = p->used;
+    r = ring_put(p, uio, (uint32_t) n);
+    return r < 0 && p->used == before ? r : (long) (p->used - before);
+}
+
+static long broken_pipe(size_t done)
+{
+    if (done)
+        return (long) done;
+    signal_send_process(current_process(), SIGPIPE_NUMBER);
+    return -EPIPE;
+}
+
+static long pipe_write(struct file *f, struct uio *uio, uint64_t *pos)
+{
+    struct pipe *p = pipe_of(f);
+    size_t total = uio->left, done = 0;
+    if (total == 0)
+        return 0;
+    for (;;) {
+        mutex_lock(&p->mutex);
+        bool broken = p->readers == 0;
+        long n = broken ? 0 : write_some(p, uio, total);
+        uint32_t need = total <= PIPE_BUF_SIZE
+                            ? (uint32_t) uio->left
+                            : (uint32_t) MIN(uio->left, (size_t) p->capacity / 2);
+        p->want = need;
+        mutex_unlock(&p->mutex);
+        if (n > 0) {
+            done += (size_t) n;
+            wake(&p->read_queue, POLL_IN | POLL_RDNORM);
+        }
+        if (broken)
+            return broken_pipe(done);
+        if (n < 0)
+            return done ? (long) done : n;
+        if (uio->left == 0)
+            return (long) done;
+        if (nonblocking(f))
+            return done ? (long) done : -EAGAIN;
+        if (n > 0)
+            continue;
+        if (wait_event(&p->write_queue, writable_now(p, need), SLEEP_INTERRUPTIBLE, FOREVER) < 0)
+            return done ? (long) done : -ERESTARTSYS;
+    }
+}
+
+static uint32_t pipe_poll(struct file *f, struct poll_table *pt)
+{
+    struct pipe *p = pipe_of(f);
+    uint32_t events = 0;
+    if (f->mode & FILE_READ)
+        poll_wait(pt, &p->read_queue);
+    if (f->mode & FILE_WRITE)
+        poll_wait(pt, &p->write_queue);
+    MUTEX_GUARD(&p->mutex);
+    if (f->mode & FILE_READ) {
+        if (p->used)
+            events |= POLL_IN | POLL_RDNORM;
+        if (p->writers == 0 && p->writer_opens)
+            events |= POLL_HUP;
+    }
+    if (f->mode & FILE_WRITE) {
+        if (ring_free(p) >= PIPE_BUF_SIZE)
+            events |= POLL_OUT | POLL_WRNORM;
+        else
+            p->want = PIPE_BUF_SIZE;
+        if (p->readers == 0)
+            events |= POLL_ERR;
+    }
+    return events;
+}
+
+static long pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+{
+    if (cmd != FIONREAD_REQUEST)
+        return -ENOTTY;
+    return put_user(UADDR(arg), (int) pipe_of(f)->used);
+}
+
+long pipe_get_size(struct file *f)
+{
+    return file_is_pipe(f) ? (long) pipe_of(f)->capacity : -EBADF;
+}
+
+long pipe_set_size(struct file *f, uint64_t size)
+{
+    if (!file_is_pipe(f))
+        return -EBADF;
+    if (size > (1ull << 31))
+        return -EINVAL;
+    if (size > PIPE_CAPACITY_MAX && current_process()->cred.euid != 0)
+        return -EPERM;
+    if (size > PIPE_CAPACITY_MAX * 4ull)
+        return -ENOMEM;
+    uint32_t capacity = PIPE_FIRST;
+    while (capacity < size)
+        capacity *= 2;
+    struct pipe *p = pipe_of(f);
+    MUTEX_GUARD(&p->mutex);
+    if (capacity < p->used)
+        return -EBUSY;
+    p->capacity = capacity;
+    wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
+    return (long) capacity;
+}
+
+/* ---- opening and closing ---- */
+
+static void end_opened(struct pipe *p, uint32_t mode)
+{
+    if (mode & FILE_READ) {
+        p->readers++;
+        p->reader_opens++;
+    }
+    if (mode & FILE_WRITE) {
+        p->writers++;
+        p->writer_opens++;
+    }
+}
+
+static void pipe_put_named(struct inode *i, struct pipe *p)
+{
+    spin_lock(&i->lock);
+    bool last = ref_put_last(&p->ref);
+    if (last)
+        i->pipe = NULL;
+    spin_unlock(&i->lock);
+    if (last)
+        pipe_free(p);
+}
+
+static void pipe_release(struct file *f)
+{
+    struct pipe *p = pipe_of(f);
+    mutex_lock(&p->mutex);
+    if (f->mode & FILE_READ)
+        p->readers--;
+    if (f->mode & FILE_WRITE)
+        p->writers--;
+    mutex_unlock(&p->mutex);
+    wake(&p->read_queue, POLL_IN | POLL_HUP);
+    wake(&p->write_queue, POLL_OUT | POLL_ERR);
+    if (f->inode != &p->inode)
+        pipe_put_named(inode_real(f->inode), p);
+}
+
+static void pipe_fdinfo(struct file *f, struct text *t)
+{
+    (void) t; /* nothing beyond pos and flags */
+}
+
+static const struct file_ops pipe_file_ops = {
+    .release = pipe_release, .read = pipe_read, .write = pipe_write, .poll = pipe_poll,
+    .ioctl = pipe_ioctl, .fdinfo = pipe_fdinfo, .name = "pipe",
+};
+
+static struct file *pipe_end(struct pipe *p, unsigned o_flags)
+{
+    inode_get(&p->inode);
+    struct file *f = file_new_pathless(&p->inode, &pipe_file_ops, p, o_flags, FILE_STREAM);
+    if (!f) {
+        inode_put(&p->inode);
+        return NULL;
+    }
+    end_opened(p, f->mode);
+    return f;
+}
+
+int pipe_new(unsigned o_flags, struct file **ret_read, struct file **ret_write)
+{
+    static uint8_t ready;
+    if (!__atomic_exchange_n(&ready, 1, __ATOMIC_ACQ_REL))
+        super_init(&pipe_super, &pipe_super_ops, "pipefs");
+    struct pipe *p = pipe_alloc();
+    if (!p)
+        return -ENFILE;
+    inode_init(&p->inode, &pipe_super, S_IFIFO | 0600);
+    p->inode.ops = &pipe_inode_ops;
+    p->inode.ino = __atomic_fetch_add(&pipe_next_ino, 1, __ATOMIC_RELAXED);
+    inode_owner_init(&p->inode, NULL, S_IFIFO);
+    o_flags &= O_NONBLOCK | O_DIRECT;
+    AUTO(file_put) struct file *r = pipe_end(p, O_RDONLY | o_flags);
+    AUTO(file_put) struct file *w = pipe_end(p, O_WRONLY | o_flags);
+    inode_put(&p->inode);
+    if (!r || !w)
+        return -ENFILE;
+    *ret_read = TAKE(r);
+    *ret_write = TAKE(w);
+    return 0;
+}
+
+int pipe_reopen(struct file *old, unsigned o_flags, struct file **ret)
+{
+    struct pipe *p = pipe_of(old);
+    if (!file_is_pipe(old) || old->inode != &p->inode)
+        return -ENXIO;
+    MUTEX_GUARD(&p->mutex);
+    struct file *f = pipe_end(p, o_flags & (O_ACCMODE | O_NONBLOCK));
+    if (!f)
+        return -ENOMEM;
+    *ret = f;
+    return 0;
+}
+
+/* ---- FIFOs ---- */
+
+/* The pipe of a FIFO inode: made by the first opener. A reference. */
+static struct pipe *pipe_named_get(struct inode *i)
+{
+    struct pipe *fresh = pipe_alloc(), *p;
+    spin_lock(&i->lock);
+    p = i->pipe;
+    if (p) {
+        ref_get(&p->ref);
+    } else if (fresh) {
+        i->pipe = p = TAKE(fresh);
+    }
+    spin_unlock(&i->lock);
+    if (fresh)
+        pipe_free(fresh);
+    return p;
+}
+
+/* An open for reading waits for a writer and the other way round. */
+static int fifo_wait(struct pipe *p, struct file *f, uint32_t reader_opens, uint32_t writer_opens)
+{
+    bool read_only = (f->mode & (FILE_READ | FILE_WRITE)) == FILE_READ;
+    bool write_only = (f->mode & (FILE_READ | FILE_WRITE)) == FILE_WRITE;
+    if (read_only && !nonblocking(f))
+        return wait_event(&p->read_queue,
+                          p->writers > 0 ||
+                              __atomic_load_n(&p->writer_opens, __ATOMIC_ACQUIRE) != writer_opens,
+                          SLEEP_INTERRUPTIBLE, FOREVER);
+    if (write_only && p->readers == 0) {
+        if (nonblocking(f))
+            return -ENXIO;
+        return wait_event(&p->write_queue,
+                          p->readers > 0 ||
+                              __atomic_load_n(&p->reader_opens, __ATOMIC_ACQUIRE) != reader_opens,
+                          SLEEP_INTERRUPTIBLE, FOREVER);
+    }
+    return 0;
+}
+
+static int fifo_open(struct inode *i, struct file *f)
+{
+    struct pipe *p = pipe_named_get(i);
+    if (!p)
+        return -ENOMEM;
+    f->mode |= FILE_STREAM;
+    mutex_lock(&p->mutex);
+    uint32_t reader_opens = p->reader_opens, writer_opens = p->writer_opens;
+    end_opened(p, f->mode);
+    mutex_unlock(&p->mutex);
+    wake(&p->read_queue, POLL_IN);
+    wake(&p->write_queue, POLL_OUT);
+    f->priv = p;
+    f->ops = &pipe_file_ops;
+    int r = fifo_wait(p, f, reader_opens, writer_opens);
+    if (r < 0) {
+        pipe_release(f);
+        f->priv = NULL;
+    }
+    return r == -EINTR ? -ERESTARTSYS : r;
+}
+
+const struct file_ops fifo_file_ops = {.open = fifo_open, .name = "pipe"};
