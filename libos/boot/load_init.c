@@ -55,6 +55,7 @@ static int load(const struct spawn_params *params, struct file *f)
 int boot_load_init(const struct spawn_params *params)
 {
     boot_mount_others();
+    exec_sites_load();
     int r = open_standard();
     struct file *f;
     if (r == 0)

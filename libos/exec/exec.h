@@ -39,6 +39,8 @@ struct exec_result {
  * mm is only good for mm_put. */
 must_check int exec_load(struct mm *mm, const struct exec_params *in, struct exec_result *ret);
 
-/* Once at boot, before the first exec_load: vDSO, patching hook, CPUID table. */
+/* Once at boot, before the first exec_load: vDSO, patching hooks, CPUID table. */
 must_check int exec_init(const struct host_cpuid *cpuid, size_t cpuid_count);
+/* Once at boot, after the root is mounted: reads the image's table of patch sites. */
+void exec_sites_load(void);
 #endif

@@ -15,8 +15,10 @@
 #include "libos/base/errno.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
+#include "libos/task/signal.h"
 #include "libos/vfs/vfs.h"
 
+#define BATCH        16u
 #define WINDOW_REACH 64u /* a site is at most this far behind its window's start */
 
 static struct {
@@ -88,7 +90,17 @@ static void count(uint8_t kind, bool patched)
     __atomic_fetch_add(n, 1, __ATOMIC_RELAXED);
 }
 
-/* A page being patched. */
+/* A site whose stub is made but not yet in place. */
+struct pending {
+    const struct site *site;
+    uintptr_t window, at;
+    uint32_t slot;
+    uint8_t *code;
+    uint8_t jump[STUB_JUMP];
+    struct stub stub;
+};
+
+/* A page being patched. Stubs in a row are written together, for each write opens the area. */
 struct patching {
     struct mm *mm;
     struct stubarea *area;
@@ -96,26 +108,54 @@ struct patching {
     struct span bytes; /* the page, in place */
     uintptr_t addr;
     uint64_t file_start;
+    size_t count;
+    struct pending batch[BATCH];
+    uint8_t code[BATCH * STUB_SIZE];
 };
 
+/* Puts the stubs in place and then the jumps. */
+static void batch_flush(struct patching *p)
+{
+    if (p->count == 0)
+        return;
+    struct cspan code = {p->code, p->count * STUB_SIZE};
+    bool ok = mm_write_stub(p->mm, p->batch[0].at, code) == 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct pending *b = &p->batch[i];
+        count(b->site->kind, ok);
+        if (!ok)
+            continue;
+        stubarea_slot_set(p->area, b->slot, b->window, b->site, &b->stub);
+        memcpy(b->code, b->jump, sizeof b->jump);
+    }
+    p->count = 0;
+}
+
 /* False: the site stays a trap. A slot taken in vain stays with the page until it is refilled. */
-static bool site_patch(struct patching *p, const struct site *site)
+static bool site_prepare(struct patching *p, const struct site *site)
 {
     uint64_t start = site->offset - site->before - p->file_start;
-    uintptr_t window = p->addr + start;
     struct span code;
-    struct stub stub;
-    uint8_t jump[STUB_JUMP];
     uint32_t slot;
-    if (!span_sub(p->bytes, start, site_checked(site), &code))
+    if (site->form == SITE_TRAP || !span_sub(p->bytes, start, site_checked(site), &code) ||
+        code.n < STUB_JUMP)
         return false;
     uintptr_t at = stubarea_slot_take(p->area, p->page, &slot);
-    if (at == 0 || !stub_make(site, cspan(code), window, at, &stub) ||
-        !stub_jump(window, at, jump) || code.n < sizeof jump ||
-        mm_write_stub(p->mm, at, (struct cspan){stub.code, stub.len}) < 0)
+    if (at == 0)
         return false;
-    stubarea_slot_set(p->area, slot, window, site, &stub);
-    memcpy(code.p, jump, sizeof jump);
+    if (p->count == BATCH || (p->count > 0 && at != p->batch[p->count - 1].at + STUB_SIZE))
+        batch_flush(p);
+    struct pending *b = &p->batch[p->count];
+    b->site = site;
+    b->window = p->addr + start;
+    b->at = at;
+    b->slot = slot;
+    b->code = code.p;
+    if (!stub_make(site, cspan(code), b->window, at, &b->stub) ||
+        !stub_jump(b->window, at, b->jump))
+        return false;
+    memcpy(p->code + p->count * STUB_SIZE, b->stub.code, STUB_SIZE);
+    p->count++;
     return true;
 }
 
@@ -138,41 +178,44 @@ static void sites_patch(struct patching *p, struct site_table *t)
             break;
         if (window < p->file_start || window >= p->file_start + PAGE_SIZE)
             continue;
-        if (site_fits(p, site))
-            count(site->kind, site->form != SITE_TRAP && site_patch(p, site));
-        else
+        if (!site_fits(p, site))
             fits = false;
+        else if (!site_prepare(p, site))
+            count(site->kind, false);
     }
+    batch_flush(p);
     if (!fits)
         sitecache_forget(t);
 }
 
 static void patch_page(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr)
 {
-    struct patching p = {
-        .mm = mm,
-        .area = area_for(mm, addr),
-        .bytes = {(uint8_t *) addr, PAGE_SIZE},
-        .addr = addr,
-        .file_start = index << PAGE_SHIFT,
-    };
-    if (!p.area)
+    struct stubarea *area = area_for(mm, addr);
+    struct span bytes = {(uint8_t *) addr, PAGE_SIZE};
+    if (!area || (!sites_possible(cspan(bytes)) && !stubarea_page_peek(area, addr)))
+        return; /* a site split by the end of the page alone on it: rare enough to trap */
+    struct patching *p = new_zero(struct patching);
+    if (!p)
         return;
-    if (!sites_possible(cspan(p.bytes)) && !stubarea_page_peek(p.area, addr))
-        return; /* a window whose site lies on the next page alone: rare enough to trap */
-    p.page = stubarea_page_begin(p.area, addr, inode_unique(inode), index);
-    struct site_table *t = p.page ? sitecache_get(inode) : NULL;
-    if (!t)
-        return;
-    sites_patch(&p, t);
-    sitecache_put(t);
+    p->mm = mm;
+    p->area = area;
+    p->bytes = bytes;
+    p->addr = addr;
+    p->file_start = index << PAGE_SHIFT;
+    p->page = stubarea_page_begin(area, addr, inode_unique(inode), index);
+    struct site_table *t = p->page ? sitecache_get(inode) : NULL;
+    if (t) {
+        sites_patch(p, t);
+        sitecache_put(t);
+    }
+    kfree(p);
 }
 
 void patch_init(void)
 {
-    sitecache_init();
     mm_exec_page_hook = patch_page;
     trap_rip_is_stub = rip_is_stub;
+    signal_rip_hook = exec_rip_to_guest;
 }
 
 void patch_counters(struct exec_counters *ret)
@@ -193,57 +236,16 @@ void exec_stubs_forget(uintptr_t base)
         stubarea_clear(a);
 }
 
-static const struct stub_slot *slot_at(uintptr_t rip, uintptr_t *ret_addr)
+uintptr_t exec_rip_to_guest(uintptr_t rip)
 {
     const struct stubarea *a = area_of(rip);
     const struct stub_slot *s = a ? stubarea_slot_at(a, rip) : NULL;
-    if (s)
-        *ret_addr = a->base + ROUND_DOWN(rip - a->base, (uintptr_t) STUB_SIZE);
-    return s;
-}
-
-uintptr_t exec_rip_to_guest(uintptr_t rip)
-{
-    uintptr_t addr;
-    const struct stub_slot *s = slot_at(rip, &addr);
     if (!s)
         return rip;
+    uintptr_t at = (rip - a->base) % STUB_SIZE;
     size_t orig = 0;
     for (size_t i = 0; i < s->point_count && i < STUB_POINTS; i++)
-        if (addr + s->points[i].at <= rip)
+        if (s->points[i].at <= at)
             orig = s->points[i].orig;
     return s->window + orig;
-}
-
-uintptr_t exec_stub_to_site(struct mm *mm, uintptr_t rip)
-{
-    uintptr_t addr;
-    const struct stub_slot *s = slot_at(rip, &addr);
-    (void) mm; /* stub areas are told apart by address */
-    return s ? s->window + s->site : 0;
-}
-
-/* The place in a stub of the page for rip; rip itself if no window has it in its middle. */
-static uintptr_t page_rip(struct stubarea *a, uintptr_t page, uintptr_t rip)
-{
-    const struct stub_page *p = stubarea_page_peek(a, page);
-    const struct stub_slot *s;
-    for (uint32_t i = p ? p->first : STUB_NONE; (s = stubarea_slot(a, i)) != NULL; i = s->next) {
-        if (rip <= s->window || rip >= s->window + s->len || s->window == 0)
-            continue;
-        for (size_t n = 0; n < s->point_count && n < STUB_POINTS; n++)
-            if (s->window + s->points[n].orig == rip)
-                return stubarea_slot_addr(a, i) + s->points[n].at;
-    }
-    return rip;
-}
-
-uintptr_t exec_rip_from_guest(struct mm *mm, uintptr_t rip)
-{
-    struct stubarea *a = area_for(mm, rip);
-    if (!a)
-        return rip;
-    uintptr_t page = ROUND_DOWN(rip, PAGE_SIZE);
-    uintptr_t to = page_rip(a, page, rip);
-    return to != rip ? to : page_rip(a, page - PAGE_SIZE, rip);
 }

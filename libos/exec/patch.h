@@ -17,7 +17,7 @@ struct exec_counters {
 };
 void patch_counters(struct exec_counters *ret);
 
-/* Once at boot, after the file systems: installs mm_exec_page_hook and trap_rip_is_stub. */
+/* Once at boot: installs mm_exec_page_hook, trap_rip_is_stub and signal_rip_hook. */
 void patch_init(void);
 /* Maps the stub area into a new mm; low: its program lives in granule 0. */
 must_check int patch_prepare(struct mm *mm, bool low);
@@ -25,13 +25,7 @@ must_check int patch_prepare(struct mm *mm, bool low);
  * pages of the area): its stubs are free again. */
 void exec_stubs_forget(uintptr_t base);
 
-/* For everyone who shows a program its own RIP, or takes one from it:
- * exec_rip_to_guest   a RIP inside a stub becomes the address it stands for in the original code; others
- *                     stay. Before signal frames, restarts (which then subtract 2), ptrace, core dumps.
- * exec_rip_from_guest an address in the middle of a patched window becomes its place in the stub; others
- *                     stay. Before a RIP that came from exec_rip_to_guest (sigreturn, restart) runs.
- * exec_stub_to_site   the site, if rip is inside a stub; else 0. */
+/* A RIP inside a stub becomes the address it stands for in the original code; others stay. For everyone
+ * who shows a program its own RIP: signal frames (installed as signal_rip_hook), core dumps. */
 uintptr_t exec_rip_to_guest(uintptr_t rip);
-uintptr_t exec_rip_from_guest(struct mm *mm, uintptr_t rip);
-uintptr_t exec_stub_to_site(struct mm *mm, uintptr_t rip);
 #endif
