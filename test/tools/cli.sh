@@ -155,7 +155,7 @@ says 'MRENCLAVE is the digest' out "$(sha256sum < build/enclave.sgxs | cut -d' '
 ok 'print mrsigner' "$occlum" print mrsigner
 says 'mrsigner has 64 digits' out "$(grep -xE '[0-9a-f]{64}' "$work/out")"
 ok 'the root image verifies' veritysetup --hash-offset=$(($(od -An -tu4 -j1060 -N4 build/image.erofs) * 4096)) \
-    verify build/image.erofs build/image.erofs "$(od -An -tx1 -v -j72 -N32 build/.image.stamp | tr -d ' \n')"
+    verify build/image.erofs build/image.erofs "$(od -An -tx1 -v -j104 -N32 build/.image.stamp | tr -d ' \n')"
 
 # ---- incremental, forced, reproducible
 before=$(digest build/image.erofs build/enclave.sgxs build/enclave.sig) inode=$(stat -c%i build/image.erofs)
