@@ -209,7 +209,7 @@ void sim_signal(int signo, siginfo_t *info, ucontext_t *context, struct sim_thre
 extern uint64_t sim_altstack_base, sim_altstack_size;
 extern struct sim_thread **sim_altstack_threads;
 
-/* Installs the handlers for synchronous signals, once per process. */
+/* Installs the handlers for synchronous signals, for the whole process. */
 int sim_signal_install(void);
 int sim_signal_install_one(int signo);
 extern volatile int sim_tick_signo;

@@ -141,6 +141,9 @@ uint64_t exception(uint64_t reason, uint64_t vector, uint64_t cssa)
         (void) fault_ud2();
     if (c->die)
         return EXIT_DEAD;
-    gpr->rip = c->skip ? gpr->rip + c->skip : (uint64_t) fault_fixup;
+    if (c->skip)
+        gpr->rip += c->skip;
+    else
+        gpr->rip = (uint64_t) fault_fixup;
     return EXIT_RESUME;
 }

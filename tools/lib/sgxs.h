@@ -46,7 +46,7 @@ struct sgxs_page {
     uint64_t offset; /* page-aligned, below enclave_size */
     uint64_t secinfo_flags;
     bool measured; /* false: data is zero */
-    uint8_t data[SGX_PAGE_SIZE];
+    uint8_t data[SGX_PAGE_SIZE] __attribute__((aligned(8)));
 };
 
 /* Takes ECREATE off a stream in memory, which the caller keeps alive. -EBADMSG: not such a stream. */
