@@ -1,6 +1,7 @@
 /* /dev/null, zero, full, random and urandom. */
 #include "libos/arch/random.h"
 #include "libos/mm/uaccess.h"
+#include "libos/task/thread.h"
 #include "libos/vfs/file.h"
 #include "libos/vfs/registry.h"
 

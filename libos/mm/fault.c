@@ -7,7 +7,7 @@
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
 #include "libos/mm/map.h"
-#include "libos/mm/pages.h"
+#include "libos/mm/upages.h"
 
 enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256 };
 enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
@@ -16,11 +16,11 @@ static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr
 {
     switch (v->kind) {
     case VMA_ANON:
-        return pages_populate_anon(start, end, v->prot);
+        return upages_populate_anon(start, end, v->prot);
     case VMA_FILE:
-        return pages_populate_file(mm, v, start, end);
+        return upages_populate_file(mm, v, start, end);
     case VMA_STUBS:
-        return pages_populate_stubs(start, end);
+        return upages_populate_stubs(start, end);
     case VMA_SHARED:
         return 0;
     }
@@ -45,7 +45,7 @@ static void choose_window(struct vma *v, uintptr_t addr, uintptr_t *ret_start, u
 
 static bool page_ready(uintptr_t addr, const struct vma *v)
 {
-    const struct page_meta *m = page_meta_peek(addr);
+    const struct page_meta *m = upage_peek(addr);
     return m && m->live && m->prot == v->prot;
 }
 
@@ -69,10 +69,10 @@ static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code
         return -EFAULT;
     if (v->kind == VMA_SHARED)
         return addr < v->end ? 0 : -EFAULT;
-    const struct page_meta *m = page_meta_peek(addr);
+    const struct page_meta *m = upage_peek(addr);
     if (m && m->live) {
         uintptr_t page = ROUND_DOWN(addr, PAGE_SIZE);
-        pages_protect(page, page + PAGE_SIZE, v->prot);
+        upages_protect(page, page + PAGE_SIZE, v->prot);
         return 0;
     }
     return populate_around(mm, v, addr);
@@ -94,7 +94,7 @@ int make_live_locked(struct mm *mm, uintptr_t start, uintptr_t end)
             return -EFAULT;
         uintptr_t stop = MIN(end, v->end);
         for (; a < stop; a += PAGE_SIZE) {
-            const struct page_meta *m = v->kind == VMA_SHARED ? NULL : page_meta_peek(a);
+            const struct page_meta *m = v->kind == VMA_SHARED ? NULL : upage_peek(a);
             if (v->kind == VMA_SHARED || (m && m->live))
                 continue;
             int r = populate(mm, v, a, v->kind == VMA_STUBS ? a + PAGE_SIZE : stop);
@@ -111,13 +111,13 @@ static void access_part(const struct vma *v, uintptr_t addr, void *buf, size_t n
     uintptr_t first = ROUND_DOWN(addr, PAGE_SIZE), last = ROUND_UP(addr + n, PAGE_SIZE);
     bool open = v->kind == VMA_SHARED || (v->prot & (write ? PROT_W : PROT_R));
     if (!open)
-        pages_unseal(first, last);
+        upages_unseal(first, last);
     if (write)
         memcpy((void *) addr, buf, n);
     else
         memcpy(buf, (const void *) addr, n);
     if (!open)
-        pages_reseal(first, last, v->prot);
+        upages_reseal(first, last, v->prot);
 }
 
 static int kernel_access(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, bool write)
@@ -148,7 +148,7 @@ int mm_write_stub(struct mm *mm, uintptr_t addr, struct cspan src)
     bool open = first >= mm->stubs_open && last <= mm->stubs_open_end;
     if (!open) {
         stubs_close_locked(mm);
-        pages_unseal(first, last);
+        upages_unseal(first, last);
         mm->stubs_open = first;
         mm->stubs_open_end = last;
     }
@@ -159,7 +159,7 @@ int mm_write_stub(struct mm *mm, uintptr_t addr, struct cspan src)
 void stubs_close_locked(struct mm *mm)
 {
     if (mm->stubs_open_end)
-        pages_reseal(mm->stubs_open, mm->stubs_open_end, PROT_R | PROT_X);
+        upages_reseal(mm->stubs_open, mm->stubs_open_end, PROT_R | PROT_X);
     mm->stubs_open = mm->stubs_open_end = 0;
 }
 

@@ -9,7 +9,7 @@
 #include "libos/base/panic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/map.h"
-#include "libos/mm/pages.h"
+#include "libos/mm/upages.h"
 #include "libos/mm/uaccess.h"
 #include "libos/mm/window.h"
 
@@ -60,7 +60,7 @@ static int vma_add(struct mm *mm, const struct map_request *q)
         vma_free(v);
         return r;
     }
-    r = q->kind == VMA_SHARED ? 0 : pages_claim(mm, v);
+    r = q->kind == VMA_SHARED ? 0 : upages_claim(mm, v);
     stubs_close_locked(mm);
     if (q->kind == VMA_ANON || q->kind == VMA_SHARED)
         vma_merge_around(&mm->vmas, q->start, q->end);
@@ -89,9 +89,9 @@ static int remove_range(struct mm *mm, uintptr_t start, uintptr_t end, bool keep
         if (v->kind == VMA_SHARED)
             window_detach(v->start, v->end);
         else if (v->kind != VMA_STUBS && keep)
-            pages_drop_live(v->start, v->end);
+            upages_drop_live(v->start, v->end);
         else if (v->kind != VMA_STUBS)
-            pages_drop(v->start, v->end);
+            upages_drop(v->start, v->end);
         vma_remove_at(&mm->vmas, vma_index(&mm->vmas, v->start));
     }
     mm->map_hint = MIN(mm->map_hint, start);
@@ -309,8 +309,8 @@ int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot)
             break;
         v->prot = prot;
         if (v->kind != VMA_SHARED) {
-            pages_protect(v->start, v->end, prot);
-            r = pages_claim(mm, v);
+            upages_protect(v->start, v->end, prot);
+            r = upages_claim(mm, v);
         }
     }
     vma_merge_around(&mm->vmas, addr, end);
@@ -321,17 +321,17 @@ int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot)
 static int copy_pages(struct mm *mm, const struct vma *from, uintptr_t src, uintptr_t dst, size_t len)
 {
     for (size_t at = 0; at < len; at += PAGE_SIZE) {
-        const struct page_meta *m = page_meta_peek(src + at);
+        const struct page_meta *m = upage_peek(src + at);
         if (!m || !m->live)
             continue;
         int r = make_live_locked(mm, dst + at, dst + at + PAGE_SIZE);
         if (r < 0)
             return r;
         if (!(m->prot & PROT_R))
-            pages_unseal(src + at, src + at + PAGE_SIZE);
-        pages_unseal(dst + at, dst + at + PAGE_SIZE);
+            upages_unseal(src + at, src + at + PAGE_SIZE);
+        upages_unseal(dst + at, dst + at + PAGE_SIZE);
         memcpy((void *) (dst + at), (const void *) (src + at), PAGE_SIZE);
-        pages_reseal(dst + at, dst + at + PAGE_SIZE, from->prot);
+        upages_reseal(dst + at, dst + at + PAGE_SIZE, from->prot);
     }
     return 0;
 }
@@ -356,7 +356,7 @@ static long remap_move(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_
     if (r == 0 && !(flags & MREMAP_DONTUNMAP_))
         r = unmap_locked(mm, addr, addr + old_len);
     else if (r == 0)
-        pages_drop(addr, addr + old_len);
+        upages_drop(addr, addr + old_len);
     return r < 0 ? r : (long) q.start;
 }
 
@@ -426,9 +426,9 @@ long mm_remap(struct mm *mm, uintptr_t addr, size_t old_len, size_t new_len, int
 static void discard(struct vma *v, uintptr_t start, uintptr_t end)
 {
     if (v->kind == VMA_ANON && (v->prot & PROT_W))
-        pages_zero(start, end);
+        upages_zero(start, end);
     else if (v->kind == VMA_FILE || v->kind == VMA_ANON)
-        pages_drop(start, end);
+        upages_drop(start, end);
 }
 
 int mm_advise(struct mm *mm, uintptr_t addr, size_t len, int advice)
@@ -481,7 +481,7 @@ int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec)
     for (uintptr_t a = addr; a < end; a += PAGE_SIZE, vec.v++) {
         mutex_lock(&mm->lock);
         const struct vma *v = vma_find(&mm->vmas, a);
-        const struct page_meta *m = v && v->kind != VMA_SHARED ? page_meta_peek(a) : NULL;
+        const struct page_meta *m = v && v->kind != VMA_SHARED ? upage_peek(a) : NULL;
         uint8_t in = v && (v->kind == VMA_SHARED || (m && (m->live || m->key)));
         mutex_unlock(&mm->lock);
         int r = v ? put_user(vec, in) : -ENOMEM;

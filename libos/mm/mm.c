@@ -5,7 +5,7 @@
 #include "libos/mm/heap.h"
 #include "libos/mm/map.h"
 #include "libos/mm/mm.h"
-#include "libos/mm/pages.h"
+#include "libos/mm/upages.h"
 #include "libos/mm/vma.h"
 #include "libos/task/process.h"
 
@@ -26,7 +26,7 @@ struct mm *current_mm(void)
 
 void mm_set_limit(uint64_t bytes)
 {
-    pages_live_limit = bytes / PAGE_SIZE;
+    upages_live_limit = bytes / PAGE_SIZE;
 }
 
 struct mm *mm_new(void)
@@ -57,7 +57,7 @@ void mm_put(struct mm *mm)
     for (size_t i = 0; i < mm->vmas.count; i++) {
         struct vma *v = mm->vmas.v[i];
         if (v->kind != VMA_SHARED)
-            pages_retire(v);
+            upages_retire(v);
         vma_free(v);
     }
     kfree(mm->vmas.v);
@@ -109,9 +109,9 @@ uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk)
 void mm_settle(struct mm *mm)
 {
     MUTEX_GUARD(&mm->lock);
-    pages_sweep(mm->base, mm->base + GRANULE_SIZE);
+    upages_sweep(mm->base, mm->base + GRANULE_SIZE);
     if (mm->low)
-        pages_sweep(0, GRANULE_SIZE);
+        upages_sweep(0, GRANULE_SIZE);
 }
 
 void mm_stats(struct mm *mm, struct mm_stats *ret)
@@ -122,7 +122,7 @@ void mm_stats(struct mm *mm, struct mm_stats *ret)
         const struct vma *v = mm->vmas.v[i];
         size_t pages = (v->end - v->start) / PAGE_SIZE;
         ret->total += pages;
-        ret->resident += v->kind == VMA_SHARED ? pages : pages_count_live(v->start, v->end);
+        ret->resident += v->kind == VMA_SHARED ? pages : upages_count_live(v->start, v->end);
         ret->shared += v->kind == VMA_SHARED || v->kind == VMA_FILE ? pages : 0;
         ret->text += v->prot & PROT_X ? pages : 0;
         ret->data += v->kind == VMA_ANON && (v->prot & PROT_W) ? pages : 0;

@@ -359,7 +359,7 @@ struct thread *thread_new(struct process *proc, int tid)
     struct user_frame *f = thread_frame(t);
     *f = (struct user_frame) {.rflags = 0x202, .full = 1, .orig_rax = UINT64_MAX};
     uintptr_t *sp = (uintptr_t *) f;
-    *--sp = 0;
+    sp -= 2; /* the trampoline's call finds the stack 16-aligned */
     *--sp = (uintptr_t) thread_trampoline;
     sp -= 6; /* the registers context_switch pops */
     memset(sp, 0, 6 * sizeof *sp);

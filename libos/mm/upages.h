@@ -4,12 +4,12 @@
  * A page is ABSENT (not committed), FREE (committed, no access, zero), LIVE (belongs to a mapping), or
  * left over from a dead process with its permissions: KEPT (read-only content of an immutable file,
  * named by key) or STALE (read-write, zero). Left-over pages are what makes the next start of the same
- * program cheap: pages_claim takes over what fits and takes access away from what does not.
+ * program cheap: upages_claim takes over what fits and takes access away from what does not.
  * Invariants: a committed page that is neither LIVE nor KEPT is zero; FREE pages have no access; kept
  * content is never writable.
  */
-#ifndef MM_PAGES_H
-#define MM_PAGES_H
+#ifndef MM_UPAGES_H
+#define MM_UPAGES_H
 #include "libos/base/types.h"
 #include "libos/mm/mm.h"
 
@@ -23,26 +23,26 @@ struct vma;
 #define PAGE_KEY_STUB (~0ull) /* patch stubs: never dropped */
 
 /* NULL if the page was never touched. */
-struct page_meta *page_meta_peek(uintptr_t addr);
-must_check int pages_populate_anon(uintptr_t start, uintptr_t end, int prot);
+struct page_meta *upage_peek(uintptr_t addr);
+must_check int upages_populate_anon(uintptr_t start, uintptr_t end, int prot);
 /* Fills from file page `index` on. Pages beyond the end of the file: -ENXIO if the first one is. */
-must_check int pages_populate_file(struct mm *mm, const struct vma *vma, uintptr_t start,
+must_check int upages_populate_file(struct mm *mm, const struct vma *vma, uintptr_t start,
                                    uintptr_t end);
-must_check int pages_populate_stubs(uintptr_t start, uintptr_t end);
-void pages_protect(uintptr_t start, uintptr_t end, int prot); /* LIVE pages */
-void pages_drop(uintptr_t start, uintptr_t end);  /* LIVE and left over -> FREE */
-void pages_drop_live(uintptr_t start, uintptr_t end); /* LIVE -> FREE */
-void pages_zero(uintptr_t start, uintptr_t end);  /* LIVE anonymous pages -> zero, still LIVE */
+must_check int upages_populate_stubs(uintptr_t start, uintptr_t end);
+void upages_protect(uintptr_t start, uintptr_t end, int prot); /* LIVE pages */
+void upages_drop(uintptr_t start, uintptr_t end);  /* LIVE and left over -> FREE */
+void upages_drop_live(uintptr_t start, uintptr_t end); /* LIVE -> FREE */
+void upages_zero(uintptr_t start, uintptr_t end);  /* LIVE anonymous pages -> zero, still LIVE */
 /* A new mapping covers the range: take over or drop what is left there. */
-must_check int pages_claim(struct mm *mm, const struct vma *vma);
+must_check int upages_claim(struct mm *mm, const struct vma *vma);
 /* The process is gone: LIVE -> KEPT, STALE or FREE. */
-void pages_retire(const struct vma *vma);
+void upages_retire(const struct vma *vma);
 /* What was left over and no mapping covers loses its access (after exec). */
-void pages_sweep(uintptr_t start, uintptr_t end);
-size_t pages_count_live(uintptr_t start, uintptr_t end);
-/* Makes LIVE pages writable for the kernel for a moment; pages_reseal puts prot back. */
-void pages_unseal(uintptr_t start, uintptr_t end);
-void pages_reseal(uintptr_t start, uintptr_t end, int prot);
+void upages_sweep(uintptr_t start, uintptr_t end);
+size_t upages_count_live(uintptr_t start, uintptr_t end);
+/* Makes LIVE pages writable for the kernel for a moment; upages_reseal puts prot back. */
+void upages_unseal(uintptr_t start, uintptr_t end);
+void upages_reseal(uintptr_t start, uintptr_t end, int prot);
 
-extern size_t pages_live_total, pages_live_limit; /* all processes together */
+extern size_t upages_live_total, upages_live_limit; /* all processes together */
 #endif

@@ -1,4 +1,4 @@
-/* Page states and how they change. See pages.h for the states and invariants; changes of permission are
+/* Page states and how they change. See upages.h for the states and invariants; changes of permission are
  * batched into runs of pages that have the same permission now, because each run costs one leaf (and
  * one mprotect or host call). */
 #include "abi/layout.h"
@@ -7,7 +7,7 @@
 #include "libos/base/string.h"
 #include "libos/mm/epc.h"
 #include "libos/mm/heap.h"
-#include "libos/mm/pages.h"
+#include "libos/mm/upages.h"
 #include "libos/mm/vma.h"
 
 #define CHUNK_PAGES 512u
@@ -21,7 +21,7 @@ struct chunk {
 };
 
 static struct chunk **chunk_table[CHUNKS / 512 + 1]; /* two levels */
-size_t pages_live_total, pages_live_limit = SIZE_MAX;
+size_t upages_live_total, upages_live_limit = SIZE_MAX;
 void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr);
 
 static struct chunk *chunk_at(uintptr_t addr, bool create)
@@ -49,7 +49,7 @@ static struct page_meta *meta_in(struct chunk *c, uintptr_t addr)
     return &c->meta[addr / PAGE_SIZE % CHUNK_PAGES];
 }
 
-struct page_meta *page_meta_peek(uintptr_t addr)
+struct page_meta *upage_peek(uintptr_t addr)
 {
     struct chunk *c = chunk_at(addr, false);
     return c ? meta_in(c, addr) : NULL;
@@ -71,7 +71,7 @@ static void set_live(struct chunk *c, struct page_meta *m, bool live)
 {
     c->left_over -= left_over(m);
     if (m->live != live)
-        __atomic_fetch_add(&pages_live_total, live ? 1 : (size_t) -1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&upages_live_total, live ? 1 : (size_t) -1, __ATOMIC_RELAXED);
     m->live = live;
     c->left_over += left_over(m);
 }
@@ -165,7 +165,7 @@ static int commit_range(struct chunk *c, uintptr_t start, uintptr_t end)
 
 static bool room_for(size_t pages)
 {
-    return __atomic_load_n(&pages_live_total, __ATOMIC_RELAXED) + pages <= pages_live_limit;
+    return __atomic_load_n(&upages_live_total, __ATOMIC_RELAXED) + pages <= upages_live_limit;
 }
 
 static bool want_not_live(const struct page_meta *m)
@@ -197,7 +197,7 @@ static int make_blank(struct chunk *c, uintptr_t start, uintptr_t end)
     return 0;
 }
 
-int pages_populate_anon(uintptr_t start, uintptr_t end, int prot)
+int upages_populate_anon(uintptr_t start, uintptr_t end, int prot)
 {
     if (!room_for((end - start) / PAGE_SIZE))
         return -ENOMEM;
@@ -244,7 +244,7 @@ static int fill_page(struct mm *mm, const struct vma *v, struct chunk *c, uintpt
     return 0;
 }
 
-int pages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
+int upages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
 {
     if (!room_for((end - start) / PAGE_SIZE))
         return -ENOMEM;
@@ -261,11 +261,11 @@ int pages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, uin
             set_range_prot(start, stop, 0, want_stale); /* blank pages again without access */
     }
     set_range_prot(start, end, v->prot, want_live);
-    struct page_meta *first = page_meta_peek(start);
+    struct page_meta *first = upage_peek(start);
     return first && first->live ? 0 : r;
 }
 
-int pages_populate_stubs(uintptr_t start, uintptr_t end)
+int upages_populate_stubs(uintptr_t start, uintptr_t end)
 {
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
         struct chunk *c = chunk_at(a, true);
@@ -276,7 +276,7 @@ int pages_populate_stubs(uintptr_t start, uintptr_t end)
             set_live(c, m, true);
             continue;
         }
-        int r = pages_populate_anon(a, a + PAGE_SIZE, PROT_R | PROT_X);
+        int r = upages_populate_anon(a, a + PAGE_SIZE, PROT_R | PROT_X);
         if (r < 0)
             return r;
         m->key = PAGE_KEY_STUB;
@@ -284,11 +284,11 @@ int pages_populate_stubs(uintptr_t start, uintptr_t end)
     return 0;
 }
 
-void pages_protect(uintptr_t start, uintptr_t end, int prot)
+void upages_protect(uintptr_t start, uintptr_t end, int prot)
 {
     if (prot & PROT_W)
         for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
-            struct page_meta *m = page_meta_peek(a);
+            struct page_meta *m = upage_peek(a);
             if (m && m->live && m->key != PAGE_KEY_STUB)
                 m->key = 0;
         }
@@ -322,20 +322,20 @@ static void free_range(uintptr_t start, uintptr_t end, want_fn *fn)
     }
 }
 
-void pages_drop(uintptr_t start, uintptr_t end)
+void upages_drop(uintptr_t start, uintptr_t end)
 {
     free_range(start, end, want_any);
 }
 
-void pages_drop_live(uintptr_t start, uintptr_t end)
+void upages_drop_live(uintptr_t start, uintptr_t end)
 {
     free_range(start, end, want_any_live);
 }
 
-void pages_zero(uintptr_t start, uintptr_t end)
+void upages_zero(uintptr_t start, uintptr_t end)
 {
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
-        const struct page_meta *m = page_meta_peek(a);
+        const struct page_meta *m = upage_peek(a);
         if (m && m->live)
             memset((void *) a, 0, PAGE_SIZE);
     }
@@ -390,7 +390,7 @@ static int claim_chunk(struct mm *mm, const struct vma *v, struct chunk *c, uint
     return 0;
 }
 
-int pages_claim(struct mm *mm, const struct vma *v)
+int upages_claim(struct mm *mm, const struct vma *v)
 {
     for (uintptr_t a = v->start; a < v->end;) {
         uintptr_t stop = chunk_end(a, v->end);
@@ -426,7 +426,7 @@ static bool want_written(const struct page_meta *m)
     return m->live && !m->key && m->prot != (PROT_R | PROT_W);
 }
 
-void pages_retire(const struct vma *v)
+void upages_retire(const struct vma *v)
 {
     uint32_t kept = 0;
     set_range_prot(v->start, v->end, PROT_R | PROT_W, want_written);
@@ -442,7 +442,7 @@ void pages_retire(const struct vma *v)
     free_range(v->start, v->end, want_any_live);
 }
 
-void pages_sweep(uintptr_t start, uintptr_t end)
+void upages_sweep(uintptr_t start, uintptr_t end)
 {
     for (uintptr_t a = start; a < end;) {
         uintptr_t stop = chunk_end(a, end);
@@ -453,7 +453,7 @@ void pages_sweep(uintptr_t start, uintptr_t end)
     }
 }
 
-size_t pages_count_live(uintptr_t start, uintptr_t end)
+size_t upages_count_live(uintptr_t start, uintptr_t end)
 {
     size_t n = 0;
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
@@ -466,12 +466,12 @@ size_t pages_count_live(uintptr_t start, uintptr_t end)
     return n;
 }
 
-void pages_unseal(uintptr_t start, uintptr_t end)
+void upages_unseal(uintptr_t start, uintptr_t end)
 {
     set_range_prot(start, end, ADD_WRITE, want_live);
 }
 
-void pages_reseal(uintptr_t start, uintptr_t end, int prot)
+void upages_reseal(uintptr_t start, uintptr_t end, int prot)
 {
     set_range_prot(start, end, prot, want_live);
 }
