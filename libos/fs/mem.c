@@ -1,5 +1,6 @@
 /* /dev/null, zero, full, random and urandom. */
 #include "libos/arch/random.h"
+#include "libos/task/thread.h"
 #include "libos/mm/uaccess.h"
 #include "libos/task/thread.h"
 #include "libos/vfs/file.h"

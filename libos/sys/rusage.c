@@ -3,7 +3,11 @@
 #include "libos/mm/uaccess.h"
 #include "libos/sys/rusage.h"
 #include "libos/sys/syscall.h"
-#include "libos/sys/timespec.h"
+
+static struct linux_timeval timeval_of(int64_t ns)
+{
+    return (struct linux_timeval) {ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / NSEC_PER_US};
+}
 
 struct linux_rusage rusage_of(struct cputime used)
 {

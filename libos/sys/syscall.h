@@ -14,6 +14,9 @@
 #include "libos/base/errno.h"
 
 #define SYSCALL_MAX 512
+#ifndef __NR_fchmodat2 /* newer than the headers of Debian 12 */
+#define __NR_fchmodat2 452
+#endif
 
 struct syscall_args {
     uint64_t a[6];

@@ -1,0 +1,42 @@
+/* ioctl: the requests every file understands; the rest goes to the file. */
+#include "libos/sys/path.h"
+
+enum { FIONCLEX_ = 0x5450, FIOCLEX_ = 0x5451, FIONBIO_ = 0x5421, FIOASYNC_ = 0x5452,
+       FIONREAD_ = 0x541b, FIOQSIZE_ = 0x5460 };
+
+static long set_flag(struct file *f, unsigned flag, uaddr_t arg)
+{
+    int on;
+    if (get_user(&on, arg) < 0)
+        return -EFAULT;
+    if (on)
+        __atomic_fetch_or(&f->flags, flag, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(&f->flags, ~flag, __ATOMIC_RELAXED);
+    return 0;
+}
+
+SYSCALL(ioctl, int, fd, unsigned, cmd, uint64_t, arg)
+{
+    AUTO(file_put) struct file *f = fd_get(fd);
+    if (!f || (f->mode & FILE_PATH))
+        return -EBADF;
+    switch (cmd) {
+    case FIOCLEX_:
+    case FIONCLEX_:
+        return fdtable_set_cloexec(current_fds(), fd, cmd == FIOCLEX_);
+    case FIONBIO_:
+        return set_flag(f, O_NONBLOCK, UADDR(arg));
+    case FIOASYNC_:
+        return set_flag(f, O_ASYNC, UADDR(arg));
+    default:
+        break;
+    }
+    if (f->ops->ioctl)
+        return f->ops->ioctl(f, cmd, arg);
+    if (cmd == FIONREAD_ && S_ISREG(f->inode->mode))
+        return put_user(UADDR(arg), (int) MAX((int64_t) (inode_size(f->inode) - f->pos), (int64_t) 0));
+    if (cmd == FIOQSIZE_ && (S_ISREG(f->inode->mode) || inode_is_dir(f->inode)))
+        return put_user(UADDR(arg), (int64_t) inode_size(f->inode));
+    return -ENOTTY;
+}
