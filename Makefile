@@ -80,10 +80,21 @@ $(B)/libos/gen/tables.o: $(GEN) Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $(B)/gen/tables.c -o $@
 IPSEC_A   := $(firstword $(wildcard /usr/lib/x86_64-linux-gnu/libIPSec_MB.a /usr/lib/libIPSec_MB.a))
-$(B)/lib/libos.elf: $(LIBOS_OBJ) $(ZYDIS_A) libos/boot/libos.ld
+# Linked twice: the symbol table for backtraces comes from the first link.
+LIBOS_LINK = $(LLD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code \
+    --fatal-warnings -T libos/boot/libos.ld -o $@ $(filter %.o,$^) $(ZYDIS_A) $(IPSEC_A)
+$(B)/libos/gen/symbols0.S: scripts/gen-symbols
 	@mkdir -p $(@D)
-	$(Q)$(LLD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code \
-	    --fatal-warnings -T libos/boot/libos.ld -o $@ $(LIBOS_OBJ) $(ZYDIS_A) $(IPSEC_A)
+	$(Q)scripts/gen-symbols > $@
+$(B)/libos/gen/symbols.S: $(B)/lib/libos-first.elf scripts/gen-symbols
+	$(Q)scripts/gen-symbols $< > $@
+$(B)/libos/gen/%.o: $(B)/libos/gen/%.S
+	$(Q)$(CLANG) --target=x86_64-linux-gnu -c $< -o $@
+$(B)/lib/libos-first.elf: $(LIBOS_OBJ) $(B)/libos/gen/symbols0.o $(ZYDIS_A) libos/boot/libos.ld
+	@mkdir -p $(@D)
+	$(Q)$(LIBOS_LINK)
+$(B)/lib/libos.elf: $(LIBOS_OBJ) $(B)/libos/gen/symbols.o $(ZYDIS_A) libos/boot/libos.ld
+	$(Q)$(LIBOS_LINK)
 
 # ---- the host runtime and the tools ----------------------------------------------------------------
 $(B)/host/%.o: %.c $(GEN) Makefile

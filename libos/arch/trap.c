@@ -14,6 +14,7 @@
 #include "libos/arch/trap.h"
 #include "libos/base/panic.h"
 #include "libos/base/log.h"
+#include "libos/base/symbols.h"
 
 bool (*trap_rip_is_stub)(uint64_t rip);
 
@@ -113,16 +114,23 @@ uint64_t trap_stage1(unsigned cssa, uint64_t reason, uintptr_t tcs)
     return EXIT_RESUME;
 }
 
+static void print_frame(uint64_t addr)
+{
+    size_t offset;
+    const char *name = symbol_find(addr, &offset);
+    log_emit(LOG_ERROR, "  at 0x%lx %s+0x%lx", addr, name ? name : "?", name ? offset : 0);
+}
+
 static void print_backtrace(uint64_t rip, uint64_t rbp)
 {
-    log_emit(LOG_ERROR, "  at 0x%lx", rip);
+    print_frame(rip);
     for (int depth = 0; depth < 24; depth++) {
         if (rbp < KERNEL_VCPUS || rbp > KERNEL_END - 16 || (rbp & 7))
             break;
         const uint64_t *fp = (const uint64_t *) rbp;
         if (!fp[1])
             break;
-        log_emit(LOG_ERROR, "  at 0x%lx", fp[1]);
+        print_frame(fp[1]);
         if (fp[0] <= rbp)
             break;
         rbp = fp[0];

@@ -3,11 +3,7 @@
 #include "libos/mm/uaccess.h"
 #include "libos/sys/rusage.h"
 #include "libos/sys/syscall.h"
-
-static struct linux_timeval timeval_of(int64_t ns)
-{
-    return (struct linux_timeval) {ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / NSEC_PER_US};
-}
+#include "libos/sys/timespec.h"
 
 struct linux_rusage rusage_of(struct cputime used)
 {

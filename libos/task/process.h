@@ -85,14 +85,15 @@ struct process {
     int exit_code;                 /* wait status: (code << 8) or signal (| 0x80 core) */
     int exit_signal;
     int pdeath_signal;
-    bool dumpable, child_subreaper, did_exec;
+    bool dumpable, child_subreaper, did_exec, keep_caps;
+    uint64_t timer_slack_ns;
     bool stopped, continued, stop_reported; /* lock; the last two: what wait has still to see */
     bool tell_continued;           /* a thread on its way out of the stop tells the parent */
     int stop_signal;
     struct waitq vfork_wait;       /* the parent, until vfork_done: exec or exit */
     bool vfork_done;
 
-    struct rlimit_pair rlimits[RLIMIT_COUNT];
+    struct rlimit_pair rlimits[RLIMIT_COUNT]; /* lock for writing; one value is read without */
     struct cred cred;
     char comm[16];
     uaddr_t arg_start, arg_end, env_start, env_end, stack_start; /* for /proc */

@@ -100,6 +100,15 @@ int signal_take_locked(struct thread *t, uint64_t mask, struct linux_siginfo *re
     return sig;
 }
 
+void signal_wait_for(uint64_t set)
+{
+    struct thread *t = current();
+    SPIN_GUARD(&t->proc->lock);
+    t->sig->waiting = set;
+    if (!set)
+        signal_recalc_locked(t);
+}
+
 int signal_take(uint64_t mask, struct linux_siginfo *ret)
 {
     struct thread *t = current();

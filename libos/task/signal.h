@@ -68,6 +68,8 @@ void sigmask_restore_unless(bool interrupted);
 
 /* ---- taking, for sigtimedwait and signalfd: one signal in mask, or 0. */
 int signal_take(uint64_t mask, struct linux_siginfo *ret);
+/* The calling thread takes these itself: senders wake it even if it blocks them. 0: no more. */
+void signal_wait_for(uint64_t set);
 uint64_t signal_pending_set(void); /* thread's and process's, blocked or not */
 
 /* ---- dispositions of the calling process */

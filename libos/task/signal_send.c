@@ -103,9 +103,10 @@ static void notify_locked(struct process *p, struct thread *t, int sig)
         process_kill_locked(p, sig);
         return;
     }
-    thread_set_work(t, THREAD_WORK_SIGNAL);
-    if (t->sig->waiting & sigbit(sig))
+    if (t->sig->waiting & sigbit(sig)) /* sigtimedwait takes it, blocked or not */
         thread_wake(t);
+    else
+        thread_set_work(t, THREAD_WORK_SIGNAL);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------- */

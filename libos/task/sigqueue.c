@@ -4,6 +4,7 @@
 #include "abi/linux/resource.h"
 #include "libos/mm/heap.h"
 #include "libos/task/signal_priv.h"
+#include "libos/task/timers.h"
 
 void sigpending_init(struct sigpending *s)
 {
@@ -57,6 +58,8 @@ void sigpending_take_locked(struct process *p, struct sigpending *s, int sig,
             break;
         }
         *ret = q->info;
+        if (q->info.code == SI_TIMER)
+            posix_timer_delivered_locked(p, q->info.timer.id, q->info.timer.overrun);
         entry_free_locked(p, q);
         found = true;
     }

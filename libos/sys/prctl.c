@@ -1,0 +1,183 @@
+/* prctl and arch_prctl. What does not apply answers as a kernel built without it. */
+#include "abi/layout.h"
+#include "abi/linux/resource.h"
+#include "abi/linux/sched.h"
+#include "abi/linux/signal.h"
+#include "libos/base/log.h"
+#include "libos/mm/uaccess.h"
+#include "libos/sys/syscall.h"
+#include "libos/task/process.h"
+
+enum {
+    PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4,
+    PR_GET_KEEPCAPS = 7, PR_SET_KEEPCAPS = 8, PR_SET_NAME = 15, PR_GET_NAME = 16,
+    PR_GET_SECCOMP = 21, PR_SET_SECCOMP = 22, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP = 24,
+    PR_GET_TSC = 25, PR_GET_SECUREBITS = 27, PR_SET_SECUREBITS = 28, PR_SET_TIMERSLACK = 29,
+    PR_GET_TIMERSLACK = 30, PR_MCE_KILL_GET = 34, PR_SET_CHILD_SUBREAPER = 36,
+    PR_GET_CHILD_SUBREAPER = 37, PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39,
+    PR_GET_TID_ADDRESS = 40, PR_SET_THP_DISABLE = 41, PR_GET_THP_DISABLE = 42,
+    PR_CAP_AMBIENT = 47, PR_SET_PTRACER = 0x59616d61, PR_SET_VMA = 0x53564d41,
+};
+#define PR_CAP_AMBIENT_IS_SET    1
+#define PR_CAP_AMBIENT_CLEAR_ALL 4
+#define TIMER_SLACK_DEFAULT_NS   50000
+#define PR_TSC_ENABLE            1
+
+static long set_name(uaddr_t name)
+{
+    struct thread *t = current();
+    char buf[16] = "";
+    long n = str_from_user(buf, sizeof buf, name);
+    if (n == -ENAMETOOLONG) {
+        if (copy_from_user((struct span) {(uint8_t *) buf, sizeof buf - 1}, name) < 0)
+            return -EFAULT;
+    } else if (n < 0) {
+        return n;
+    }
+    SPIN_GUARD(&t->proc->lock);
+    str_copy(t->comm, buf, sizeof t->comm);
+    if (t == t->proc->leader)
+        str_copy(t->proc->comm, buf, sizeof t->proc->comm);
+    return 0;
+}
+
+static long capbset_drop(struct process *p, uint64_t cap)
+{
+    if (cap > LINUX_CAP_LAST)
+        return -EINVAL;
+    SPIN_GUARD(&p->lock);
+    p->cred.cap_bounding &= ~(1ull << cap);
+    return 0;
+}
+
+static long cap_ambient(uint64_t op)
+{
+    return op == PR_CAP_AMBIENT_IS_SET || op == PR_CAP_AMBIENT_CLEAR_ALL ? 0 : -EPERM;
+}
+
+static long set_timer_slack(struct process *p, int64_t ns)
+{
+    p->timer_slack_ns = ns > 0 ? (uint64_t) ns : TIMER_SLACK_DEFAULT_NS;
+    return 0;
+}
+
+static long set_flag(bool *flag, uint64_t value, bool only_on)
+{
+    if (value > 1 || (only_on && value != 1))
+        return -EINVAL;
+    *flag = value;
+    return 0;
+}
+
+/* Reading; -ENOSYS: not a reading option. */
+static long prctl_get(struct process *p, int option, uint64_t a)
+{
+    switch (option) {
+    case PR_GET_PDEATHSIG:
+        return put_user(UADDR(a), p->pdeath_signal);
+    case PR_GET_DUMPABLE:
+        return p->dumpable;
+    case PR_GET_KEEPCAPS:
+        return p->keep_caps;
+    case PR_GET_NAME:
+        return copy_to_user(UADDR(a), CSPAN_OF(current()->comm));
+    case PR_GET_SECCOMP:
+    case PR_GET_SECUREBITS:
+    case PR_GET_THP_DISABLE:
+        return 0;
+    case PR_MCE_KILL_GET:
+        return 2; /* PR_MCE_KILL_DEFAULT */
+    case PR_CAPBSET_READ:
+        return a > LINUX_CAP_LAST ? -EINVAL : (long) (p->cred.cap_bounding >> a & 1);
+    case PR_GET_TSC:
+        return put_user(UADDR(a), (int) PR_TSC_ENABLE);
+    case PR_GET_TIMERSLACK:
+        return (long) (p->timer_slack_ns ? p->timer_slack_ns : TIMER_SLACK_DEFAULT_NS);
+    case PR_GET_CHILD_SUBREAPER:
+        return put_user(UADDR(a), (int) p->child_subreaper);
+    case PR_GET_NO_NEW_PRIVS:
+        return p->cred.no_new_privs;
+    case PR_GET_TID_ADDRESS:
+        return put_user(UADDR(a), current()->clear_child_tid.v);
+    default:
+        return -ENOSYS;
+    }
+}
+
+static long prctl_set(struct process *p, int option, uint64_t a)
+{
+    switch (option) {
+    case PR_SET_PDEATHSIG:
+        if (a > SIG_COUNT)
+            return -EINVAL;
+        p->pdeath_signal = (int) a;
+        return 0;
+    case PR_SET_DUMPABLE:
+        return set_flag(&p->dumpable, a, false);
+    case PR_SET_KEEPCAPS:
+        return set_flag(&p->keep_caps, a, false);
+    case PR_SET_NAME:
+        return set_name(UADDR(a));
+    case PR_CAPBSET_DROP:
+        return capbset_drop(p, a);
+    case PR_SET_TIMERSLACK:
+        return set_timer_slack(p, (int64_t) a);
+    case PR_SET_CHILD_SUBREAPER:
+        p->child_subreaper = a != 0;
+        return 0;
+    case PR_SET_NO_NEW_PRIVS:
+        return set_flag(&p->cred.no_new_privs, a, true);
+    case PR_SET_THP_DISABLE:
+    case PR_SET_PTRACER:
+        return 0;
+    case PR_CAP_AMBIENT:
+        return cap_ambient(a);
+    default: /* PR_SET_SECCOMP, PR_SET_VMA ...: as a kernel without them */
+        return -EINVAL;
+    }
+}
+
+SYSCALL(prctl, int, option, uint64_t, a, uint64_t, b, uint64_t, c, uint64_t, d)
+{
+    struct process *p = current_process();
+    long r = prctl_get(p, option, a);
+    return r == -ENOSYS ? prctl_set(p, option, a) : r;
+}
+
+SYSCALL(arch_prctl, int, option, uint64_t, addr)
+{
+    switch (option) {
+    case ARCH_SET_FS:
+        if (addr >= ELRANGE_END)
+            return -EPERM;
+        user_fs_base_set(addr);
+        return 0;
+    case ARCH_GET_FS:
+        return put_user(UADDR(addr), user_fs_base());
+    case ARCH_SET_GS:
+        log_once(LOG_WARN, "arch_prctl(ARCH_SET_GS): GS belongs to the enclave; refused");
+        return -EINVAL;
+    case ARCH_GET_GS:
+        return put_user(UADDR(addr), (uint64_t) 0);
+    case ARCH_GET_CPUID:
+        return 1;
+    case ARCH_SET_CPUID:
+        return addr ? 0 : -ENODEV;
+    default:
+        return -EINVAL;
+    }
+}
+
+SYSCALL(seccomp, unsigned, op, unsigned, flags, uaddr_t, args)
+{
+    return -EINVAL;
+}
+
+SYSCALL(personality, uint32_t, persona)
+{
+    struct process *p = current_process();
+    uint32_t old = p->personality;
+    if (persona != UINT32_MAX)
+        p->personality = persona;
+    return old;
+}
