@@ -19,12 +19,15 @@ struct key_record {
     uint32_t misc_select, misc_mask;
     uint8_t isv_family_id[16], isv_ext_prod_id[16];
     uint8_t owner_epoch[16], seal_fuses[16], cpu_svn[16];
+    uint32_t zero; /* no byte may be padding: every one is hashed */
     struct sgx_attributes attributes, attribute_mask;
     uint8_t mr_enclave[32], mr_signer[32], key_id[32];
     uint8_t config_id[64];
-    uint8_t unused[212];
+    uint8_t unused[216];
 };
 SGX_ASSERT_SIZE(key_record, 512);
+SGX_ASSERT_AT(key_record, attributes, 104);
+SGX_ASSERT_AT(key_record, unused, 512 - 216);
 
 static const uint8_t current_cpu_svn[16] = { 2, 2, 1 };
 
