@@ -2,10 +2,6 @@
 TOOL_FILES := $(addprefix $(B)/bin/,occlum-gcc occlum-g++ occlum-ld) $(B)/etc/template/Occlum.json
 all: $(TOOL_FILES) $(B)/bin/copy_bom
 
-# The kernel's scanner of patch sites, built for the outside: `occlum build` makes the table with it.
-SITES_SRC := $(addprefix libos/exec/,sites.c sites_elf.c sitefile.c insn.c elf.c)
-$(B)/bin/occlum: $(call obj,host,$(SITES_SRC))
-
 $(B)/bin/occlum-gcc $(B)/bin/occlum-g++ $(B)/bin/occlum-ld: $(B)/bin/%: tools/wrappers/%
 	@mkdir -p $(@D)
 	install -m 755 $< $@

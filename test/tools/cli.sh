@@ -7,6 +7,7 @@
 set -uo pipefail
 export LC_ALL=C
 build=$(cd "${1:-$(dirname "$0")/../../build}" && pwd) || exit 2
+[ -x "$build/bin/occlum" ] || { echo "cli.sh: $build/bin/occlum is missing: run make first" >&2; exit 2; }
 work=$(mktemp -d /tmp/occlum-cli.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 export XDG_CONFIG_HOME=$work/config
@@ -259,6 +260,15 @@ ok 'copy_bom copies' cmp image/bin/hello "$work/bom/bin/hello"
 ok 'copy_bom copies the loader' test -s "$work/bom/lib/ld-musl-x86_64.so.1"
 no 'copy_bom without --root' 64 "$work/inst/bin/copy_bom" -f "$work/hello.yaml"
 no 'copy_bom without a file' 1 "$work/inst/bin/copy_bom" -f "$work/none.yaml" --root "$work/bom"
+
+# ---- every key that is accepted is explained
+source=$(cd "$build/.." && pwd)
+if [ -e "$source/docs/config.md" ]; then
+    for key in $(sed -nE 's/^ *\{"([a-z_]+)", KEY_.*/\1/p; s/^ *\{"([a-z]+)", (true|false), .*/\1/p' \
+        "$source"/tools/lib/config_{json,mount}.c); do
+        ok "docs/config.md explains $key" grep -qE "\`$key\`" "$source/docs/config.md"
+    done
+fi
 
 # ---- compiler drivers: the output runs on Linux
 for flags in '' -static -static-pie -no-pie; do
