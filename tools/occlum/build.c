@@ -9,10 +9,12 @@
 #include "tools/occlum/build.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include "tools/lib/config.h"
 #include "tools/lib/enclave_image.h"
@@ -140,6 +142,20 @@ static int build_enclave(const struct config *config, const struct build_options
     return r;
 }
 
+/* Two builds at once would write the same temporary files. The lock ends with the process. */
+static int lock_build(void)
+{
+    int fd = open(BUILD_DIR "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    int r = -errno;
+    if (r == -EWOULDBLOCK)
+        msg_error("another `occlum build` is at work in this instance");
+    else
+        msg_error("cannot lock %s: %s", BUILD_DIR, strerror(-r));
+    return r;
+}
+
 int build_instance(const struct build_options *options, uint8_t ret_mrenclave[32],
                    bool *ret_changed)
 {
@@ -155,6 +171,9 @@ int build_instance(const struct build_options *options, uint8_t ret_mrenclave[32
         msg_error("cannot make %s: %s", BUILD_DIR, strerror(-r));
         return r;
     }
+    r = lock_build();
+    if (r < 0)
+        return r;
     bool image_changed = false;
     r = image_build(options->force, &config->image, &image_changed);
     if (r == 0)
