@@ -1,0 +1,80 @@
+/* Resource limits. NOFILE is enforced by descriptor tables, STACK by exec, AS and DATA by mm, CPU,
+ * NPROC and SIGPENDING by task; the others are kept and shown. */
+#include "abi/linux/resource.h"
+#include "libos/mm/uaccess.h"
+#include "libos/sys/syscall.h"
+#include "libos/task/timers.h"
+
+#define CAP_SYS_RESOURCE_BIT (1ull << 24)
+#define NOFILE_MAX           1048576ul
+
+static int limit_check(struct process *p, unsigned resource, const struct linux_rlimit *new)
+{
+    bool may_raise = current_process()->cred.cap_effective & CAP_SYS_RESOURCE_BIT;
+    if (new->cur > new->max)
+        return -EINVAL;
+    if (resource == RLIMIT_NOFILE && new->max > NOFILE_MAX)
+        return -EPERM;
+    if (new->max > p->rlimits[resource].max && !may_raise)
+        return -EPERM;
+    return 0;
+}
+
+/* new or ret_old may be NULL. */
+static int limit_change(struct process *p, unsigned resource, const struct linux_rlimit *new,
+                        struct linux_rlimit *ret_old)
+{
+    if (resource >= RLIMIT_COUNT)
+        return -EINVAL;
+    spin_lock(&p->lock);
+    int r = new ? limit_check(p, resource, new) : 0;
+    if (r == 0 && ret_old)
+        *ret_old = (struct linux_rlimit) {p->rlimits[resource].cur, p->rlimits[resource].max};
+    if (r == 0 && new)
+        p->rlimits[resource] = (struct rlimit_pair) {new->cur, new->max};
+    spin_unlock(&p->lock);
+    if (r == 0 && new && resource == RLIMIT_CPU && p == current_process())
+        return itimer_watch_cpu_limit(p);
+    return r;
+}
+
+SYSCALL(getrlimit, unsigned, resource, uaddr_t, ret_limit)
+{
+    struct linux_rlimit old;
+    int r = limit_change(current_process(), resource, NULL, &old);
+    return r < 0 ? r : put_user(ret_limit, old);
+}
+
+SYSCALL(setrlimit, unsigned, resource, uaddr_t, limit)
+{
+    struct linux_rlimit new;
+    if (get_user(&new, limit) < 0)
+        return -EFAULT;
+    return limit_change(current_process(), resource, &new, NULL);
+}
+
+static bool may_limit(struct process *p)
+{
+    struct cred mine, theirs;
+    process_cred(current_process(), &mine);
+    process_cred(p, &theirs);
+    return p == current_process() || (mine.cap_effective & CAP_SYS_RESOURCE_BIT) ||
+           (mine.uid == theirs.uid && mine.uid == theirs.euid && mine.uid == theirs.suid);
+}
+
+SYSCALL(prlimit64, int, pid, unsigned, resource, uaddr_t, limit, uaddr_t, ret_old)
+{
+    struct linux_rlimit new, old;
+    if (!uaddr_null(limit) && get_user(&new, limit) < 0)
+        return -EFAULT;
+    AUTO(process_put) struct process *p =
+        process_lookup_get(pid ? pid : current_process()->pid);
+    if (!p)
+        return -ESRCH;
+    if (!may_limit(p))
+        return -EPERM;
+    int r = limit_change(p, resource, uaddr_null(limit) ? NULL : &new, &old);
+    if (r < 0 || uaddr_null(ret_old))
+        return r;
+    return put_user(ret_old, old);
+}

@@ -1,0 +1,65 @@
+/* uname, sethostname, setdomainname, sysinfo */
+#include "libos/mm/totals.h"
+#include "libos/mm/uaccess.h"
+#include "libos/sys/syscall.h"
+#include "libos/task/process.h"
+#include "libos/task/uts.h"
+
+#define CAP_SYS_ADMIN_BIT (1ull << 21)
+#define NAME_LEN          64
+
+SYSCALL(uname, uaddr_t, ret_names)
+{
+    struct linux_utsname names;
+    uts_get(&names);
+    return put_user(ret_names, names);
+}
+
+static long name_from_user(uaddr_t name, int len, char buf[NAME_LEN])
+{
+    if (!(current_process()->cred.cap_effective & CAP_SYS_ADMIN_BIT))
+        return -EPERM;
+    if (len < 0 || len > NAME_LEN)
+        return -EINVAL;
+    return copy_from_user((struct span) {(uint8_t *) buf, (size_t) len}, name);
+}
+
+SYSCALL(sethostname, uaddr_t, name, int, len)
+{
+    char buf[NAME_LEN];
+    long r = name_from_user(name, len, buf);
+    if (r == 0)
+        uts_set_hostname(buf, (size_t) len);
+    return r;
+}
+
+SYSCALL(setdomainname, uaddr_t, name, int, len)
+{
+    char buf[NAME_LEN];
+    long r = name_from_user(name, len, buf);
+    if (r == 0)
+        uts_set_domainname(buf, (size_t) len);
+    return r;
+}
+
+static int count_threads(struct process *p, void *arg)
+{
+    *(int *) arg += p->thread_count;
+    return 0;
+}
+
+SYSCALL(sysinfo, uaddr_t, ret_info)
+{
+    struct mm_totals memory;
+    mm_totals(&memory);
+    int threads = 0;
+    process_for_each(count_threads, &threads);
+    struct linux_sysinfo info = {
+        .uptime = clock_mono_ns() / NSEC_PER_SEC,
+        .totalram = memory.total,
+        .freeram = memory.free,
+        .procs = (uint16_t) MIN(threads, 65535),
+        .mem_unit = 1,
+    };
+    return put_user(ret_info, info);
+}
