@@ -20,7 +20,7 @@ find_c      = $(sort $(shell find $(1) -name '*.[cS]' ! -name '*_test.c' 2>/dev/
 find_tests  = $(sort $(shell find $(1) -name '*_test.c' 2>/dev/null))
 obj         = $(patsubst %,$(B)/$(1)/%.o,$(basename $(2)))
 
-LIBOS_SRC   := $(filter-out libos/host/posix/% libos/host/fake/%,$(call find_c,libos))
+LIBOS_SRC   := $(filter-out libos/host/posix/% libos/host/fake/% libos/exec/vdso/%,$(call find_c,libos))
 HOST_SRC    := $(call find_c,host)
 TOOLLIB_SRC := $(call find_c,tools/lib)
 OCCLUM_SRC  := $(call find_c,tools/occlum)

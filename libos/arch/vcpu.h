@@ -38,6 +38,7 @@ _Static_assert(offsetof(struct vcpu, canary) == GS_CANARY, "clang -mstack-protec
 _Static_assert(offsetof(struct vcpu, scratch_rcx) == GS_SCRATCH_RCX, "entry.S");
 _Static_assert(offsetof(struct vcpu, current) == GS_CURRENT, "entry.S");
 _Static_assert(offsetof(struct vcpu, host_return) == GS_HOST_RETURN, "entry.S");
+_Static_assert(offsetof(struct vcpu, index) == GS_INDEX, "vdso.c");
 _Static_assert(offsetof(struct user_frame, rax) == FRAME_RAX, "entry.S");
 _Static_assert(offsetof(struct user_frame, orig_rax) == FRAME_ORIG_RAX, "entry.S");
 _Static_assert(offsetof(struct user_frame, rip) == FRAME_RIP, "entry.S");

@@ -14,6 +14,7 @@
 #define GS_CURRENT       0x40
 #define GS_HOST_SP       0x48 /* kernel stack while outside in a host call; 0: not outside */
 #define GS_HOST_RETURN   0x50 /* where EEXIT goes */
+#define GS_INDEX         0x58 /* number of the vCPU; read by the vDSO */
 
 #define FRAME_RAX      80
 #define FRAME_ORIG_RAX 120
