@@ -1,0 +1,134 @@
+/* mount, umount, chroot, hostfs, extended attributes, inotify: what only some systems allow. */
+#include "guest_test.h"
+#include <sched.h>
+#include <sys/inotify.h>
+#include <sys/mount.h>
+#include <sys/xattr.h>
+
+/* Natively the test makes its own mount namespace; without that right it is skipped. */
+static void may_mount(void)
+{
+    static bool entered;
+    SKIP_IF(geteuid() != 0, "not root");
+    if (in_libos() || entered)
+        return;
+    SKIP_IF(unshare(CLONE_NEWNS) < 0, "no mount namespace");
+    SKIP_IF(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0, "no private mounts");
+    entered = true;
+}
+
+TEST_CASE(ram_file_system)
+{
+    char b[16];
+    may_mount();
+    OK(mkdir(test_path("m"), 0755));
+    write_file(test_path("m/below"), "below", 5);
+    const char *type = in_libos() ? "ramfs" : "tmpfs";
+    OK_OR_SKIP(mount("ram", test_path("m"), type, 0, NULL));
+    CHECK(!path_exists(test_path("m/below")));
+    write_file(test_path("m/above"), "above", 5);
+    read_file(test_path("m/above"), b, sizeof b);
+    CHECK_STR(b, "above");
+    CHECK_ERR(rename(test_path("m/above"), test_path("x")), EXDEV);
+    CHECK_ERR(link(test_path("m/above"), test_path("x")), EXDEV);
+    CHECK_ERR(rmdir(test_path("m")), EBUSY);
+    int fd = (int) OK(open(test_path("m/above"), O_RDONLY));
+    CHECK_ERR(umount(test_path("m")), EBUSY);
+    close(fd);
+    OK(umount(test_path("m")));
+    read_file(test_path("m/below"), b, sizeof b);
+    CHECK_STR(b, "below");
+}
+
+TEST_CASE(mount_errors)
+{
+    may_mount();
+    OK_OR_SKIP(umount2(test_path("absent"), 0) < 0 && errno == ENOENT ? 0 : -1);
+    OK(mkdir(test_path("e"), 0755));
+    CHECK_ERR(mount("x", test_path("absent"), "tmpfs", 0, NULL), ENOENT);
+    CHECK_ERR(mount("x", test_path("e"), "nosuchfs", 0, NULL), ENODEV);
+    CHECK_ERR(umount(test_path("e")), EINVAL);
+}
+
+CHILD(lives_in_chroot)
+{
+    char b[64] = {0};
+    struct stat a, up;
+    if (chroot(argv[0]) < 0)
+        return errno == ENOSYS || errno == EPERM ? 77 : 1;
+    if (chdir("/") < 0 || !path_exists("/inside") || path_exists("/proc/self"))
+        return 2;
+    if (!getcwd(b, sizeof b) || strcmp(b, "/"))
+        return 3;
+    if (stat("/", &a) < 0 || stat("/..", &up) < 0 || a.st_ino != up.st_ino)
+        return 4;
+    if (readlink("/link", b, sizeof b) < 0 || !path_exists("/link/inside"))
+        return 5;
+    return 0;
+}
+
+TEST_CASE(change_root)
+{
+    OK(mkdir(test_path("jail"), 0755));
+    write_file(test_path("jail/inside"), "", 0);
+    OK(symlink("/", test_path("jail/link")));
+    int r = child_wait(child_start("lives_in_chroot", test_path("jail"), NULL));
+    SKIP_IF(r == 77, "no chroot here");
+    CHECK_EQ(r, 0);
+}
+
+TEST_CASE(host_files)
+{
+    char p[128], b[16];
+    struct stat st;
+    SKIP_IF(!in_libos() || !path_exists("/host"), "no /host here");
+    snprintf(p, sizeof p, "/host/guest-test.%d", (int) getpid());
+    OK(mkdir(p, 0755));
+    snprintf(p, sizeof p, "/host/guest-test.%d/f", (int) getpid());
+    write_file(p, "host", 4);
+    read_file(p, b, sizeof b);
+    CHECK_STR(b, "host");
+    OK(truncate(p, 2));
+    OK(stat(p, &st));
+    CHECK_EQ(st.st_size, 2);
+    OK(unlink(p));
+    snprintf(p, sizeof p, "/host/guest-test.%d", (int) getpid());
+    OK(rmdir(p));
+}
+
+TEST_CASE(extended_attributes)
+{
+    char b[32] = {0};
+    const char *p = test_path("x");
+    write_file(p, "", 0);
+    int r = setxattr(p, "user.test", "value", 5, 0);
+    SKIP_IF(r < 0 && (errno == ENOTSUP || errno == ENOSYS), "no extended attributes here");
+    OK(r);
+    CHECK_EQ(getxattr(p, "user.test", b, sizeof b), 5);
+    CHECK_STR(b, "value");
+    CHECK_EQ(getxattr(p, "user.test", NULL, 0), 5);
+    CHECK_ERR(getxattr(p, "user.absent", b, sizeof b), ENODATA);
+    CHECK_ERR(setxattr(p, "user.test", "v", 1, XATTR_CREATE), EEXIST);
+    CHECK(listxattr(p, b, sizeof b) >= 10);
+    OK(removexattr(p, "user.test"));
+    CHECK_ERR(getxattr(p, "user.test", b, sizeof b), ENODATA);
+}
+
+TEST_CASE(file_notification)
+{
+    char b[4096] __attribute__((aligned(8)));
+    int fd = (int) OK_OR_SKIP(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    int w = (int) OK(inotify_add_watch(fd, test_dir, IN_CREATE | IN_DELETE));
+    CHECK_ERR(read(fd, b, sizeof b), EAGAIN);
+    write_file(test_path("seen"), "", 0);
+    OK(unlink(test_path("seen")));
+    ssize_t n = OK(read(fd, b, sizeof b));
+    struct inotify_event *e = (void *) b;
+    CHECK(n > (ssize_t) sizeof *e);
+    CHECK(e->wd == w && (e->mask & IN_CREATE));
+    CHECK_STR(e->name, "seen");
+    e = (void *) (b + sizeof *e + e->len);
+    CHECK(e->mask & IN_DELETE);
+    OK(inotify_rm_watch(fd, w));
+    close(fd);
+}
