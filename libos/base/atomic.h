@@ -1,43 +1,23 @@
-/* Atomic words, for flags and counters that no lock protects. Acquire on load, release on store, both
- * on read-modify-write: cheap on x86, and nobody has to argue about weaker orders. */
+/* Atomic operations on words and pointers, for flags and counters that no lock protects. Loads acquire,
+ * stores release, read-modify-writes do both: on x86 that costs nothing more than weaker orders, and
+ * nobody has to argue about them. Operations that modify return the old value unless they say _new. */
 #ifndef BASE_ATOMIC_H
 #define BASE_ATOMIC_H
 #include "libos/base/types.h"
 
-#define ATOMIC_OPS(suffix, type)                                                                   \
-    static inline type atomic_load_##suffix(const type *p)                                         \
-    {                                                                                              \
-        return __atomic_load_n(p, __ATOMIC_ACQUIRE);                                               \
-    }                                                                                              \
-    static inline void atomic_store_##suffix(type *p, type v)                                      \
-    {                                                                                              \
-        __atomic_store_n(p, v, __ATOMIC_RELEASE);                                                  \
-    }                                                                                              \
-    static inline type atomic_swap_##suffix(type *p, type v) /* the old value */                   \
-    {                                                                                              \
-        return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL);                                        \
-    }                                                                                              \
-    static inline type atomic_add_##suffix(type *p, type v) /* the old value */                    \
-    {                                                                                              \
-        return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL);                                         \
-    }                                                                                              \
-    static inline type atomic_or_##suffix(type *p, type bits) /* the old value */                  \
-    {                                                                                              \
-        return __atomic_fetch_or(p, bits, __ATOMIC_ACQ_REL);                                       \
-    }                                                                                              \
-    static inline type atomic_clear_##suffix(type *p, type bits) /* the old value */               \
-    {                                                                                              \
-        return __atomic_fetch_and(p, (type) ~bits, __ATOMIC_ACQ_REL);                              \
-    }                                                                                              \
-    /* *expected becomes what was found when it was something else (false). */                     \
-    static inline must_check bool atomic_cas_##suffix(type *p, type *expected, type desired)       \
-    {                                                                                              \
-        return __atomic_compare_exchange_n(p, expected, desired, false, __ATOMIC_ACQ_REL,          \
-                                           __ATOMIC_ACQUIRE);                                      \
-    }
-
-ATOMIC_OPS(u32, uint32_t)
-ATOMIC_OPS(u64, uint64_t)
-ATOMIC_OPS(int, int)
-#undef ATOMIC_OPS
+#define atomic_load(p)         __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define atomic_store(p, v)     __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define atomic_swap(p, v)      __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_add(p, v)       __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_sub(p, v)       __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_or(p, v)        __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_and(p, v)       __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_add_new(p, v)   __atomic_add_fetch((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_sub_new(p, v)   __atomic_sub_fetch((p), (v), __ATOMIC_SEQ_CST)
+/* true: *p was *expected and is desired now. false: *expected is what *p was. */
+#define atomic_cas(p, expected, desired)                                                           \
+    __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST,               \
+                                __ATOMIC_ACQUIRE)
+/* A load after this one sees what others stored before theirs (the only order x86 does not keep). */
+#define atomic_fence()         __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif

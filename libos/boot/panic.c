@@ -2,6 +2,7 @@
 #include "abi/enter.h"
 #include "libos/arch/trap.h"
 #include "libos/arch/vcpu.h"
+#include "libos/base/atomic.h"
 #include "libos/base/log.h"
 #include "libos/base/panic.h"
 #include "libos/base/printf.h"
@@ -16,7 +17,7 @@ void panic(const char *fmt, ...)
     va_start(ap, fmt);
     fmt_vstr(text, sizeof text, fmt, ap);
     va_end(ap);
-    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST))
+    if (atomic_swap(&panicking, 1))
         host_dead(PANIC_STATUS);
     const struct thread *t = this_vcpu()->current;
     log_emit(LOG_ERROR, "kernel panic: %s (vcpu %u, thread %d %s)", text, this_vcpu()->index,

@@ -8,6 +8,7 @@
  * freed. trap_rip_is_stub runs in stage 1 of a tick: one table read, no locks.
  */
 #include "libos/exec/patch.h"
+#include "libos/base/atomic.h"
 #include "libos/exec/sitecache.h"
 #include "libos/exec/sites.h"
 #include "libos/exec/stubarea.h"
@@ -30,7 +31,7 @@ static struct {
 static struct stubarea *area_of(uintptr_t addr)
 {
     size_t granule = addr >> GRANULE_SHIFT;
-    return granule < GRANULE_COUNT ? __atomic_load_n(&patch.areas[granule], __ATOMIC_ACQUIRE)
+    return granule < GRANULE_COUNT ? atomic_load(&patch.areas[granule])
                                    : NULL;
 }
 
@@ -50,7 +51,7 @@ static int area_make(uintptr_t base, uintptr_t end)
     spin_lock(&patch.lock);
     struct stubarea **slot = &patch.areas[base >> GRANULE_SHIFT];
     if (!*slot) {
-        __atomic_store_n(slot, a, __ATOMIC_RELEASE);
+        atomic_store(slot, a);
         a = NULL;
     }
     spin_unlock(&patch.lock);
@@ -87,7 +88,7 @@ static void count(uint8_t kind, bool patched)
     struct exec_counters *c = &patch.counters;
     uint64_t *n = kind == SITE_CPUID ? (patched ? &c->cpuid_patched : &c->cpuid_trapped)
                                      : (patched ? &c->syscall_patched : &c->syscall_trapped);
-    __atomic_fetch_add(n, 1, __ATOMIC_RELAXED);
+    atomic_add(n, 1);
 }
 
 /* A site whose stub is made but not yet in place. */
@@ -222,10 +223,10 @@ void patch_counters(struct exec_counters *ret)
 {
     const struct exec_counters *c = &patch.counters;
     *ret = (struct exec_counters){
-        .syscall_patched = __atomic_load_n(&c->syscall_patched, __ATOMIC_RELAXED),
-        .syscall_trapped = __atomic_load_n(&c->syscall_trapped, __ATOMIC_RELAXED),
-        .cpuid_patched = __atomic_load_n(&c->cpuid_patched, __ATOMIC_RELAXED),
-        .cpuid_trapped = __atomic_load_n(&c->cpuid_trapped, __ATOMIC_RELAXED),
+        .syscall_patched = atomic_load(&c->syscall_patched),
+        .syscall_trapped = atomic_load(&c->syscall_trapped),
+        .cpuid_patched = atomic_load(&c->cpuid_patched),
+        .cpuid_trapped = atomic_load(&c->cpuid_trapped),
     };
 }
 

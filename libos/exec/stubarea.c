@@ -5,6 +5,7 @@
  * is refilled, while nobody of its address space runs there: readers need no lock.
  */
 #include "libos/exec/stubarea.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "abi/layout.h"
 
@@ -130,7 +131,7 @@ void stubarea_slot_set(struct stubarea *a, uint32_t slot, uintptr_t window, cons
     s->len = site->len;
     s->point_count = stub->point_count;
     memcpy(s->points, stub->points, sizeof s->points);
-    __atomic_store_n(&s->window, window, __ATOMIC_RELEASE);
+    atomic_store(&s->window, window);
 }
 
 void stubarea_clear(struct stubarea *a)

@@ -6,6 +6,7 @@
  * is believed).
  */
 #include "libos/fs/console.h"
+#include "libos/base/atomic.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/uaccess.h"
@@ -180,7 +181,7 @@ static bool is_terminal(int fd)
 
 static long get_foreground(uint64_t arg)
 {
-    int pgrp = __atomic_load_n(&console_pgrp, __ATOMIC_RELAXED);
+    int pgrp = atomic_load(&console_pgrp);
     return put_user(UADDR(arg), pgrp ? pgrp : current_process()->pgid);
 }
 
@@ -191,7 +192,7 @@ static long set_foreground(uint64_t arg)
         return -EFAULT;
     if (pgrp <= 0)
         return -EINVAL;
-    __atomic_store_n(&console_pgrp, pgrp, __ATOMIC_RELAXED);
+    atomic_store(&console_pgrp, pgrp);
     return 0;
 }
 

@@ -7,6 +7,7 @@
  * below backing_size; truncation lowers backing_size, so that regrown ranges are zero.
  */
 #include "libos/fs/ramfs.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/vfs/dcache.h"
 #include "libos/vfs/memfd.h"
@@ -78,7 +79,7 @@ static struct inode *ram_inode_new(struct super *s, const struct inode *dir, uin
         return NULL;
     struct inode *i = &r->inode;
     inode_init(i, s, mode);
-    i->ino = __atomic_fetch_add(&ram_super(s)->next_ino, 1, __ATOMIC_RELAXED);
+    i->ino = atomic_add(&ram_super(s)->next_ino, 1);
     i->rdev = rdev;
     i->ops = S_ISREG(mode) ? &file_inode_ops : S_ISDIR(mode) ? &dir_ops : &special_inode_ops;
     list_init(&r->entries);
@@ -88,7 +89,7 @@ static struct inode *ram_inode_new(struct super *s, const struct inode *dir, uin
         i->nlink = 2;
         i->size = 4096;
     }
-    __atomic_fetch_add(&ram_super(s)->inodes, 1, __ATOMIC_RELAXED);
+    atomic_add(&ram_super(s)->inodes, 1);
     inode_owner_init(i, dir, mode);
     return i;
 }
@@ -168,7 +169,7 @@ static void entry_remove(struct ram_inode *d, struct ram_entry *e)
 
 static void nlink_add(struct inode *i, int n)
 {
-    __atomic_fetch_add(&i->nlink, (uint32_t) n, __ATOMIC_RELAXED);
+    atomic_add(&i->nlink, (uint32_t) n);
     inode_touch(i, ATTR_CTIME);
 }
 
@@ -497,7 +498,7 @@ static void ram_inode_free(struct inode *i)
     if (r->backing)
         inode_put(r->backing);
     inode_fini(i);
-    __atomic_fetch_sub(&ram_super(i->super)->inodes, 1, __ATOMIC_RELAXED);
+    atomic_sub(&ram_super(i->super)->inodes, 1);
     kfree(r);
 }
 

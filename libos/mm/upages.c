@@ -2,6 +2,7 @@
  * batched into runs of pages that have the same permission now, because each run costs one leaf (and
  * one mprotect or host call). */
 #include "abi/layout.h"
+#include "libos/base/atomic.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
 #include "libos/base/string.h"
@@ -34,8 +35,7 @@ static struct chunk *chunk_at(uintptr_t addr, bool create)
         if (!level)
             return NULL;
         struct chunk **none = NULL;
-        if (!__atomic_compare_exchange_n(slot, &none, level, false, __ATOMIC_ACQ_REL,
-                                         __ATOMIC_ACQUIRE))
+        if (!atomic_cas(slot, &none, level))
             kfree(level);
     }
     struct chunk **c = &(*slot)[n % 512];
@@ -71,7 +71,7 @@ static void set_live(struct chunk *c, struct page_meta *m, bool live)
 {
     c->left_over -= left_over(m);
     if (m->live != live)
-        __atomic_fetch_add(&upages_live_total, live ? 1 : (size_t) -1, __ATOMIC_RELAXED);
+        atomic_add(&upages_live_total, live ? 1 : (size_t) -1);
     m->live = live;
     c->left_over += left_over(m);
 }
@@ -165,7 +165,7 @@ static int commit_range(struct chunk *c, uintptr_t start, uintptr_t end)
 
 static bool room_for(size_t pages)
 {
-    return __atomic_load_n(&upages_live_total, __ATOMIC_RELAXED) + pages <= upages_live_limit;
+    return atomic_load(&upages_live_total) + pages <= upages_live_limit;
 }
 
 static bool want_not_live(const struct page_meta *m)

@@ -1,6 +1,7 @@
 /* From a user frame to the function of a system call and back. Nothing here depends on how the call
  * came in (patched site, trap, AT_OCCLUM_ENTRY). Unknown numbers are ENOSYS, named once. */
 #include "libos/arch/vcpu.h"
+#include "libos/base/atomic.h"
 #include "libos/base/log.h"
 #include "libos/base/panic.h"
 #include "libos/sys/dispatch.h"
@@ -19,7 +20,7 @@ static long unknown(uint64_t nr)
         return -ENOSYS;
     }
     uint64_t bit = 1ull << (nr % 64);
-    if (!(__atomic_fetch_or(&named[nr / 64], bit, __ATOMIC_RELAXED) & bit))
+    if (!(atomic_or(&named[nr / 64], bit) & bit))
         log_warn("system call %lu is not supported: ENOSYS (docs/syscalls.md)", nr);
     return -ENOSYS;
 }
@@ -52,7 +53,7 @@ void syscall_run(struct user_frame *f)
 
 static bool work_pending(void)
 {
-    return __atomic_load_n(&current()->work, __ATOMIC_RELAXED) || this_vcpu()->tick_pending;
+    return atomic_load(&current()->work) || this_vcpu()->tick_pending;
 }
 
 long syscall_from_user(struct user_frame *f)

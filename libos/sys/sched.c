@@ -1,6 +1,7 @@
 /* Scheduling classes, affinity, priorities. All threads are equal in the run queues: classes other
  * than SCHED_OTHER, BATCH and IDLE need a privilege that is never there, niceness is only kept. */
 #include "abi/linux/sched.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/uaccess.h"
 #include "libos/sys/syscall.h"
 #include "libos/sys/timespec.h"
@@ -51,7 +52,7 @@ SYSCALL(sched_setaffinity, int, tid, size_t, size, uaddr_t, mask)
     AUTO(thread_put) struct thread *t = target_get(tid);
     if (!t)
         return -ESRCH;
-    __atomic_store_n(&t->cpu_mask, wanted & online_cpus(), __ATOMIC_RELAXED);
+    atomic_store(&t->cpu_mask, wanted & online_cpus());
     if (t == current())
         thread_yield();
     return 0;

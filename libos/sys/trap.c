@@ -3,6 +3,7 @@
  * enclave but legal on Linux (syscall, cpuid) are emulated. */
 #include "libos/arch/trap.h"
 #include "libos/arch/vcpu.h"
+#include "libos/base/atomic.h"
 #include "libos/base/log.h"
 #include "libos/base/errno.h"
 #include "libos/exec/cpuid.h"
@@ -38,7 +39,7 @@ static void page_fault(const struct fault_info *info)
 static void emulate_cpuid(struct user_frame *f)
 {
     struct cpuid_regs out;
-    __atomic_fetch_add(&syscall_counters.cpuid_trapped, 1, __ATOMIC_RELAXED);
+    atomic_add(&syscall_counters.cpuid_trapped, 1);
     cpuid_lookup((uint32_t) f->rax, (uint32_t) f->rcx, &out);
     f->rax = out.eax;
     f->rbx = out.ebx;
@@ -49,7 +50,7 @@ static void emulate_cpuid(struct user_frame *f)
 
 static bool emulate_syscall(struct user_frame *f)
 {
-    __atomic_fetch_add(&syscall_counters.trapped, 1, __ATOMIC_RELAXED);
+    atomic_add(&syscall_counters.trapped, 1);
     f->rip += 2;
     f->rcx = f->rip;
     f->r11 = f->rflags;
@@ -111,6 +112,6 @@ void user_trap(struct user_frame *f)
     else
         syscall = exception(f, &info);
     sched_relax();
-    if (__atomic_load_n(&current()->work, __ATOMIC_RELAXED))
+    if (atomic_load(&current()->work))
         thread_user_work(f, syscall);
 }

@@ -10,6 +10,7 @@
 #include "abi/linux/resource.h"
 #include "abi/linux/sched.h"
 #include "abi/linux/signal.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
@@ -198,7 +199,7 @@ static int tell_tid(const struct clone_params *c, int tid)
 
 static void vfork_wait(struct process *child)
 {
-    (void) wait_event(&child->vfork_wait, __atomic_load_n(&child->vfork_done, __ATOMIC_ACQUIRE),
+    (void) wait_event(&child->vfork_wait, atomic_load(&child->vfork_done),
                       SLEEP_KILLABLE, FOREVER); /* -EINTR: this thread dies on its way out */
 }
 
@@ -206,7 +207,7 @@ void vfork_complete(struct process *p)
 {
     if (p->vfork_done)
         return;
-    __atomic_store_n(&p->vfork_done, true, __ATOMIC_SEQ_CST);
+    (void) atomic_swap(&p->vfork_done, true);
     waitq_wake(&p->vfork_wait, ~0u);
 }
 

@@ -1,12 +1,13 @@
 /* CPU time: the scheduler adds up finished slices; a running thread's current slice is added here. The
  * fields are read without the scheduler's locks: a value may be one slice old, never torn. */
 #include "libos/task/cputime.h"
+#include "libos/base/atomic.h"
 
 struct cputime thread_cputime(const struct thread *t)
 {
-    struct cputime used = {__atomic_load_n(&t->utime_ns, __ATOMIC_RELAXED),
-                           __atomic_load_n(&t->stime_ns, __ATOMIC_RELAXED)};
-    int64_t since = __atomic_load_n(&t->entered_ns, __ATOMIC_RELAXED);
+    struct cputime used = {atomic_load(&t->utime_ns),
+                           atomic_load(&t->stime_ns)};
+    int64_t since = atomic_load(&t->entered_ns);
     if (since) {
         int64_t slice = clock_mono_ns() - since;
         used.user_ns += MAX(slice, 0);

@@ -10,6 +10,7 @@
  */
 #include "abi/linux/wait.h"
 #include "abi/linux/signal.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
@@ -110,8 +111,8 @@ static bool parent_ignores_child(struct process *parent)
 {
     SPIN_GUARD(&parent->lock);
     const struct linux_sigaction *a = &parent->sighand->action[SIGCHLD - 1];
-    return __atomic_load_n(&a->handler, __ATOMIC_RELAXED) == SIG_HANDLER_IGN ||
-           (__atomic_load_n(&a->flags, __ATOMIC_RELAXED) & SA_NOCLDWAIT);
+    return atomic_load(&a->handler) == SIG_HANDLER_IGN ||
+           (atomic_load(&a->flags) & SA_NOCLDWAIT);
 }
 
 static struct linux_siginfo child_info(struct process *p, int sig)

@@ -16,6 +16,7 @@
  */
 #include "abi/layout.h"
 #include "abi/linux/sched.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
 #include "libos/base/errno.h"
@@ -82,7 +83,7 @@ static void enqueue_locked(struct bucket *b, struct futex_waiter *w)
 {
     w->bucket = b;
     list_add_tail(&b->waiters, &w->link);
-    __atomic_store_n(&b->count, b->count + 1, __ATOMIC_SEQ_CST);
+    (void) atomic_swap(&b->count, b->count + 1);
 }
 
 static void dequeue_locked(struct bucket *b, struct futex_waiter *w)
@@ -94,7 +95,7 @@ static void dequeue_locked(struct bucket *b, struct futex_waiter *w)
 static struct bucket *lock_own_bucket(struct futex_waiter *w)
 {
     for (;;) {
-        struct bucket *b = __atomic_load_n(&w->bucket, __ATOMIC_ACQUIRE);
+        struct bucket *b = atomic_load(&w->bucket);
         spin_lock(&b->lock);
         if (b == w->bucket)
             return b;
@@ -116,7 +117,7 @@ static bool leave(struct futex_waiter *w)
 static int sleep_until_woken(struct futex_waiter *w, int64_t deadline_ns)
 {
     int r = 0;
-    while (r == 0 && !__atomic_load_n(&w->woken, __ATOMIC_ACQUIRE))
+    while (r == 0 && !atomic_load(&w->woken))
         r = thread_sleep(SLEEP_INTERRUPTIBLE, deadline_ns);
     return r;
 }
@@ -131,7 +132,7 @@ int futex_wait(uaddr_t word, uint32_t value, uint32_t bits, int64_t deadline_ns)
     bucket_lock(b);
     enqueue_locked(b, &w);
     spin_unlock(&b->lock);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    atomic_fence();
     uint32_t found = value;
     r = user_load_u32(word, &found);
     if (r == 0)
@@ -144,7 +145,7 @@ static void wake_locked(struct bucket *b, struct futex_waiter *w)
 {
     struct thread *t = w->thread;
     dequeue_locked(b, w);
-    __atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
+    atomic_store(&w->woken, true);
     thread_wake(t); /* t cannot go away: it needs this bucket's lock first */
 }
 
@@ -170,8 +171,8 @@ int futex_wake_bits(uaddr_t word, int count, uint32_t bits)
     if (r < 0)
         return r;
     struct bucket *b = bucket_of(key);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the caller's store to the word, then the count */
-    if (__atomic_load_n(&b->count, __ATOMIC_SEQ_CST) == 0)
+    atomic_fence(); /* the caller's store to the word, then the count */
+    if (atomic_load(&b->count) == 0)
         return 0;
     bucket_lock(b);
     int woken = wake_some_locked(b, key, MAX(count, 1), bits);

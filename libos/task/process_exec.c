@@ -4,6 +4,7 @@
  * is the leader under the process's pid whatever its tid was. A vfork child shares the mm and perhaps
  * the dispositions with its parent: it gets its own and the parent goes on.
  */
+#include "libos/base/atomic.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
 #include "libos/task/family.h"
@@ -40,7 +41,7 @@ static int kill_other_threads(struct process *p, struct thread *me)
     spin_unlock(&p->lock);
     if (r < 0 || single)
         return r;
-    r = wait_event(&p->thread_wait, __atomic_load_n(&p->thread_count, __ATOMIC_SEQ_CST) == 1,
+    r = wait_event(&p->thread_wait, atomic_load(&p->thread_count) == 1,
                    SLEEP_KILLABLE, FOREVER);
     if (r < 0)
         end(p);

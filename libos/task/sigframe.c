@@ -11,6 +11,7 @@
  * forges them gains nothing: it could jump there itself.
  */
 #include "abi/layout.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/uaccess.h"
 #include "libos/task/signal_priv.h"
@@ -251,7 +252,7 @@ long signal_frame_return(void)
         goto bad;
     if (shown_rip_kept(&uc.mcontext) && uc.mcontext.reserved[SAVED_RESTART]) {
         f->orig_rax = f->rax;
-        __atomic_fetch_or(&current()->work, THREAD_WORK_SIGNAL, __ATOMIC_SEQ_CST);
+        atomic_or(&current()->work, THREAD_WORK_SIGNAL);
         return -ERESTARTNOINTR;
     }
     return (long) f->rax;

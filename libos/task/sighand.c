@@ -1,4 +1,5 @@
 /* Dispositions: what a process does with each signal. */
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/signal_priv.h"
 
@@ -42,7 +43,7 @@ void sighand_put(struct sighand *s)
 
 uint64_t sighand_handler(struct process *p, int sig)
 {
-    return __atomic_load_n(&p->sighand->action[sig - 1].handler, __ATOMIC_RELAXED);
+    return atomic_load(&p->sighand->action[sig - 1].handler);
 }
 
 int signal_action(int sig, const struct linux_sigaction *new, struct linux_sigaction *ret_old)

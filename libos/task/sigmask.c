@@ -3,6 +3,7 @@
  * THREAD_WORK_SIGNAL is set while the thread has an unblocked pending signal. Whoever sends sets it;
  * only the thread itself clears it, in signal_recalc_locked, under proc->lock, so none gets lost.
  */
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/family.h"
 #include "libos/task/signal_priv.h"
@@ -21,9 +22,9 @@ void signal_recalc_locked(struct thread *t)
 {
     uint64_t pending = t->sig->pending.set | t->proc->pending.set;
     if (pending & ~t->sigmask)
-        __atomic_fetch_or(&t->work, THREAD_WORK_SIGNAL, __ATOMIC_SEQ_CST);
+        atomic_or(&t->work, THREAD_WORK_SIGNAL);
     else
-        __atomic_fetch_and(&t->work, ~(uint32_t) THREAD_WORK_SIGNAL, __ATOMIC_SEQ_CST);
+        atomic_and(&t->work, ~(uint32_t) THREAD_WORK_SIGNAL);
 }
 
 /* Signals to the process that this thread no longer takes: somebody else may. */
@@ -70,7 +71,7 @@ void sigmask_restore_unless(bool interrupted)
     if (!t->sig->restore_mask)
         return;
     if (interrupted) { /* a handler may run first; thread_user_work restores if none does */
-        __atomic_fetch_or(&t->work, THREAD_WORK_SIGNAL, __ATOMIC_SEQ_CST);
+        atomic_or(&t->work, THREAD_WORK_SIGNAL);
         return;
     }
     SPIN_GUARD(&t->proc->lock);

@@ -6,6 +6,7 @@
  * records that the call is to run again and rt_sigreturn does it (sigframe.c).
  */
 #include "abi/linux/wait.h"
+#include "libos/base/atomic.h"
 #include "libos/base/log.h"
 #include "libos/task/family.h"
 #include "libos/task/job.h"
@@ -34,8 +35,8 @@ static void stop_process(struct process *p, int sig)
 static void stay_stopped(struct thread *t)
 {
     struct process *p = t->proc;
-    __atomic_fetch_and(&t->work, ~(uint32_t) THREAD_WORK_STOP, __ATOMIC_SEQ_CST);
-    (void) wait_event(&p->stop_wait, !__atomic_load_n(&p->stopped, __ATOMIC_SEQ_CST),
+    atomic_and(&t->work, ~(uint32_t) THREAD_WORK_STOP);
+    (void) wait_event(&p->stop_wait, !atomic_load(&p->stopped),
                       SLEEP_KILLABLE, FOREVER); /* -EINTR: the loop sees EXIT */
     spin_lock(&p->lock);
     bool tell = p->tell_continued && !p->stopped;
@@ -161,11 +162,11 @@ void thread_user_work(struct user_frame *frame, bool from_syscall)
 {
     struct thread *t = current();
     for (;;) {
-        uint32_t work = __atomic_load_n(&t->work, __ATOMIC_ACQUIRE);
+        uint32_t work = atomic_load(&t->work);
         if (work & THREAD_WORK_EXIT)
             process_exit_thread(t->proc->exit_code >> 8 & 0xff);
         if (work & THREAD_WORK_RESCHED) {
-            __atomic_fetch_and(&t->work, ~(uint32_t) THREAD_WORK_RESCHED, __ATOMIC_SEQ_CST);
+            atomic_and(&t->work, ~(uint32_t) THREAD_WORK_RESCHED);
             thread_yield();
         } else if (work & THREAD_WORK_STOP) {
             stay_stopped(t);

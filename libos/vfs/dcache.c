@@ -1,6 +1,7 @@
 /* The dentry cache; vfs/dcache.h says what holds. Freed memory and inode references are released after
  * the lock is dropped, because releasing an inode may sleep. */
 #include "libos/vfs/dcache.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 
 #define BUCKETS     8192u
@@ -127,7 +128,7 @@ static void unhash_locked(struct dentry *d)
 
 void dentry_get(struct dentry *d)
 {
-    __atomic_fetch_add(&d->ref, 1, __ATOMIC_RELAXED);
+    atomic_add(&d->ref, 1);
 }
 
 /* Frees one that is unreferenced and unhashed; returns the parent whose reference it held. */
@@ -145,13 +146,12 @@ static struct dentry *dentry_free(struct dentry *d)
 void dentry_put(struct dentry *d)
 {
     while (d) {
-        uint32_t n = __atomic_load_n(&d->ref, __ATOMIC_RELAXED);
+        uint32_t n = atomic_load(&d->ref);
         while (n > 1)
-            if (__atomic_compare_exchange_n(&d->ref, &n, n - 1, true, __ATOMIC_RELEASE,
-                                            __ATOMIC_RELAXED))
+            if (atomic_cas(&d->ref, &n, n - 1))
                 return;
         dcache_lock();
-        n = __atomic_sub_fetch(&d->ref, 1, __ATOMIC_ACQ_REL);
+        n = atomic_sub_new(&d->ref, 1);
         check(n < REF_MAX);
         bool dead = n == 0 && !(d->flags & DENTRY_HASHED);
         dcache_unlock();
@@ -168,7 +168,7 @@ static struct dentry *prune_locked(void)
         struct dentry **b = &dcache.bucket[dcache.hand++ % BUCKETS];
         while (*b) {
             struct dentry *d = *b;
-            bool busy = __atomic_load_n(&d->ref, __ATOMIC_ACQUIRE) || d->flags & DENTRY_REFERENCED;
+            bool busy = atomic_load(&d->ref) || d->flags & DENTRY_REFERENCED;
             d->flags &= ~DENTRY_REFERENCED;
             if (busy) {
                 b = &d->hash_next;
@@ -308,7 +308,7 @@ void dcache_purge(struct super *s)
         for (uint32_t i = 0; i < BUCKETS; i++)
             for (struct dentry **b = &dcache.bucket[i]; *b;) {
                 struct dentry *d = *b;
-                if (d->super != s || __atomic_load_n(&d->ref, __ATOMIC_ACQUIRE)) {
+                if (d->super != s || atomic_load(&d->ref)) {
                     b = &d->hash_next;
                     continue;
                 }

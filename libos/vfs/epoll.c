@@ -7,6 +7,7 @@
  * cycles make that an order.
  */
 #include "libos/vfs/epoll.h"
+#include "libos/base/atomic.h"
 #include "libos/base/printf.h"
 #include "libos/mm/heap.h"
 #include "libos/task/clock.h"
@@ -65,7 +66,7 @@ static void mark_ready(struct epoll_item *it)
 static void item_wake(struct waiter *w, uint32_t events)
 {
     struct epoll_item *it = container_of(w, struct item_waiter, waiter)->item;
-    uint32_t wanted = __atomic_load_n(&it->events, __ATOMIC_RELAXED);
+    uint32_t wanted = atomic_load(&it->events);
     if (events & (wanted | POLL_ERR | POLL_HUP))
         mark_ready(it);
 }
@@ -154,7 +155,7 @@ static int item_add(struct epoll_set *s, int fd, struct file *f,
     list_init(&it->ready_link);
     list_add_tail(&s->bucket[(unsigned) fd % BUCKETS], &it->link);
     list_add_tail(&f->epoll_items, &it->file_link);
-    __atomic_fetch_or(&f->mode, FILE_POLLED, __ATOMIC_RELAXED);
+    atomic_or(&f->mode, FILE_POLLED);
     struct item_table t = {.table.add = item_add_queue, .item = it};
     if (file_poll(f, &t.table) & it->events)
         mark_ready(it);
@@ -260,7 +261,7 @@ static int collect(struct epoll_set *s, struct linux_epoll_event *ret, int max)
 
 static bool any_ready(const struct epoll_set *s)
 {
-    return __atomic_load_n(&s->ready.next, __ATOMIC_ACQUIRE) != &s->ready;
+    return atomic_load(&s->ready.next) != &s->ready;
 }
 
 long epoll_wait(struct file *ep, struct linux_epoll_event *ret, int max, int64_t deadline_ns)

@@ -1,5 +1,6 @@
 /* eventfd: a 64-bit counter one can wait on; and the inode that pathless objects share. */
 #include "libos/vfs/eventfd.h"
+#include "libos/base/atomic.h"
 #include "libos/base/printf.h"
 #include "libos/mm/heap.h"
 
@@ -59,7 +60,7 @@ static long eventfd_read(struct file *f, struct uio *uio, uint64_t *pos)
     while (!take(e, &v)) {
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
-        if (wait_event(&e->queue, __atomic_load_n(&e->count, __ATOMIC_ACQUIRE) > 0,
+        if (wait_event(&e->queue, atomic_load(&e->count) > 0,
                        SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return -ERESTARTSYS;
     }
@@ -82,7 +83,7 @@ static long eventfd_write(struct file *f, struct uio *uio, uint64_t *pos)
     while (!add(e, v)) {
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
-        if (wait_event(&e->queue, v <= COUNT_MAX - __atomic_load_n(&e->count, __ATOMIC_ACQUIRE),
+        if (wait_event(&e->queue, v <= COUNT_MAX - atomic_load(&e->count),
                        SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return -ERESTARTSYS;
     }
@@ -94,7 +95,7 @@ static uint32_t eventfd_poll(struct file *f, struct poll_table *pt)
 {
     struct eventfd *e = f->priv;
     poll_wait(pt, &e->queue);
-    uint64_t count = __atomic_load_n(&e->count, __ATOMIC_ACQUIRE);
+    uint64_t count = atomic_load(&e->count);
     return (count ? POLL_IN | POLL_RDNORM : 0) | (count < COUNT_MAX ? POLL_OUT | POLL_WRNORM : 0);
 }
 

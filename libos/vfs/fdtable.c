@@ -1,6 +1,7 @@
 /* Descriptor tables. The spin lock covers the slots; files are put after it is dropped, because the
  * last reference may sleep. `next_free` never lies above the lowest free descriptor. */
 #include "libos/vfs/fdtable.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/process.h"
 
@@ -48,7 +49,7 @@ struct fdtable *fdtable_new(void)
 struct fdtable *fdtable_dup(struct fdtable *old)
 {
     for (;;) {
-        uint32_t count = __atomic_load_n(&old->count, __ATOMIC_RELAXED);
+        uint32_t count = atomic_load(&old->count);
         struct fdtable *t = table_new(count);
         if (!t)
             return NULL;

@@ -1,5 +1,6 @@
 /* Inodes: life, attributes, permission checks. */
 #include "libos/vfs/inode.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/task/clock.h"
@@ -29,7 +30,7 @@ void super_init(struct super *s, const struct super_ops *ops, const char *type_n
     ref_init(&s->ref);
     s->ops = ops;
     s->type_name = type_name;
-    s->dev = linux_makedev(0, (uint32_t) __atomic_fetch_add(&next_dev, 1, __ATOMIC_RELAXED) + 20);
+    s->dev = linux_makedev(0, (uint32_t) atomic_add(&next_dev, 1) + 20);
     mutex_init(&s->rename_mutex);
 }
 
@@ -50,7 +51,7 @@ void inode_init(struct inode *i, struct super *s, uint32_t mode)
     i->nlink = 1;
     i->super = s;
     i->real = i;
-    i->unique = __atomic_fetch_add(&next_unique, 1, __ATOMIC_RELAXED);
+    i->unique = atomic_add(&next_unique, 1);
     mutex_init(&i->mutex);
     pages_init(&i->pages);
     i->atime_ns = i->mtime_ns = i->ctime_ns = i->btime_ns = inode_now();
@@ -126,7 +127,7 @@ struct inode *inode_by_ino_insert(struct inode *i)
 
 uint64_t inode_size(struct inode *i)
 {
-    return __atomic_load_n(&inode_real(i)->size, __ATOMIC_RELAXED);
+    return atomic_load(&inode_real(i)->size);
 }
 
 uint64_t inode_ino(const struct inode *i)
@@ -232,7 +233,7 @@ int inode_setattr_simple(struct inode *i, const struct iattr *a)
 {
     if (a->valid & ATTR_SIZE) {
         uint64_t old = i->size;
-        __atomic_store_n(&i->size, a->size, __ATOMIC_RELEASE);
+        atomic_store(&i->size, a->size);
         if (a->size < old) {
             pages_drop(i, (a->size + 4095) / 4096, UINT64_MAX);
             if (a->size % 4096)

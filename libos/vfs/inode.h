@@ -13,6 +13,7 @@
  */
 #ifndef VFS_INODE_H
 #define VFS_INODE_H
+#include "libos/base/atomic.h"
 #include "libos/base/errno.h"
 #include "libos/base/ref.h"
 #include "libos/base/span.h"
@@ -173,7 +174,7 @@ struct inode *inode_by_ino_insert(struct inode *i);
 /* atomic: union inodes switch layers while others look */
 static inline struct inode *inode_real(const struct inode *i)
 {
-    return __atomic_load_n(&i->real, __ATOMIC_ACQUIRE);
+    return atomic_load(&i->real);
 }
 static inline uint32_t inode_mode(const struct inode *i)
 {

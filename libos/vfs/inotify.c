@@ -2,6 +2,7 @@
  * inode's. One spin lock covers all watches and event queues: events are rare beside the operations
  * that cause them, and without watches nothing here runs. */
 #include "libos/vfs/inotify.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/uaccess.h"
 #include "libos/vfs/notify.h"
@@ -49,7 +50,7 @@ static uint32_t next_cookie = 1;
 
 uint32_t notify_cookie(void)
 {
-    return __atomic_fetch_add(&next_cookie, 1, __ATOMIC_RELAXED);
+    return atomic_add(&next_cookie, 1);
 }
 
 static void queue_event_locked(struct inotify *in, int wd, uint32_t mask, struct qname name,

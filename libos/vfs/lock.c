@@ -2,6 +2,7 @@
  * are few and held operations short. Per inode there is a list of held locks, split and merged so that
  * one owner's POSIX or OFD ranges never overlap. */
 #include "libos/vfs/lock.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/process.h"
 
@@ -107,7 +108,7 @@ static int grant(struct file *f, struct lock_list *l, const void *owner,
         struct held like = {.kind = r->kind, .owner = owner, .type = r->type,
                             .pid = r->kind == LOCK_OFD ? -1 : current_process()->pid};
         e = held_new(l, &like, r->start, r->end) ? 0 : -ENOLCK;
-        __atomic_fetch_or(&f->mode, FILE_LOCKS, __ATOMIC_RELAXED);
+        atomic_or(&f->mode, FILE_LOCKS);
     }
     waitq_wake(&l->queue, ~0u); /* the owner may have given up or downgraded something */
     return e;

@@ -1,6 +1,7 @@
 /* memfd and anonymous shared memory: nameless RAM files of one internal super. Seals are bits in the
  * inode; F_SEAL_SEAL is set from the start where sealing was not asked for. */
 #include "libos/vfs/memfd.h"
+#include "libos/base/atomic.h"
 #include "libos/base/printf.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
@@ -47,7 +48,7 @@ static int memfd_get_name(struct memfd *m, const char *name)
 int memfd_new(const char *name, bool sealable, struct file **ret)
 {
     static uint8_t ready;
-    if (!__atomic_exchange_n(&ready, 1, __ATOMIC_ACQ_REL))
+    if (!atomic_swap(&ready, 1))
         super_init(&memfd_super, &memfd_super_ops, "tmpfs");
     struct memfd *m = new_zero(struct memfd);
     if (!m)
@@ -55,7 +56,7 @@ int memfd_new(const char *name, bool sealable, struct file **ret)
     inode_init(&m->inode, &memfd_super, MEMFD_INODE_MODE);
     m->inode.ops = &memfd_inode_ops;
     m->inode.nlink = 0;
-    m->inode.ino = __atomic_fetch_add(&memfd_next_ino, 1, __ATOMIC_RELAXED);
+    m->inode.ino = atomic_add(&memfd_next_ino, 1);
     m->inode.seals = sealable ? 0 : SEAL_SEAL;
     inode_owner_init(&m->inode, NULL, MEMFD_INODE_MODE);
     int r = memfd_get_name(m, name);

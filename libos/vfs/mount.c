@@ -1,5 +1,6 @@
 /* Mounts: attaching and detaching supers, and paths from dentries up. */
 #include "libos/vfs/mount.h"
+#include "libos/base/atomic.h"
 #include "libos/base/printf.h"
 #include "libos/mm/heap.h"
 #include "libos/vfs/file.h"
@@ -170,7 +171,7 @@ int mount_change_flags(const struct path *p, unsigned long flags)
 {
     if (p->dentry != p->mnt->root)
         return -EINVAL;
-    __atomic_store_n(&p->mnt->flags, (uint32_t) flags & MOUNT_KEPT, __ATOMIC_RELAXED);
+    atomic_store(&p->mnt->flags, (uint32_t) flags & MOUNT_KEPT);
     return 0;
 }
 

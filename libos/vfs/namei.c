@@ -1,6 +1,7 @@
 /* The path walk. While `at` is borrowed the dcache lock is held; before the lock is dropped the walk
  * takes references on it (held), which stay until the next time or the end. */
 #include "libos/vfs/namei.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/process.h"
 #include "libos/vfs/file.h"
@@ -154,7 +155,7 @@ static int walk_lookup(struct walk *w, struct qname name, uint32_t hash, struct 
 /* Text of a symlink inode: its own for good, or a buffer. The lock is not held. */
 static int link_text(struct inode *i, struct walk_link *l, const char **ret)
 {
-    char *known = __atomic_load_n(&i->link, __ATOMIC_ACQUIRE);
+    char *known = atomic_load(&i->link);
     if (known) {
         inode_get(i);
         l->inode = i;

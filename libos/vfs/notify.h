@@ -2,6 +2,7 @@
  * one load. */
 #ifndef VFS_NOTIFY_H
 #define VFS_NOTIFY_H
+#include "libos/base/atomic.h"
 #include "libos/vfs/inode.h"
 
 enum {
@@ -19,19 +20,19 @@ void notify_emit(struct inode *dir, uint32_t mask, struct qname name, const stru
 static inline void notify_name(struct inode *dir, uint32_t mask, struct qname name,
                                const struct inode *what, uint32_t cookie)
 {
-    if (unlikely(__atomic_load_n(&notify_watchers, __ATOMIC_RELAXED)))
+    if (unlikely(atomic_load(&notify_watchers)))
         notify_emit(dir, mask, name, what, cookie);
 }
 static inline void notify_self(struct inode *i, uint32_t mask)
 {
-    if (unlikely(__atomic_load_n(&notify_watchers, __ATOMIC_RELAXED)))
+    if (unlikely(atomic_load(&notify_watchers)))
         notify_emit(i, mask, (struct qname) {0}, i, 0);
 }
 /* An open file's inode, and its name in the parent. */
 void notify_file_emit(struct file *f, uint32_t mask);
 static inline void notify_file(struct file *f, uint32_t mask)
 {
-    if (unlikely(__atomic_load_n(&notify_watchers, __ATOMIC_RELAXED)))
+    if (unlikely(atomic_load(&notify_watchers)))
         notify_file_emit(f, mask);
 }
 uint32_t notify_cookie(void);

@@ -2,6 +2,7 @@
  * on one clock list and go when there are more than CLOCK_SHARE of the kernel heap or memory is short.
  * Lock order: pages lock, then clock lock; eviction goes the other way round with a trylock. */
 #include "libos/vfs/pagecache.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/inode.h"
@@ -31,7 +32,7 @@ void pages_init(struct pages *p)
 
 size_t pages_cached(void)
 {
-    return __atomic_load_n(&clock_list.count, __ATOMIC_RELAXED);
+    return atomic_load(&clock_list.count);
 }
 
 static bool fits(uint32_t height, uint64_t index)
@@ -117,7 +118,7 @@ static void cpage_free(struct cpage *page)
 
 void cpage_unpin(struct cpage *page)
 {
-    uint32_t left = __atomic_sub_fetch(&page->pins, 1, __ATOMIC_ACQ_REL);
+    uint32_t left = atomic_sub_new(&page->pins, 1);
     check(left < REF_MAX);
     if (left == 0)
         cpage_free(page);
@@ -153,13 +154,13 @@ static size_t clock_evict(size_t n)
             break;
         list_del(&page->clock);
         struct inode *i = page->inode; /* it is alive while its pages are on the list */
-        bool busy = page->referenced || __atomic_load_n(&page->pins, __ATOMIC_ACQUIRE) > 1;
+        bool busy = page->referenced || atomic_load(&page->pins) > 1;
         if (busy || !spin_trylock(&i->pages.lock)) {
             page->referenced = 0;
             list_add_tail(&clock_list.list, &page->clock);
             continue;
         }
-        bool idle = __atomic_load_n(&page->pins, __ATOMIC_ACQUIRE) == 1;
+        bool idle = atomic_load(&page->pins) == 1;
         if (idle) {
             detach_locked(&i->pages, page);
             page->on_clock = 0;
@@ -214,7 +215,7 @@ static struct cpage *find_locked(struct pages *p, uint64_t index)
 {
     struct cpage *page = lookup_locked(p, index);
     if (page) {
-        __atomic_fetch_add(&page->pins, 1, __ATOMIC_RELAXED);
+        atomic_add(&page->pins, 1);
         if (!page->referenced)
             page->referenced = 1;
     }
@@ -286,7 +287,7 @@ int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret)
 
 void pages_written(struct inode *i, struct cpage *page, size_t off, size_t len)
 {
-    if (likely(__atomic_load_n(&page->inode, __ATOMIC_ACQUIRE) != NULL))
+    if (likely(atomic_load(&page->inode) != NULL))
         return;
     SPIN_GUARD(&i->pages.lock);
     struct cpage *now = lookup_locked(&i->pages, page->index);

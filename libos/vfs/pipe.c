@@ -9,6 +9,7 @@
  * in large steps instead of switching at each page.
  */
 #include "libos/vfs/pipe.h"
+#include "libos/base/atomic.h"
 #include "libos/base/printf.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/uaccess.h"
@@ -145,7 +146,7 @@ static int ring_get(struct pipe *p, struct uio *uio, uint32_t n)
  * puts itself on the queue and then looks at the state. */
 static void wake(struct waitq *q, uint32_t events)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    atomic_fence();
     if (!waitq_empty(q))
         waitq_wake(q, events);
 }
@@ -160,8 +161,8 @@ static bool nonblocking(const struct file *f)
 /* Data, or no writer left. Looks without the mutex: the loop of the caller looks again with it. */
 static bool readable_now(const struct pipe *p)
 {
-    return __atomic_load_n(&p->used, __ATOMIC_ACQUIRE) > 0 ||
-           __atomic_load_n(&p->writers, __ATOMIC_ACQUIRE) == 0;
+    return atomic_load(&p->used) > 0 ||
+           atomic_load(&p->writers) == 0;
 }
 
 static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
@@ -195,9 +196,9 @@ static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
 
 static bool writable_now(const struct pipe *p, uint32_t need)
 {
-    uint32_t used = __atomic_load_n(&p->used, __ATOMIC_ACQUIRE);
+    uint32_t used = atomic_load(&p->used);
     return (p->capacity > used && p->capacity - used >= need) ||
-           __atomic_load_n(&p->readers, __ATOMIC_ACQUIRE) == 0;
+           atomic_load(&p->readers) == 0;
 }
 
 /* Bytes moved in one go; 0: no room. The mutex is held. */
@@ -383,14 +384,14 @@ static struct file *pipe_end(struct pipe *p, unsigned o_flags)
 int pipe_new(unsigned o_flags, struct file **ret_read, struct file **ret_write)
 {
     static uint8_t ready;
-    if (!__atomic_exchange_n(&ready, 1, __ATOMIC_ACQ_REL))
+    if (!atomic_swap(&ready, 1))
         super_init(&pipe_super, &pipe_super_ops, "pipefs");
     struct pipe *p = pipe_alloc();
     if (!p)
         return -ENFILE;
     inode_init(&p->inode, &pipe_super, S_IFIFO | 0600);
     p->inode.ops = &pipe_inode_ops;
-    p->inode.ino = __atomic_fetch_add(&pipe_next_ino, 1, __ATOMIC_RELAXED);
+    p->inode.ino = atomic_add(&pipe_next_ino, 1);
     inode_owner_init(&p->inode, NULL, S_IFIFO);
     o_flags &= O_NONBLOCK | O_DIRECT;
     AUTO(file_put) struct file *r = pipe_end(p, O_RDONLY | o_flags);
@@ -443,14 +444,14 @@ static int fifo_wait(struct pipe *p, struct file *f, uint32_t reader_opens, uint
     if (read_only && !nonblocking(f))
         return wait_event(&p->read_queue,
                           p->writers > 0 ||
-                              __atomic_load_n(&p->writer_opens, __ATOMIC_ACQUIRE) != writer_opens,
+                              atomic_load(&p->writer_opens) != writer_opens,
                           SLEEP_INTERRUPTIBLE, FOREVER);
     if (write_only && p->readers == 0) {
         if (nonblocking(f))
             return -ENXIO;
         return wait_event(&p->write_queue,
                           p->readers > 0 ||
-                              __atomic_load_n(&p->reader_opens, __ATOMIC_ACQUIRE) != reader_opens,
+                              atomic_load(&p->reader_opens) != reader_opens,
                           SLEEP_INTERRUPTIBLE, FOREVER);
     }
     return 0;

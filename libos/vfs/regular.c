@@ -1,5 +1,6 @@
 /* Regular files over the page cache, and directories as open files. Writes hold the inode's mutex;
  * reads hold only a pin on the page they copy from. */
+#include "libos/base/atomic.h"
 #include "libos/vfs/file.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
@@ -118,7 +119,7 @@ static long write_locked(struct inode *i, struct uio *uio, uint64_t *pos)
         done += n;
         *pos += n;
         if (*pos > i->size)
-            __atomic_store_n(&i->size, *pos, __ATOMIC_RELEASE);
+            atomic_store(&i->size, *pos);
     }
     if (done == 0)
         return r;
@@ -191,7 +192,7 @@ static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_
         r = fill_range(i, offset, end);
     }
     if (r == 0 && !(mode & FALLOC_KEEP_SIZE) && end > i->size)
-        __atomic_store_n(&i->size, end, __ATOMIC_RELEASE);
+        atomic_store(&i->size, end);
     inode_touch(i, ATTR_MTIME | ATTR_CTIME);
     return r;
 }

@@ -1,5 +1,6 @@
 /* timerfd: expirations counted by a kernel timer. Deadlines are on the monotonic clock; an absolute
  * realtime deadline is converted when it is set. */
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/clock.h"
 #include "libos/vfs/eventfd.h"
@@ -53,7 +54,7 @@ static long timerfd_read(struct file *f, struct uio *uio, uint64_t *pos)
     while (!(n = expired_take(t))) {
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
-        if (wait_event(&t->queue, __atomic_load_n(&t->expired, __ATOMIC_ACQUIRE) > 0,
+        if (wait_event(&t->queue, atomic_load(&t->expired) > 0,
                        SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return -ERESTARTSYS;
     }
@@ -65,7 +66,7 @@ static uint32_t timerfd_poll(struct file *f, struct poll_table *pt)
 {
     struct timerfd *t = f->priv;
     poll_wait(pt, &t->queue);
-    return __atomic_load_n(&t->expired, __ATOMIC_ACQUIRE) ? POLL_IN | POLL_RDNORM : 0;
+    return atomic_load(&t->expired) ? POLL_IN | POLL_RDNORM : 0;
 }
 
 static void timerfd_release(struct file *f)
