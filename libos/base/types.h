@@ -51,6 +51,9 @@ typedef struct {
         x op y ? x : y;                                                                            \
     })
 #define CHOOSE(a, op, b, n) CHOOSE_(a, op, b, PASTE(_x, n), PASTE(_y, n))
+/* Drops const, where an interface is shared by readers and writers and the value is only read. */
+#define unconst(p) ((void *) (uintptr_t) (p))
+
 #define MIN(a, b)           CHOOSE(a, <, b, __COUNTER__)
 #define MAX(a, b)           CHOOSE(a, >, b, __COUNTER__)
 

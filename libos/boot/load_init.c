@@ -47,8 +47,8 @@ static int load(const struct spawn_params *params, struct file *f)
         r = pack(params->envp, &in.envp);
     if (r == 0)
         r = (int) exec_replace(&in);
-    kfree((void *) (uintptr_t) in.argv.p);
-    kfree((void *) (uintptr_t) in.envp.p);
+    kfree(unconst(in.argv.p));
+    kfree(unconst(in.envp.p));
     return r;
 }
 

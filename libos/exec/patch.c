@@ -14,6 +14,7 @@
 #include "libos/exec/stubarea.h"
 #include "libos/arch/trap.h"
 #include "libos/base/errno.h"
+#include "libos/mm/enclave_ptr.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/task/signal.h"
@@ -192,7 +193,7 @@ static void sites_patch(struct patching *p, struct site_table *t)
 static void patch_page(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr)
 {
     struct stubarea *area = area_for(mm, addr);
-    struct span bytes = {(uint8_t *) addr, PAGE_SIZE};
+    struct span bytes = {enclave_ptr(addr), PAGE_SIZE};
     if (!area || (!sites_possible(cspan(bytes)) && !stubarea_page_peek(area, addr)))
         return; /* a site split by the end of the page alone on it: rare enough to trap */
     struct patching *p = new_zero(struct patching);

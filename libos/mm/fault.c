@@ -6,6 +6,7 @@
 #include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
+#include "libos/mm/enclave_ptr.h"
 #include "libos/mm/map.h"
 #include "libos/mm/upages.h"
 
@@ -113,9 +114,9 @@ static void access_part(const struct vma *v, uintptr_t addr, void *buf, size_t n
     if (!open)
         upages_unseal(first, last);
     if (write)
-        memcpy((void *) addr, buf, n);
+        memcpy(enclave_ptr(addr), buf, n);
     else
-        memcpy(buf, (const void *) addr, n);
+        memcpy(buf, enclave_ptr(addr), n);
     if (!open)
         upages_reseal(first, last, v->prot);
 }
@@ -152,7 +153,7 @@ int mm_write_stub(struct mm *mm, uintptr_t addr, struct cspan src)
         mm->stubs_open = first;
         mm->stubs_open_end = last;
     }
-    memcpy((void *) addr, src.p, src.n);
+    memcpy(enclave_ptr(addr), src.p, src.n);
     return 0;
 }
 
@@ -165,7 +166,7 @@ void stubs_close_locked(struct mm *mm)
 
 int mm_write(struct mm *mm, uintptr_t addr, struct cspan src)
 {
-    return kernel_access(mm, addr, (uint8_t *) (uintptr_t) src.p, src.n, true);
+    return kernel_access(mm, addr, unconst(src.p), src.n, true);
 }
 
 int mm_read(struct mm *mm, struct span dst, uintptr_t addr)

@@ -7,6 +7,7 @@
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
 #include "libos/base/panic.h"
+#include "libos/mm/enclave_ptr.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/map.h"
 #include "libos/mm/upages.h"
@@ -330,7 +331,7 @@ static int copy_pages(struct mm *mm, const struct vma *from, uintptr_t src, uint
         if (!(m->prot & PROT_R))
             upages_unseal(src + at, src + at + PAGE_SIZE);
         upages_unseal(dst + at, dst + at + PAGE_SIZE);
-        memcpy((void *) (dst + at), (const void *) (src + at), PAGE_SIZE);
+        memcpy(enclave_ptr(dst + at), enclave_ptr(src + at), PAGE_SIZE);
         upages_reseal(dst + at, dst + at + PAGE_SIZE, from->prot);
     }
     return 0;

@@ -11,7 +11,7 @@ struct uio uio_kernel(struct span s)
 
 struct uio uio_kernel_source(struct cspan s)
 {
-    return uio_kernel((struct span) {(uint8_t *) (uintptr_t) s.p, s.n});
+    return uio_kernel((struct span) {unconst(s.p), s.n});
 }
 
 struct uio uio_user(struct user_iovec *store, uaddr_t base, size_t len)
@@ -80,7 +80,7 @@ static int move(struct uio *u, enum uio_op op, uint8_t *buf, size_t n)
 
 int uio_put(struct uio *u, const void *src, size_t n)
 {
-    return move(u, UIO_PUT, (uint8_t *) (uintptr_t) src, n);
+    return move(u, UIO_PUT, unconst(src), n);
 }
 
 int uio_take(struct uio *u, void *dst, size_t n)

@@ -6,6 +6,7 @@
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
 #include "libos/base/string.h"
+#include "libos/mm/enclave_ptr.h"
 #include "libos/mm/epc.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/upages.h"
@@ -181,7 +182,7 @@ static void forget_kept(struct chunk *c, uintptr_t start, uintptr_t end)
         if (m->live || !m->key || m->key == PAGE_KEY_STUB)
             continue;
         check(m->prot & PROT_W);
-        memset((void *) a, 0, PAGE_SIZE);
+        memset(enclave_ptr(a), 0, PAGE_SIZE);
         m->key = 0;
     }
 }
@@ -233,7 +234,7 @@ static int fill_page(struct mm *mm, const struct vma *v, struct chunk *c, uintpt
 {
     struct inode *inode = mm_file_ops->inode(v->file);
     uint64_t index = file_index(v, addr);
-    int r = mm_file_ops->read_page(inode, index, (void *) addr);
+    int r = mm_file_ops->read_page(inode, index, enclave_ptr(addr));
     if (r < 0)
         return r;
     if ((v->prot & PROT_X) && mm_exec_page_hook)
@@ -309,7 +310,7 @@ static void free_range(uintptr_t start, uintptr_t end, want_fn *fn)
         if (!m->committed || !fn(m))
             continue;
         if (m->live || m->key)
-            memset((void *) a, 0, PAGE_SIZE);
+            memset(enclave_ptr(a), 0, PAGE_SIZE);
         m->key = 0;
     }
     set_range_prot(start, end, 0, fn);
@@ -337,7 +338,7 @@ void upages_zero(uintptr_t start, uintptr_t end)
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
         const struct page_meta *m = upage_peek(a);
         if (m && m->live)
-            memset((void *) a, 0, PAGE_SIZE);
+            memset(enclave_ptr(a), 0, PAGE_SIZE);
     }
 }
 
@@ -414,7 +415,7 @@ static void retire_page(const struct vma *v, struct chunk *c, uintptr_t a, uint3
         return;
     }
     if (*kept < KEEP_STALE && m->prot == (PROT_R | PROT_W)) {
-        memset((void *) a, 0, PAGE_SIZE);
+        memset(enclave_ptr(a), 0, PAGE_SIZE);
         m->key = 0;
         set_live(c, m, false);
         (*kept)++;

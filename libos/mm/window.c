@@ -6,6 +6,7 @@
 #include "libos/base/lock.h"
 #include "libos/base/panic.h"
 #include "libos/base/string.h"
+#include "libos/mm/enclave_ptr.h"
 #include "libos/mm/epc.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
@@ -61,7 +62,7 @@ int window_alloc(uint64_t pages, uintptr_t *ret_addr)
 
 void window_free(uintptr_t addr, uint64_t pages)
 {
-    memset((void *) addr, 0, pages * PAGE_SIZE);
+    memset(enclave_ptr(addr), 0, pages * PAGE_SIZE);
     struct hole *h = new_zero(struct hole);
     if (!h)
         return; /* the range is lost, not reused: safe */

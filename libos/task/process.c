@@ -331,7 +331,7 @@ int process_spawn_init(const struct spawn_params *params)
     p->thread_count = 1;
     list_add_tail(&p->threads, &t->proc_link);
     t->kthread_fn = init_main;
-    t->kthread_arg = (void *) (uintptr_t) params;
+    t->kthread_arg = unconst(params);
     init_process_enter(p, t);
     thread_start(t);
     return 0;

@@ -3,6 +3,7 @@
  * Lock order: pages lock, then clock lock; eviction goes the other way round with a trylock. */
 #include "libos/vfs/pagecache.h"
 #include "libos/base/atomic.h"
+#include "libos/mm/enclave_ptr.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/inode.h"
@@ -243,7 +244,7 @@ static int publish(struct inode *i, struct cpage *page, struct cpage **ret)
         return 0;
     }
     if (p->home && page->index < p->home_pages) { /* home pages never leave the tree */
-        uint8_t *home = (uint8_t *) (p->home + page->index * PAGE_SIZE);
+        uint8_t *home = enclave_ptr(p->home + page->index * PAGE_SIZE);
         memcpy(home, page->data, PAGE_SIZE);
         kpages_free(page->data, 1);
         page->data = home;
@@ -373,7 +374,7 @@ static int move_home_locked(struct inode *i, struct cpage *page, struct cpage **
     struct cpage *fresh = new_zero(struct cpage);
     if (!fresh)
         return -ENOMEM;
-    fresh->data = (uint8_t *) (p->home + page->index * PAGE_SIZE);
+    fresh->data = enclave_ptr(p->home + page->index * PAGE_SIZE);
     fresh->index = page->index;
     fresh->inode = i;
     fresh->pins = 1;
