@@ -13,6 +13,7 @@
 #include "libos/mm/epc.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
+#include "libos/task/process.h"
 
 #define WEAK       __attribute__((weak))
 #define ARENA      0x10000000ul /* unit_user_alloc hands out from here, one guard page each */
@@ -62,16 +63,35 @@ static bool in_window(uaddr_t ua, size_t n)
     return ua.v >= USER_MIN && !ck_add(&end, ua.v, n) && end <= SHARED_END;
 }
 
-static int move(void *local, uaddr_t ua, size_t n, bool out)
+/* Null where mm is not in the build. */
+extern int mm_fault(struct mm *mm, uintptr_t addr, int access, int *ret_code) __attribute__((weak));
+
+/* How many bytes could be moved. */
+static size_t try_move(void *local, uaddr_t ua, size_t n, bool out)
 {
-    if (n == 0)
-        return 0;
-    if (!in_window(ua, n))
-        return -EFAULT;
     struct iovec a = {local, n}, b = {unit_guest(ua), n};
     ssize_t r = out ? process_vm_writev(getpid(), &a, 1, &b, 1, 0)
                     : process_vm_readv(getpid(), &a, 1, &b, 1, 0);
-    return r == (ssize_t) n ? 0 : -EFAULT;
+    return r > 0 ? (size_t) r : 0;
+}
+
+static int move(void *local, uaddr_t ua, size_t n, bool out)
+{
+    if (n > 0 && !in_window(ua, n))
+        return -EFAULT;
+    struct mm *mm = current()->proc ? current()->proc->mm : NULL;
+    size_t done = 0;
+    while (done < n) {
+        size_t part = MIN(n - done, PAGE_SIZE - (ua.v + done) % PAGE_SIZE);
+        if (try_move((char *) local + done, uaddr_add(ua, done), part, out) == part) {
+            done += part;
+            continue;
+        }
+        int code;
+        if (!mm || !mm_fault || mm_fault(mm, ua.v + done, out ? PROT_W : PROT_R, &code) < 0)
+            return -EFAULT;
+    }
+    return 0;
 }
 
 WEAK int copy_from_user(struct span dst, uaddr_t src)

@@ -18,7 +18,10 @@ static void process_setup(struct process *p)
     p->pid = p->pgid = p->sid = 1;
     list_init(&p->children);
     list_init(&p->sibling);
-    list_init(&p->table_link);
+    list_init(&p->group_link);
+    list_init(&p->pending.queue);
+    waitq_init(&p->signal_wait);
+    waitq_init(&p->stop_wait);
     list_init(&p->threads);
     list_init(&p->posix_timers);
     waitq_init(&p->child_wait);

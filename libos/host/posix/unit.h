@@ -10,6 +10,7 @@
 #define HOST_POSIX_UNIT_H
 #include <setjmp.h>
 #include "libos/base/span.h"
+#include "libos/mm/enclave_ptr.h"
 #include "libos/task/thread.h"
 
 /* ---- panics: expect_panic(statement) fails unless the statement ends in panic(). Locks that were
@@ -42,7 +43,7 @@ void unit_clock_advance(int64_t ns);
 
 /* ---- user memory: address 0 .. ELRANGE_END of the guest lies at UNIT_GUEST_BASE of the process,
  * because sanitizer shadows own the low addresses. */
-#define UNIT_GUEST_BASE 0x200000000000ul
+#define UNIT_GUEST_BASE ENCLAVE_OFFSET
 void *unit_guest(uaddr_t ua);             /* where the bytes are */
 /* Fresh zeroed user memory that ends at an unmapped page (so that an overrun is -EFAULT). */
 uaddr_t unit_user_alloc(size_t size);
