@@ -9,12 +9,12 @@ $(INJECT)/tables.o: $(B)/gen/.stamp scripts/inject.mk
 	sed -e 's/^const struct syscall_entry syscall_table.*/extern syscall_fn sys_afs_syscall;\n&\n    [__NR_afs_syscall] = { .name = "afs_syscall", .fn = sys_afs_syscall, .argc = 1, .args = "" },/' \
 	    $(B)/gen/tables.c > $(INJECT)/tables.c
 	$(CLANG) $(LIBOS_CFLAGS) -c $(INJECT)/tables.c -o $@
-# the same link as the shipped image, with two objects more or less
-$(INJECT)/lib/libos.elf: $(B)/lib/libos.elf $(INJECT)/inject.o $(INJECT)/tables.o
+# the same link as the shipped image, with other tables and without symbols for backtraces
+.SECONDEXPANSION:
+$(INJECT)/lib/libos.elf: $$(filter-out $(B)/libos/gen/tables.o,$$(LIBOS_OBJ)) $(INJECT)/inject.o \
+    $(INJECT)/tables.o $(B)/libos/gen/symbols0.o $$(ZYDIS_A) libos/boot/libos.ld
 	@mkdir -p $(@D)
-	$(LLD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code --fatal-warnings \
-	    -T libos/boot/libos.ld -o $@ $(filter-out $(B)/libos/gen/tables.o,$(LIBOS_OBJ)) \
-	    $(INJECT)/inject.o $(INJECT)/tables.o $(ZYDIS_A) $(IPSEC_A)
+	$(LIBOS_LINK)
 $(INJECT)/bin/trigger: test/inject/trigger.c test/inject/bugs.def
 	@mkdir -p $(@D)
 	musl-gcc -static -O2 -Wall -Wextra -Werror -I. -o $@ $<
