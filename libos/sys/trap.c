@@ -106,6 +106,8 @@ static bool exception(struct user_frame *f, const struct fault_info *info)
 void user_trap(struct user_frame *f)
 {
     const struct fault_info info = this_vcpu()->user_fault;
+    log_trace("trap %lu error 0x%lx address 0x%lx rip 0x%lx rsp 0x%lx", info.vector,
+              info.error_code, info.addr, f->rip, f->rsp);
     bool syscall = false;
     if (info.vector == TRAP_TICK)
         sched_tick();

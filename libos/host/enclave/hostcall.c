@@ -13,12 +13,16 @@
 #include "libos/host/enclave/host_mem.h"
 #include "libos/host/host.h"
 #include "libos/host/validate.h"
+#include "libos/task/thread.h"
 
+/* EENTER loads FS from the TCS, so the user's comes back by hand. */
 static void leave(uint64_t reason, uint64_t arg)
 {
+    uint64_t fs = user_fs_base();
     fpu_begin();
     fpu_scrub();
     host_leave(reason, arg);
+    user_fs_base_set(fs);
     fpu_end();
 }
 
