@@ -196,6 +196,9 @@ void signal_fault(int sig, int code, uaddr_t addr, int trapno, uint64_t error_co
     t->sig->trapno = (uint64_t) trapno;
     t->sig->error_code = error_code;
     t->sig->fault_addr = addr.v;
+    const struct user_frame *f = thread_frame(t);
+    log_debug("[%d] fault: signal %d code %d address 0x%lx vector %d error 0x%lx rip 0x%lx rsp 0x%lx",
+              t->tid, sig, code, addr.v, trapno, error_code, f->rip, f->rsp);
     SPIN_GUARD(&p->lock);
     bool blocked = t->sigmask & sigbit(sig);
     uint64_t handler = sighand_handler(p, sig);
