@@ -18,7 +18,7 @@ $(B)/unit/gen/%.o: $(B)/gen/.stamp Makefile scripts/unit-libos.mk
 	@mkdir -p $(@D)
 	$(UNIT_CC) -c $(B)/gen/$*.c -o $@
 $(B)/unit/libos-test: $(UNIT_OBJ) scripts/unit-link
-	scripts/unit-link $@ $(UNIT_OBJ) -- $(CLANG) $(SAN) -fuse-ld=lld -lcmocka -lpthread -lZydis
+	scripts/unit-link $@ $(UNIT_OBJ) -- $(CLANG) $(SAN) -fuse-ld=lld -lcmocka -lpthread $(IPSEC_A) -lZydis
 
 .PHONY: check-libos unit-libos
 unit-libos: $(B)/unit/libos-test

@@ -89,3 +89,5 @@ WEAK void random_bytes(struct span dst)
     if (getrandom(dst.p, dst.n, 0) != (ssize_t) dst.n)
         panic("getrandom");
 }
+
+WEAK bool (*trap_rip_is_stub)(uint64_t rip);
