@@ -209,6 +209,11 @@ cp image/bin/hello image/bin/broken && truncate -s 600 image/bin/broken
 ok 'build with a damaged program' "$occlum" build
 says 'a damaged program' err 'image/bin/broken is a damaged ELF file'
 rm image/bin/broken
+printf '#! /bin/bash -e\necho x\n' > image/bin/script && chmod 755 image/bin/script
+ok 'build with a script' "$occlum" build
+says 'a script without its interpreter' err 'image/bin/script needs /bin/bash, which is not in the image'
+says 'a script without its interpreter, what to copy' err 'cp -L /bin/bash image/bin/'
+rm image/bin/script
 
 # ---- modes
 ok 'build' "$occlum" build

@@ -1,4 +1,4 @@
-/* Warns about programs and libraries in the image that lack something.
+/* Warns about programs, scripts and libraries in the image that lack something.
  *
  * Programs (files with an interpreter) are followed through all their libraries. Other shared
  * objects may be opened by a program that has more paths, so for them a library counts as present
@@ -17,6 +17,7 @@
 #include "tools/lib/libdeps.h"
 #include "tools/lib/mem.h"
 #include "tools/lib/msg.h"
+#include "tools/lib/rootpath.h"
 
 #define WARNINGS_MAX 20
 
@@ -115,6 +116,24 @@ static void look_at_elf(struct check *c, const char *rel, const struct elf_info 
         strv_add(&c->objects, MEM_TAKE(inside));
 }
 
+/* An executable script names its interpreter in its first line. */
+static void look_at_script(struct check *c, const char *path, const char *rel)
+{
+    char line[256];
+    FILE *file = fopen(path, "re");
+    bool read = file && fgets(line, sizeof line, file) && strncmp(line, "#!", 2) == 0;
+    if (file)
+        fclose(file);
+    if (!read)
+        return;
+    char *name = line + 2 + strspn(line + 2, " \t");
+    name[strcspn(name, " \t\r\n")] = 0;
+    AUTO_FREE char *there = *name == '/' ? rootpath_resolve(c->image, name) : NULL;
+    AUTO_FREE char *inside = mem_printf("/%s", rel);
+    if (!there && *name == '/')
+        report_missing(c, &(struct libdep){.needed_by = inside, .name = name});
+}
+
 static int visit(void *context, const char *path, const char *rel, const struct stat *st)
 {
     struct check *c = context;
@@ -128,6 +147,8 @@ static int visit(void *context, const char *path, const char *rel, const struct 
         look_at_elf(c, rel, &info);
     else if (r == -EINVAL)
         msg_warn("%s is a damaged ELF file", path);
+    else if (r == -ENOEXEC && (st->st_mode & 0111))
+        look_at_script(c, path, rel);
     return 0;
 }
 
