@@ -1,11 +1,12 @@
 /* The protocol between the enclave and the host runtime: what EENTER and EEXIT carry.
  *
- * The host enters a vCPU with EENTER(RDI = reason, RSI = argument). The enclave leaves with EEXIT to
- * the address that was in RCX at entry, RDI = exit reason, RSI = argument, RSP and RBP as they were at
- * entry (the caller in the vDSO goes on with them; they are in SSA[CSSA].URSP and URBP); all other
- * general registers are zeroed by the enclave. After EXIT_HOSTCALL and EXIT_PARK the host enters the same
- * TCS again with ENTER_RUN and the enclave goes on where it left. Exceptions and ticks are nested
- * entries on the same TCS (CSSA > 0) that always leave with EXIT_RESUME or EXIT_DEAD.
+ * The host enters a vCPU with EENTER(RDI = reason, RSI = argument). The enclave leaves with
+ * EEXIT to the address that was in RCX at entry, RDI = exit reason, RSI = argument, RSP and RBP
+ * as they were at entry (the caller in the vDSO goes on with them; they are in SSA[CSSA].URSP
+ * and URBP); all other general registers are zeroed by the enclave. After EXIT_HOSTCALL and
+ * EXIT_PARK the host enters the same TCS again with ENTER_RUN and the enclave goes on where it
+ * left. Exceptions and ticks are nested entries on the same TCS (CSSA > 0) that always leave
+ * with EXIT_RESUME or EXIT_DEAD.
  */
 #ifndef ABI_ENTER_H
 #define ABI_ENTER_H

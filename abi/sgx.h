@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 #define SGX_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), "SGX ABI")
-#define SGX_ASSERT_AT(type, member, at) \
+#define SGX_ASSERT_AT(type, member, at)                                                            \
     _Static_assert(offsetof(struct type, member) == (at), "SGX ABI")
 
 #define SGX_PAGE_SIZE 4096ul
 
-/* ---- leaves ------------------------------------------------------------------------------------- */
+/* leaves */
 enum sgx_enclu {
     SGX_EREPORT = 0,
     SGX_EGETKEY = 1,
@@ -70,7 +70,7 @@ enum sgx_error {
     SGX_INVALID_KEYNAME = 256,
 };
 
-/* ---- attributes --------------------------------------------------------------------------------- */
+/* attributes */
 #define SGX_ATTR_INIT           (1ul << 0)
 #define SGX_ATTR_DEBUG          (1ul << 1)
 #define SGX_ATTR_MODE64BIT      (1ul << 2)
@@ -92,7 +92,7 @@ struct sgx_attributes {
 };
 SGX_ASSERT_SIZE(sgx_attributes, 16);
 
-/* ---- SECS --------------------------------------------------------------------------------------- */
+/* SECS */
 struct sgx_secs {
     uint64_t size; /* power of two */
     uint64_t base;
@@ -122,7 +122,7 @@ SGX_ASSERT_AT(sgx_secs, config_id, 192);
 SGX_ASSERT_AT(sgx_secs, isv_prod_id, 256);
 SGX_ASSERT_AT(sgx_secs, reserved4, 262);
 
-/* ---- TCS ---------------------------------------------------------------------------------------- */
+/* TCS */
 #define SGX_TCS_DBGOPTIN  (1ul << 0)
 #define SGX_TCS_AEXNOTIFY (1ul << 1)
 
@@ -150,7 +150,7 @@ SGX_ASSERT_AT(sgx_tcs, fs_limit, 64);
 SGX_ASSERT_AT(sgx_tcs, ocet_ssa, 72);
 SGX_ASSERT_AT(sgx_tcs, reserved, 88);
 
-/* ---- SECINFO, PAGEINFO -------------------------------------------------------------------------- */
+/* SECINFO, PAGEINFO */
 #define SGX_SECINFO_R        (1ul << 0)
 #define SGX_SECINFO_W        (1ul << 1)
 #define SGX_SECINFO_X        (1ul << 2)
@@ -186,7 +186,7 @@ struct sgx_pageinfo {
 } __attribute__((aligned(32)));
 SGX_ASSERT_SIZE(sgx_pageinfo, 32);
 
-/* ---- SIGSTRUCT ---------------------------------------------------------------------------------- */
+/* SIGSTRUCT */
 #define SGX_RSA_BYTES      384
 #define SGX_SIG_EXPONENT   3u
 #define SGX_VENDOR_INTEL   0x8086u
@@ -195,8 +195,14 @@ SGX_ASSERT_SIZE(sgx_pageinfo, 32);
 #define SGX_SIG_HEAD_END   128u
 
 /* HEADER and HEADER2 as bytes in memory order. */
-#define SGX_SIG_HEADER  { 6, 0, 0, 0, 0xe1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 }
-#define SGX_SIG_HEADER2 { 1, 1, 0, 0, 0x60, 0, 0, 0, 0x60, 0, 0, 0, 1, 0, 0, 0 }
+#define SGX_SIG_HEADER                                                                             \
+    {                                                                                              \
+        6, 0, 0, 0, 0xe1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0                                          \
+    }
+#define SGX_SIG_HEADER2                                                                            \
+    {                                                                                              \
+        1, 1, 0, 0, 0x60, 0, 0, 0, 0x60, 0, 0, 0, 1, 0, 0, 0                                       \
+    }
 
 struct sgx_sigstruct {
     uint8_t header[16];
@@ -243,15 +249,15 @@ SGX_ASSERT_AT(sgx_sigstruct, reserved4, SGX_SIG_BODY_END);
 SGX_ASSERT_AT(sgx_sigstruct, q1, 1040);
 SGX_ASSERT_AT(sgx_sigstruct, q2, 1424);
 
-/* ---- SSA frame ---------------------------------------------------------------------------------- */
+/* SSA frame */
 /* A frame holds the XSAVE area (standard format) at its start and GPRSGX in its last 184 bytes; the
  * EXINFO component of the MISC region lies right below GPRSGX. */
-#define SGX_EXITINFO_VALID          (1u << 31)
-#define SGX_EXITINFO_VECTOR(info)   ((info) & 0xffu)
-#define SGX_EXITINFO_TYPE(info)     (((info) >> 8) & 7u)
-#define SGX_EXITINFO_TYPE_HARDWARE  3u
-#define SGX_EXITINFO_TYPE_SOFTWARE  6u
-#define SGX_SSA_AEXNOTIFY           1u
+#define SGX_EXITINFO_VALID         (1u << 31)
+#define SGX_EXITINFO_VECTOR(info)  ((info) &0xffu)
+#define SGX_EXITINFO_TYPE(info)    (((info) >> 8) & 7u)
+#define SGX_EXITINFO_TYPE_HARDWARE 3u
+#define SGX_EXITINFO_TYPE_SOFTWARE 6u
+#define SGX_SSA_AEXNOTIFY          1u
 
 struct sgx_ssa_gpr {
     uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi;
@@ -284,11 +290,11 @@ struct sgx_exinfo {
 };
 SGX_ASSERT_SIZE(sgx_exinfo, 16);
 
-#define SGX_SSA_GPR_OFFSET(frame_bytes)    ((frame_bytes) - sizeof(struct sgx_ssa_gpr))
-#define SGX_SSA_EXINFO_OFFSET(frame_bytes) \
+#define SGX_SSA_GPR_OFFSET(frame_bytes) ((frame_bytes) - sizeof(struct sgx_ssa_gpr))
+#define SGX_SSA_EXINFO_OFFSET(frame_bytes)                                                         \
     (SGX_SSA_GPR_OFFSET(frame_bytes) - sizeof(struct sgx_exinfo))
 
-/* ---- keys and reports --------------------------------------------------------------------------- */
+/* keys and reports */
 enum sgx_key_name {
     SGX_KEY_EINITTOKEN = 0,
     SGX_KEY_PROVISION = 1,
@@ -346,9 +352,9 @@ struct sgx_reportdata {
 } __attribute__((aligned(128)));
 SGX_ASSERT_SIZE(sgx_reportdata, 128);
 
-#define SGX_REPORTDATA_BYTES  64u
-#define SGX_REPORT_MACED      384u /* bytes of a report under its MAC */
-#define SGX_REPORT_BYTES      432u
+#define SGX_REPORTDATA_BYTES 64u
+#define SGX_REPORT_MACED     384u /* bytes of a report under its MAC */
+#define SGX_REPORT_BYTES     432u
 
 struct sgx_report {
     uint8_t cpu_svn[16];
@@ -382,7 +388,7 @@ SGX_ASSERT_AT(sgx_report, isv_family_id, 304);
 SGX_ASSERT_AT(sgx_report, report_data, 320);
 SGX_ASSERT_AT(sgx_report, key_id, SGX_REPORT_MACED);
 
-/* ---- Linux' driver, /dev/sgx_enclave ------------------------------------------------------------ */
+/* Linux' driver, /dev/sgx_enclave */
 #define SGX_IOC_ENCLAVE_CREATE               0x4008a400ul
 #define SGX_IOC_ENCLAVE_ADD_PAGES            0xc030a401ul
 #define SGX_IOC_ENCLAVE_INIT                 0x4008a402ul

@@ -1,9 +1,10 @@
 /* From enclave.sgxs and enclave.sig to an initialised enclave, for any struct sgx_ops.
  *
- * The stream is replayed page by page; neighbours with the same SECINFO go down in one call. The SECS
- * follows from the two files: SIZE and SSAFRAMESIZE from the stream, attributes from the SIGSTRUCT,
- * XFRM as wide as processor and signature allow. Nothing here needs to be trusted: a wrong byte ends
- * in EINIT's refusal. The checks only turn that into a message that helps.
+ * The stream is replayed page by page; neighbours with the same SECINFO go down in one call.
+ * The SECS follows from the two files: SIZE and SSAFRAMESIZE from the stream, attributes from
+ * the SIGSTRUCT, XFRM as wide as processor and signature allow. Nothing here needs to be
+ * trusted: a wrong byte ends in EINIT's refusal. The checks only turn that into a message that
+ * helps.
  */
 #include "host/loader.h"
 
@@ -35,7 +36,8 @@ static int image_file_map(const char *path, struct image_file *ret_file)
     int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
     if (r == 0 && st.st_size == 0)
         r = -ENODATA;
-    void *bytes = r == 0 ? mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    void *bytes =
+        r == 0 ? mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     if (r == 0 && bytes == MAP_FAILED)
         r = -errno;
     if (fd >= 0)
@@ -44,7 +46,7 @@ static int image_file_map(const char *path, struct image_file *ret_file)
         fprintf(stderr, "cannot read %s: %s; run `occlum build`\n", path, strerror(-r));
         return r;
     }
-    *ret_file = (struct image_file){ .bytes = bytes, .size = (size_t) st.st_size };
+    *ret_file = (struct image_file){.bytes = bytes, .size = (size_t) st.st_size};
     return 0;
 }
 
@@ -116,17 +118,17 @@ static int batch_add(const struct sgx_ops *ops, struct sgx_enclave *enclave, str
         if (r < 0)
             return r;
         batch->offset = page->offset;
-        batch->secinfo = (struct sgx_secinfo){ .flags = page->secinfo_flags };
+        batch->secinfo = (struct sgx_secinfo){.flags = page->secinfo_flags};
         batch->measured = page->measured;
     }
     memcpy(batch->pages + batch->count++ * SGX_PAGE_SIZE, page->data, SGX_PAGE_SIZE);
     return 0;
 }
 
-static int add_all(const struct sgx_ops *ops, struct sgx_enclave *enclave, struct sgxs_reader *reader,
-                   const char *sgxs_path)
+static int add_all(const struct sgx_ops *ops, struct sgx_enclave *enclave,
+                   struct sgxs_reader *reader, const char *sgxs_path)
 {
-    struct batch batch = { .pages = aligned_alloc(SGX_PAGE_SIZE, BATCH_PAGES * SGX_PAGE_SIZE) };
+    struct batch batch = {.pages = aligned_alloc(SGX_PAGE_SIZE, BATCH_PAGES * SGX_PAGE_SIZE)};
     struct sgxs_page *page = malloc(sizeof *page);
     int r = batch.pages && page ? 1 : -ENOMEM;
     while (r > 0) {
@@ -134,7 +136,8 @@ static int add_all(const struct sgx_ops *ops, struct sgx_enclave *enclave, struc
         if (r > 0 && batch_add(ops, enclave, &batch, page) < 0)
             r = -EIO;
         else if (r == -EBADMSG)
-            fprintf(stderr, "%s is damaged (near byte %zu); run `occlum build`\n", sgxs_path, reader->at);
+            fprintf(stderr, "%s is damaged (near byte %zu); run `occlum build`\n", sgxs_path,
+                    reader->at);
     }
     if (r == 0)
         r = batch_flush(ops, enclave, &batch);
@@ -160,8 +163,9 @@ static int fill(const struct sgx_ops *ops, struct sgx_enclave *enclave, const ch
     return r;
 }
 
-static int open_and_fill(const struct sgx_ops *ops, const char *sgxs_path, const struct image_file *sgxs,
-                         const struct sgx_sigstruct *sig, struct sgx_enclave **ret_enclave)
+static int open_and_fill(const struct sgx_ops *ops, const char *sgxs_path,
+                         const struct image_file *sgxs, const struct sgx_sigstruct *sig,
+                         struct sgx_enclave **ret_enclave)
 {
     struct sgx_enclave *enclave = NULL;
     int r = ops->open(&enclave);
@@ -181,7 +185,7 @@ static int open_and_fill(const struct sgx_ops *ops, const char *sgxs_path, const
 int enclave_load(const struct sgx_ops *ops, const char *sgxs_path, const char *sig_path,
                  struct sgx_enclave **ret_enclave)
 {
-    struct image_file sgxs = { 0 }, sig = { 0 };
+    struct image_file sgxs = {0}, sig = {0};
     int r = image_file_map(sgxs_path, &sgxs);
     if (r == 0)
         r = image_file_map(sig_path, &sig);

@@ -1,12 +1,14 @@
 /* Real SGX: Linux' /dev/sgx_enclave and __vdso_sgx_enter_enclave().
  *
- * Untested on hardware: written from the driver's documented interface; what could be checked here is
- * that it compiles, and that open() refuses where the device is missing. The protocol with the enclave
- * is the same as in the simulator. An exception inside makes the vDSO function return with the leaf it
- * was in; the nested EENTER and the ERESUME are then calls of the same function.
+ * Untested on hardware: written from the driver's documented interface; what could be checked
+ * here is that it compiles, and that open() refuses where the device is missing. The protocol
+ * with the enclave is the same as in the simulator. An exception inside makes the vDSO function
+ * return with the leaf it was in; the nested EENTER and the ERESUME are then calls of the same
+ * function.
  *
- * Ticks: the signal's handler runs on the thread's stack, interrupting the vDSO at its ENCLU, which
- * resumes the enclave when the handler returns; so the handler makes the nested EENTER itself.
+ * Ticks: the signal's handler runs on the thread's stack, interrupting the vDSO at its ENCLU,
+ * which resumes the enclave when the handler returns; so the handler makes the nested EENTER
+ * itself.
  */
 #include <elf.h>
 #include <errno.h>
@@ -42,7 +44,7 @@ static __thread struct {
     volatile int depth; /* nested entries */
 } inside;
 
-/* ---- vDSO ---- */
+/* vDSO */
 
 struct symbols {
     const Elf64_Sym *table;
@@ -56,7 +58,7 @@ static bool symbols_find(uintptr_t base, struct symbols *ret_symbols)
     const Elf64_Ehdr *header = (const Elf64_Ehdr *) base;
     const Elf64_Phdr *segment = (const Elf64_Phdr *) (base + header->e_phoff);
     const Elf64_Dyn *dynamic = NULL;
-    struct symbols s = { 0 };
+    struct symbols s = {0};
     bool loaded = false;
     for (unsigned i = 0; i < header->e_phnum; i++) {
         if (segment[i].p_type == PT_LOAD && !loaded) {
@@ -91,9 +93,10 @@ static void *vdso_lookup(const char *name)
     return NULL;
 }
 
-/* ---- driver ---- */
+/* driver */
 
-/* Repeats a page call until all is done; the driver stops at signals and while pages are reclaimed. */
+/* Repeats a page call until all is done; the driver stops at signals and while pages are
+ * reclaimed. */
 static bool try_again(int error)
 {
     return error == EINTR || error == EAGAIN || error == EBUSY;
@@ -123,7 +126,8 @@ static int hw_open(struct sgx_enclave **ret_enclave)
 static void hw_close(struct sgx_enclave *enclave)
 {
     if (enclave->created) /* ours alone: cannot fail */
-        (void) munmap((void *) enclave->view_start, enclave->base + enclave->size - enclave->view_start);
+        (void) munmap((void *) enclave->view_start,
+                      enclave->base + enclave->size - enclave->view_start);
     (void) close(enclave->fd); /* the driver drops the enclave */
     free(enclave);
 }
@@ -142,18 +146,21 @@ static int hw_create(struct sgx_enclave *enclave, const struct sgx_secs *secs)
     if (view == MAP_FAILED)
         return -errno;
     enclave->created = true;
-    struct sgx_ioc_create call = { .src = (uint64_t) secs };
+    struct sgx_ioc_create call = {.src = (uint64_t) secs};
     return ioctl(enclave->fd, SGX_IOC_ENCLAVE_CREATE, &call) < 0 ? -errno : 0;
 }
 
-static int hw_add_pages(struct sgx_enclave *enclave, const void *src, uint64_t offset, uint64_t length,
-                        const struct sgx_secinfo *secinfo, bool measure)
+static int hw_add_pages(struct sgx_enclave *enclave, const void *src, uint64_t offset,
+                        uint64_t length, const struct sgx_secinfo *secinfo, bool measure)
 {
     uint64_t done = 0;
     while (done < length) {
         struct sgx_ioc_add_pages call = {
-            .src = (uint64_t) src + done, .offset = offset + done, .length = length - done,
-            .secinfo = (uint64_t) secinfo, .flags = measure ? SGX_PAGE_MEASURE : 0,
+            .src = (uint64_t) src + done,
+            .offset = offset + done,
+            .length = length - done,
+            .secinfo = (uint64_t) secinfo,
+            .flags = measure ? SGX_PAGE_MEASURE : 0,
         };
         if (ioctl(enclave->fd, SGX_IOC_ENCLAVE_ADD_PAGES, &call) < 0 && !try_again(errno))
             return -errno;
@@ -168,7 +175,7 @@ static int hw_init(struct sgx_enclave *enclave, const struct sgx_sigstruct *sigs
     if (!page)
         return -ENOMEM;
     memcpy(page, sigstruct, sizeof *sigstruct);
-    struct sgx_ioc_init call = { .sigstruct = (uint64_t) page };
+    struct sgx_ioc_init call = {.sigstruct = (uint64_t) page};
     int r;
     do
         r = ioctl(enclave->fd, SGX_IOC_ENCLAVE_INIT, &call) < 0 ? -errno : 0;
@@ -180,14 +187,15 @@ static int hw_init(struct sgx_enclave *enclave, const struct sgx_sigstruct *sigs
     return r;
 }
 
-/* ---- SGX2 ---- */
+/* SGX2 */
 
 static int hw_restrict_perms(struct sgx_enclave *enclave, uint64_t offset, uint64_t length,
                              uint64_t secinfo_perms, uint64_t *ret_count)
 {
     for (*ret_count = 0; *ret_count < length;) {
-        struct sgx_ioc_restrict_perms call = { .offset = offset + *ret_count, .length = length - *ret_count,
-                                               .permissions = secinfo_perms };
+        struct sgx_ioc_restrict_perms call = {.offset = offset + *ret_count,
+                                              .length = length - *ret_count,
+                                              .permissions = secinfo_perms};
         int r = ioctl(enclave->fd, SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, &call) < 0 ? -errno : 0;
         *ret_count += call.count;
         if (r < 0 && !try_again(-r))
@@ -196,12 +204,12 @@ static int hw_restrict_perms(struct sgx_enclave *enclave, uint64_t offset, uint6
     return 0;
 }
 
-static int hw_modify_types(struct sgx_enclave *enclave, uint64_t offset, uint64_t length, unsigned type,
-                           uint64_t *ret_count)
+static int hw_modify_types(struct sgx_enclave *enclave, uint64_t offset, uint64_t length,
+                           unsigned type, uint64_t *ret_count)
 {
     for (*ret_count = 0; *ret_count < length;) {
-        struct sgx_ioc_modify_types call = { .offset = offset + *ret_count, .length = length - *ret_count,
-                                             .page_type = type };
+        struct sgx_ioc_modify_types call = {
+            .offset = offset + *ret_count, .length = length - *ret_count, .page_type = type};
         int r = ioctl(enclave->fd, SGX_IOC_ENCLAVE_MODIFY_TYPES, &call) < 0 ? -errno : 0;
         *ret_count += call.count;
         if (r < 0 && !try_again(-r))
@@ -214,7 +222,8 @@ static int hw_remove_pages(struct sgx_enclave *enclave, uint64_t offset, uint64_
                            uint64_t *ret_count)
 {
     for (*ret_count = 0; *ret_count < length;) {
-        struct sgx_ioc_remove_pages call = { .offset = offset + *ret_count, .length = length - *ret_count };
+        struct sgx_ioc_remove_pages call = {.offset = offset + *ret_count,
+                                            .length = length - *ret_count};
         int r = ioctl(enclave->fd, SGX_IOC_ENCLAVE_REMOVE_PAGES, &call) < 0 ? -errno : 0;
         *ret_count += call.count;
         if (r < 0 && !try_again(-r))
@@ -223,15 +232,17 @@ static int hw_remove_pages(struct sgx_enclave *enclave, uint64_t offset, uint64_
     return 0;
 }
 
-/* ---- threads ---- */
+/* threads */
 
 struct vdso_exit {
     struct sgx_vdso_run run;
     uint64_t rdi, rsi;
 };
 
-/* Called by the vDSO function at every exit, with the enclave's RDI and RSI; <= 0 makes it return. */
-static int note_exit(long rdi, long rsi, long rdx, long rsp, long r8, long r9, struct sgx_vdso_run *run)
+/* Called by the vDSO function at every exit, with the enclave's RDI and RSI; <= 0 makes it
+ * return. */
+static int note_exit(long rdi, long rsi, long rdx, long rsp, long r8, long r9,
+                     struct sgx_vdso_run *run)
 {
     struct vdso_exit *exit = (struct vdso_exit *) run->user_data;
     exit->rdi = (uint64_t) rdi;
@@ -239,20 +250,21 @@ static int note_exit(long rdi, long rsi, long rdx, long rsp, long r8, long r9, s
     return 0;
 }
 
-/* One leaf (EENTER or ERESUME); returns at EEXIT or with an exception in exit->run. The vDSO function
- * preserves RBX, RBP, RSP; everything else may be the enclave's afterwards. */
+/* One leaf (EENTER or ERESUME); returns at EEXIT or with an exception in exit->run. The vDSO
+ * function preserves RBX, RBP, RSP; everything else may be the enclave's afterwards. */
 static void call_vdso(struct sgx_thread *thread, unsigned leaf, uint64_t rdi, uint64_t rsi,
                       struct vdso_exit *ret_exit)
 {
     uint32_t mxcsr;
     uint16_t fcw;
-    *ret_exit = (struct vdso_exit){ .run = { .tcs = thread->tcs,
-                                             .user_handler = (uint64_t) note_exit,
-                                             .user_data = (uint64_t) ret_exit } };
+    *ret_exit = (struct vdso_exit){.run = {.tcs = thread->tcs,
+                                           .user_handler = (uint64_t) note_exit,
+                                           .user_data = (uint64_t) ret_exit}};
     __asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr), "=m"(fcw));
     (void) thread->enclave->vdso(rdi, rsi, 0, leaf, 0, 0, &ret_exit->run); /* run.function tells */
     __asm__ volatile("cld; fnclex; fldcw %1; ldmxcsr %0"
-                     : : "m"(mxcsr), "m"(fcw)
+                     :
+                     : "m"(mxcsr), "m"(fcw)
                      : "rbx", "r12", "r13", "r14", "r15", "memory", "cc");
 }
 
@@ -263,11 +275,12 @@ static bool exception_inside(const struct vdso_exit *exit)
 
 static void fail(const struct vdso_exit *exit, struct sgx_exit *ret_exit)
 {
-    *ret_exit = (struct sgx_exit){ .status = -EFAULT, .vector = exit->run.exception_vector,
-                                   .fault_addr = exit->run.exception_addr };
+    *ret_exit = (struct sgx_exit){.status = -EFAULT,
+                                  .vector = exit->run.exception_vector,
+                                  .fault_addr = exit->run.exception_addr};
 }
 
-/* Runs from here until the enclave leaves at the depth it was entered at. */
+/* EENTER, then whatever follows until the enclave leaves at the depth it was entered at. */
 static void run(struct sgx_thread *thread, uint64_t rdi, uint64_t rsi, struct sgx_exit *ret_exit)
 {
     struct vdso_exit exit;
@@ -279,19 +292,22 @@ static void run(struct sgx_thread *thread, uint64_t rdi, uint64_t rsi, struct sg
                 fail(&exit, ret_exit);
                 return;
             }
-            inside.depth = ++depth;
+            depth++;
+            inside.depth++;
             call_vdso(thread, SGX_EENTER, ENTER_EXCEPTION, exit.run.exception_vector, &exit);
         } else if (depth > 0 && exit.rdi == EXIT_RESUME) {
-            inside.depth = --depth;
+            depth--;
+            inside.depth--;
             call_vdso(thread, SGX_ERESUME, 0, 0, &exit);
         } else {
-            *ret_exit = (struct sgx_exit){ .rdi = exit.rdi, .rsi = exit.rsi };
+            *ret_exit = (struct sgx_exit){.rdi = exit.rdi, .rsi = exit.rsi};
             return;
         }
     }
 }
 
-static void hw_enter(struct sgx_thread *thread, uint64_t rdi, uint64_t rsi, struct sgx_exit *ret_exit)
+static void hw_enter(struct sgx_thread *thread, uint64_t rdi, uint64_t rsi,
+                     struct sgx_exit *ret_exit)
 {
     inside.depth = 0;
     inside.thread = thread;
@@ -302,23 +318,25 @@ static void hw_enter(struct sgx_thread *thread, uint64_t rdi, uint64_t rsi, stru
 /* At ENCLU with RAX = ERESUME: the thread was inside and goes on there when the handler returns. */
 static void on_tick(int signo, siginfo_t *info, void *ucontext)
 {
-    static const uint8_t enclu[3] = { 0x0f, 0x01, 0xd7 };
+    static const uint8_t enclu[3] = {0x0f, 0x01, 0xd7};
     const greg_t *gregs = ((ucontext_t *) ucontext)->uc_mcontext.gregs;
     struct sgx_thread *thread = inside.thread;
-    struct vdso_exit exit;
+    struct sgx_exit exit;
     int saved_errno = errno;
     if (!thread || inside.depth > 0 || gregs[REG_RAX] != SGX_ERESUME ||
         memcmp((const void *) gregs[REG_RIP], enclu, sizeof enclu) != 0)
         return;
     inside.depth = 1;
-    call_vdso(thread, SGX_EENTER, ENTER_TICK, 0, &exit);
+    run(thread, ENTER_TICK, 0, &exit);
     inside.depth = 0;
+    if (exit.status < 0 || exit.rdi != EXIT_RESUME)
+        _exit(PANIC_STATUS); /* it has said what there was to say */
     errno = saved_errno;
 }
 
 static int hw_tick_signal(int signo)
 {
-    struct sigaction action = { .sa_flags = SA_SIGINFO | SA_RESTART };
+    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART};
     action.sa_sigaction = on_tick;
     (void) sigfillset(&action.sa_mask); /* cannot fail */
     return sigaction(signo, &action, NULL) < 0 ? -errno : 0;

@@ -1,5 +1,5 @@
-/* ECREATE and EINIT against the tables: 27 SIGSTRUCTs with their error codes, foreign enclaves loaded
- * through the driver interface, and every rule about a SECS broken once. */
+/* ECREATE and EINIT against the tables: 27 SIGSTRUCTs with their error codes, foreign enclaves
+ * loaded through the driver interface, and every rule about a SECS broken once. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,8 +11,9 @@
 static struct sgx_secs basic_secs(uint64_t size)
 {
     return (struct sgx_secs){
-        .size = size, .ssa_frame_size = 1,
-        .attributes = { .flags = SGX_ATTR_MODE64BIT, .xfrm = SGX_XFRM_LEGACY },
+        .size = size,
+        .ssa_frame_size = 1,
+        .attributes = {.flags = SGX_ATTR_MODE64BIT, .xfrm = SGX_XFRM_LEGACY},
     };
 }
 
@@ -22,9 +23,10 @@ static int add_stream(struct sgx_enclave *enclave, struct sgxs_reader *reader)
     struct sgxs_page page;
     int r;
     while ((r = sgxs_reader_next(reader, &page)) > 0) {
-        struct sgx_secinfo secinfo = { .flags = page.secinfo_flags };
+        struct sgx_secinfo secinfo = {.flags = page.secinfo_flags};
         memcpy(source, page.data, sizeof source);
-        r = sgx_sim_ops.add_pages(enclave, source, page.offset, sizeof source, &secinfo, page.measured);
+        r = sgx_sim_ops.add_pages(enclave, source, page.offset, sizeof source, &secinfo,
+                                  page.measured);
         if (r < 0)
             return r;
     }
@@ -139,36 +141,41 @@ TEST(einit_driver_errno)
 
 TEST(ecreate_rules)
 {
-    static const struct { size_t offset; uint64_t value; size_t bytes; bool ok; } cases[] = {
-        { offsetof(struct sgx_secs, size), 8192, 8, true },
-        { offsetof(struct sgx_secs, size), 4096, 8, false },
-        { offsetof(struct sgx_secs, size), 3 << 20, 8, false },
-        { offsetof(struct sgx_secs, size), 1ul << 48, 8, false },
-        { offsetof(struct sgx_secs, size), 0, 8, false },
-        { offsetof(struct sgx_secs, base), 1ul << 20, 8, true },
-        { offsetof(struct sgx_secs, base), 1ul << 19, 8, false },
-        { offsetof(struct sgx_secs, base), 1ul << 47, 8, false },
-        { offsetof(struct sgx_secs, ssa_frame_size), 0, 4, false },
-        { offsetof(struct sgx_secs, ssa_frame_size), 2, 4, true },
-        { offsetof(struct sgx_secs, misc_select), SGX_MISC_EXINFO, 4, true },
-        { offsetof(struct sgx_secs, misc_select), SGX_MISC_CPINFO, 4, false },
-        { offsetof(struct sgx_secs, cet_leg_bitmap_offset), 4096, 8, false },
-        { offsetof(struct sgx_secs, cet_attributes), 1, 1, false },
-        { offsetof(struct sgx_secs, reserved1), 1, 1, false },
-        { offsetof(struct sgx_secs, reserved2), 1, 1, false },
-        { offsetof(struct sgx_secs, reserved3), 1, 1, false },
-        { offsetof(struct sgx_secs, reserved4), 1, 1, false },
-        { 4095, 1, 1, false },
-        { offsetof(struct sgx_secs, config_id), 1, 1, false },
-        { offsetof(struct sgx_secs, config_svn), 1, 2, false },
-        { offsetof(struct sgx_secs, attributes), SGX_ATTR_MODE64BIT | SGX_ATTR_DEBUG, 8, true },
-        { offsetof(struct sgx_secs, attributes), SGX_ATTR_MODE64BIT | SGX_ATTR_KSS, 8, true },
-        { offsetof(struct sgx_secs, attributes), SGX_ATTR_MODE64BIT | SGX_ATTR_INIT, 8, false },
-        { offsetof(struct sgx_secs, attributes), SGX_ATTR_MODE64BIT | 8, 8, false },
-        { offsetof(struct sgx_secs, attributes), 0, 8, false },
-        { offsetof(struct sgx_secs, attributes) + 8, 1, 8, false },
-        { offsetof(struct sgx_secs, attributes) + 8, 2, 8, false },
-        { offsetof(struct sgx_secs, attributes) + 8, 3 | 1ul << 62, 8, false },
+    static const struct {
+        size_t offset;
+        uint64_t value;
+        size_t bytes;
+        bool ok;
+    } cases[] = {
+        {offsetof(struct sgx_secs, size), 8192, 8, true},
+        {offsetof(struct sgx_secs, size), 4096, 8, false},
+        {offsetof(struct sgx_secs, size), 3 << 20, 8, false},
+        {offsetof(struct sgx_secs, size), 1ul << 48, 8, false},
+        {offsetof(struct sgx_secs, size), 0, 8, false},
+        {offsetof(struct sgx_secs, base), 1ul << 20, 8, true},
+        {offsetof(struct sgx_secs, base), 1ul << 19, 8, false},
+        {offsetof(struct sgx_secs, base), 1ul << 47, 8, false},
+        {offsetof(struct sgx_secs, ssa_frame_size), 0, 4, false},
+        {offsetof(struct sgx_secs, ssa_frame_size), 2, 4, true},
+        {offsetof(struct sgx_secs, misc_select), SGX_MISC_EXINFO, 4, true},
+        {offsetof(struct sgx_secs, misc_select), SGX_MISC_CPINFO, 4, false},
+        {offsetof(struct sgx_secs, cet_leg_bitmap_offset), 4096, 8, false},
+        {offsetof(struct sgx_secs, cet_attributes), 1, 1, false},
+        {offsetof(struct sgx_secs, reserved1), 1, 1, false},
+        {offsetof(struct sgx_secs, reserved2), 1, 1, false},
+        {offsetof(struct sgx_secs, reserved3), 1, 1, false},
+        {offsetof(struct sgx_secs, reserved4), 1, 1, false},
+        {4095, 1, 1, false},
+        {offsetof(struct sgx_secs, config_id), 1, 1, false},
+        {offsetof(struct sgx_secs, config_svn), 1, 2, false},
+        {offsetof(struct sgx_secs, attributes), SGX_ATTR_MODE64BIT | SGX_ATTR_DEBUG, 8, true},
+        {offsetof(struct sgx_secs, attributes), SGX_ATTR_MODE64BIT | SGX_ATTR_KSS, 8, true},
+        {offsetof(struct sgx_secs, attributes), SGX_ATTR_MODE64BIT | SGX_ATTR_INIT, 8, false},
+        {offsetof(struct sgx_secs, attributes), SGX_ATTR_MODE64BIT | 8, 8, false},
+        {offsetof(struct sgx_secs, attributes), 0, 8, false},
+        {offsetof(struct sgx_secs, attributes) + 8, 1, 8, false},
+        {offsetof(struct sgx_secs, attributes) + 8, 2, 8, false},
+        {offsetof(struct sgx_secs, attributes) + 8, 3 | 1ul << 62, 8, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct sgx_secs secs = basic_secs(1 << 20);
@@ -196,11 +203,12 @@ TEST(enclave_call_order)
 {
     static uint8_t source[SGX_PAGE_SIZE] __attribute__((aligned(4096)));
     struct sgx_secs secs = basic_secs(1 << 20);
-    struct sgx_secinfo secinfo = { .flags = SGX_SECINFO_REG | SGX_SECINFO_R };
+    struct sgx_secinfo secinfo = {.flags = SGX_SECINFO_REG | SGX_SECINFO_R};
     struct sgx_enclave *enclave;
     uint64_t count;
     assert_int_equal(sgx_sim_ops.open(&enclave), 0);
-    assert_int_equal(sgx_sim_ops.add_pages(enclave, source, 0x10000, 4096, &secinfo, true), -EINVAL);
+    assert_int_equal(sgx_sim_ops.add_pages(enclave, source, 0x10000, 4096, &secinfo, true),
+                     -EINVAL);
     assert_int_equal(sgx_sim_ops.restrict_perms(enclave, 0x10000, 4096, 1, &count), -EINVAL);
     struct sgx_sigstruct sig = read_sigstruct("tiny.sigstruct");
     assert_int_equal(sgx_sim_ops.init(enclave, &sig), -EINVAL);
@@ -211,7 +219,7 @@ TEST(enclave_call_order)
     secs.attributes.xfrm = 3;
     assert_int_equal(sgx_sim_ops.create(enclave, &secs), 0);
     assert_int_equal(sgx_sim_ops.create(enclave, &secs), -EINVAL);
-    struct sgx_thread thread = { .enclave = enclave };
+    struct sgx_thread thread = {.enclave = enclave};
     assert_int_equal(sgx_sim_ops.thread_init(&thread), -EINVAL);
     sgx_sim_ops.close(enclave);
 }

@@ -1,8 +1,9 @@
-/* The driver's side of the simulator: open, create, add pages, init, and the SGX2 page calls, with the
- * errno Linux' driver gives. The leaves themselves are in secs.c and epcm.c.
+/* The driver's side of the simulator: open, create, add pages, init, and the SGX2 page calls,
+ * with the errno Linux' driver gives. The leaves themselves are in secs.c and epcm.c.
  *
- * The pages live in a sparse memfd as large as ELRANGE. Nothing of the host may live below the end of
- * a base-0 ELRANGE, so creating it fails rather than moves when something is mapped there.
+ * The pages live in a sparse memfd as large as ELRANGE. Nothing of the host may live below the
+ * end of a base-0 ELRANGE, so creating it fails rather than moves when something is mapped
+ * there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include "abi/enter.h"
 #include "host/sgx_sim/enclave.h"
 #include "host/sgx_sim/sim.h"
+#include "tools/lib/bytes.h"
 
 int enclave_open(struct sgx_enclave **ret_enclave)
 {
@@ -54,8 +56,8 @@ static int map_view(struct sgx_enclave *enclave)
                       enclave->memfd, (off_t) (enclave->view_start - enclave->base));
     if (view == MAP_FAILED) {
         int r = -errno;
-        fprintf(stderr, "SIM: cannot reserve 0x%lx..0x%lx for the enclave: %s\n", enclave->view_start,
-                enclave->base + enclave->size, strerror(-r));
+        fprintf(stderr, "SIM: cannot reserve 0x%lx..0x%lx for the enclave: %s\n",
+                enclave->view_start, enclave->base + enclave->size, strerror(-r));
         return r;
     }
     (void) madvise(view, size, MADV_DONTDUMP); /* only for smaller core files */
@@ -120,10 +122,8 @@ static bool range_ok(const struct sgx_enclave *enclave, uint64_t offset, uint64_
 static bool secinfo_ok(const struct sgx_secinfo *secinfo)
 {
     uint64_t perms = secinfo->flags & SGX_SECINFO_RWX, type = secinfo->flags & SGX_SECINFO_PT_MASK;
-    uint8_t any = 0;
-    for (size_t i = 0; i < sizeof secinfo->reserved; i++)
-        any |= secinfo->reserved[i];
-    if (any || (secinfo->flags & ~(SGX_SECINFO_RWX | SGX_SECINFO_PT_MASK)))
+    if (!bytes_zero(secinfo->reserved, sizeof secinfo->reserved) ||
+        (secinfo->flags & ~(SGX_SECINFO_RWX | SGX_SECINFO_PT_MASK)))
         return false;
     if (type == SGX_SECINFO_TCS)
         return perms == 0;
@@ -142,11 +142,11 @@ static int add_page_locked(struct sgx_enclave *enclave, const uint8_t *source, u
     return 0;
 }
 
-int enclave_add_pages(struct sgx_enclave *enclave, const void *src, uint64_t offset, uint64_t length,
-                      const struct sgx_secinfo *secinfo, bool measure)
+int enclave_add_pages(struct sgx_enclave *enclave, const void *src, uint64_t offset,
+                      uint64_t length, const struct sgx_secinfo *secinfo, bool measure)
 {
-    if (enclave->state != SIM_CREATED || !range_ok(enclave, offset, length) || !secinfo_ok(secinfo) ||
-        (uintptr_t) src % SGX_PAGE_SIZE != 0)
+    if (enclave->state != SIM_CREATED || !range_ok(enclave, offset, length) ||
+        !secinfo_ok(secinfo) || (uintptr_t) src % SGX_PAGE_SIZE != 0)
         return -EINVAL;
     int r = 0;
     pthread_mutex_lock(&enclave->lock);
@@ -160,12 +160,18 @@ int enclave_add_pages(struct sgx_enclave *enclave, const void *src, uint64_t off
 static const char *einit_error_name(uint32_t code)
 {
     switch (code) {
-    case SGX_INVALID_SIG_STRUCT: return "INVALID_SIG_STRUCT";
-    case SGX_INVALID_ATTRIBUTE: return "INVALID_ATTRIBUTE";
-    case SGX_INVALID_MEASUREMENT: return "INVALID_MEASUREMENT";
-    case SGX_INVALID_SIGNATURE: return "INVALID_SIGNATURE";
-    case SGX_INVALID_EINITTOKEN: return "INVALID_EINITTOKEN";
-    default: return "unknown";
+    case SGX_INVALID_SIG_STRUCT:
+        return "INVALID_SIG_STRUCT";
+    case SGX_INVALID_ATTRIBUTE:
+        return "INVALID_ATTRIBUTE";
+    case SGX_INVALID_MEASUREMENT:
+        return "INVALID_MEASUREMENT";
+    case SGX_INVALID_SIGNATURE:
+        return "INVALID_SIGNATURE";
+    case SGX_INVALID_EINITTOKEN:
+        return "INVALID_EINITTOKEN";
+    default:
+        return "unknown";
     }
 }
 
@@ -201,7 +207,7 @@ static int apply_all_views_locked(struct sgx_enclave *enclave)
 
 static void patch(uint8_t *at, const uint8_t *target)
 {
-    static const uint8_t jump[6] = { 0xff, 0x25, 0, 0, 0, 0 };
+    static const uint8_t jump[6] = {0xff, 0x25, 0, 0, 0, 0};
     uint64_t address = (uint64_t) target;
     memcpy(at, jump, sizeof jump);
     memcpy(at + sizeof jump, &address, sizeof address);
@@ -210,7 +216,7 @@ static void patch(uint8_t *at, const uint8_t *target)
 /* Turns the ENCLU stub page, if the enclave has one, into jumps to the simulator. */
 static void patch_stubs(struct sgx_enclave *enclave)
 {
-    static const uint8_t enclu[3] = { 0x0f, 0x01, 0xd7 };
+    static const uint8_t enclu[3] = {0x0f, 0x01, 0xd7};
     if (enclave->base != 0 || enclave->size != ELRANGE_SIZE || enclave->strict ||
         !epcm_allows(enclave, KERNEL_STUB, SGX_SECINFO_X) ||
         memcmp(alias_of(enclave, ENCLU_STUB), enclu, sizeof enclu) != 0)
@@ -242,12 +248,13 @@ int enclave_init(struct sgx_enclave *enclave, const struct sgx_sigstruct *sigstr
     return r;
 }
 
-/* ---- SGX2 ---- */
+/* SGX2 */
 
 typedef int (*step_fn)(struct sgx_enclave *enclave, uint64_t address, uint64_t argument);
 
 /* After pages were done: the view must agree; removed pages must be zero for the next EAUG. */
-static int finish_locked(struct sgx_enclave *enclave, uint64_t offset, uint64_t length, bool removed)
+static int finish_locked(struct sgx_enclave *enclave, uint64_t offset, uint64_t length,
+                         bool removed)
 {
     int r = epcm_apply_view_locked(enclave, enclave->base + offset, length / SGX_PAGE_SIZE);
     if (removed && fallocate(enclave->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -257,8 +264,8 @@ static int finish_locked(struct sgx_enclave *enclave, uint64_t offset, uint64_t 
 }
 
 /* Runs step on each page of the range until one fails. */
-static int for_pages(struct sgx_enclave *enclave, uint64_t offset, uint64_t length, uint64_t argument,
-                     step_fn step_locked, bool removed, uint64_t *ret_count)
+static int for_pages(struct sgx_enclave *enclave, uint64_t offset, uint64_t length,
+                     uint64_t argument, step_fn step_locked, bool removed, uint64_t *ret_count)
 {
     *ret_count = 0;
     if (enclave->state != SIM_INITIALIZED || !range_ok(enclave, offset, length))
@@ -314,8 +321,8 @@ static int modify_step_locked(struct sgx_enclave *enclave, uint64_t address, uin
     return result.vector ? -EIO : result.code ? -EFAULT : 0;
 }
 
-int enclave_modify_types(struct sgx_enclave *enclave, uint64_t offset, uint64_t length, unsigned type,
-                         uint64_t *ret_count)
+int enclave_modify_types(struct sgx_enclave *enclave, uint64_t offset, uint64_t length,
+                         unsigned type, uint64_t *ret_count)
 {
     *ret_count = 0;
     if (type != SGX_PT_TCS && type != SGX_PT_TRIM)

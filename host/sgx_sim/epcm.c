@@ -1,13 +1,15 @@
-/* The EPCM and the leaves that change it: EADD, EEXTEND, EAUG, EMODPR, EMODT, EREMOVE (the driver's)
- * and EACCEPT, EMODPE, EACCEPTCOPY (the enclave's).
+/* The EPCM and the leaves that change it: EADD, EEXTEND, EAUG, EMODPR, EMODT, EREMOVE (the
+ * driver's) and EACCEPT, EMODPE, EACCEPTCOPY (the enclave's).
  *
- * States of a page: absent -> REG/TCS by EADD; absent -> REG|PENDING by EAUG -> REG by EACCEPT or
- * EACCEPTCOPY; REG -> REG|PR by EMODPR -> REG by EACCEPT; REG -> TCS/TRIM|MODIFIED by EMODT -> TCS/TRIM
- * by EACCEPT; any -> absent by EREMOVE. Each function is one leaf on one page, checks in the order of
- * the SDM. Enclave code can touch a page only if it is REG and neither PENDING nor MODIFIED.
+ * States of a page: absent -> REG/TCS by EADD; absent -> REG|PENDING by EAUG -> REG by EACCEPT
+ * or EACCEPTCOPY; REG -> REG|PR by EMODPR -> REG by EACCEPT; REG -> TCS/TRIM|MODIFIED by EMODT
+ * -> TCS/TRIM by EACCEPT; any -> absent by EREMOVE. Each function is one leaf on one page,
+ * checks in the order of the SDM. Enclave code can touch a page only if it is REG and neither
+ * PENDING nor MODIFIED.
  *
- * Tracking: EACCEPT never answers NOT_TRACKED, because protections are applied before the driver call
- * that changed them returns, which is what ETRACK and the driver's interrupts achieve.
+ * Tracking: EACCEPT never answers NOT_TRACKED, because protections are applied before the
+ * driver call that changed them returns, which is what ETRACK and the driver's interrupts
+ * achieve.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +18,7 @@
 #include <sys/mman.h>
 
 #include "host/sgx_sim/sim.h"
+#include "tools/lib/bytes.h"
 
 #define SECINFO_KNOWN                                                                              \
     (SGX_SECINFO_RWX | SGX_SECINFO_PENDING | SGX_SECINFO_MODIFIED | SGX_SECINFO_PR |               \
@@ -26,7 +29,8 @@ static uint16_t *entry_of(const struct sgx_enclave *enclave, uint64_t address)
     return &enclave->epcm[page_index(enclave, address)];
 }
 
-/* Changes everything but the note about the view. One store: epcm_allows() reads without the lock. */
+/* Changes everything but the note about the view. One store: epcm_allows() reads without the
+ * lock. */
 static void entry_set(uint16_t *entry, unsigned state)
 {
     __atomic_store_n(entry, (uint16_t) ((*entry & EPCM_VIEW) | state), __ATOMIC_RELEASE);
@@ -42,28 +46,20 @@ static bool write_without_read(uint64_t flags)
     return (flags & SGX_SECINFO_W) && !(flags & SGX_SECINFO_R);
 }
 
-static bool all_zero(const uint8_t *bytes, size_t size)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= bytes[i];
-    return any == 0;
-}
-
-/* ---- ENCLS ---- */
+/* ENCLS */
 
 static bool tcs_image_ok(const struct sgx_tcs *tcs)
 {
-    return tcs->prev_ssp == 0 && all_zero(tcs->reserved, sizeof tcs->reserved);
+    return tcs->prev_ssp == 0 && bytes_zero(tcs->reserved, sizeof tcs->reserved);
 }
 
-struct sim_result epcm_eadd_locked(struct sgx_enclave *enclave, uint64_t address, const void *source,
-                                   const struct sgx_secinfo *secinfo)
+struct sim_result epcm_eadd_locked(struct sgx_enclave *enclave, uint64_t address,
+                                   const void *source, const struct sgx_secinfo *secinfo)
 {
     unsigned type = type_of_flags(secinfo->flags);
     uint64_t perms = secinfo->flags & SGX_SECINFO_RWX;
     if ((secinfo->flags & ~(SGX_SECINFO_RWX | SGX_SECINFO_PT_MASK)) != 0 ||
-        !all_zero(secinfo->reserved, sizeof secinfo->reserved) ||
+        !bytes_zero(secinfo->reserved, sizeof secinfo->reserved) ||
         (type != SGX_PT_REG && type != SGX_PT_TCS))
         return RESULT_GP;
     if (address % SGX_PAGE_SIZE != 0 || !enclave_contains(enclave, address))
@@ -87,8 +83,9 @@ struct sim_result epcm_eadd_locked(struct sgx_enclave *enclave, uint64_t address
         perms = 0;
     }
     entry_set(entry, EPCM_VALID | type << EPCM_PT_SHIFT | (unsigned) perms);
-    struct sgx_secinfo used = { .flags = (uint64_t) type << SGX_SECINFO_PT_SHIFT | perms };
-    return sgxs_eadd(&enclave->measurement, address - enclave->base, &used) == 0 ? RESULT_OK : RESULT_GP;
+    struct sgx_secinfo used = {.flags = (uint64_t) type << SGX_SECINFO_PT_SHIFT | perms};
+    return sgxs_eadd(&enclave->measurement, address - enclave->base, &used) == 0 ? RESULT_OK
+                                                                                 : RESULT_GP;
 }
 
 struct sim_result epcm_eextend_locked(struct sgx_enclave *enclave, uint64_t chunk_address)
@@ -166,7 +163,7 @@ struct sim_result epcm_eremove_locked(struct sgx_enclave *enclave, uint64_t addr
     return RESULT_OK;
 }
 
-/* ---- ENCLU ---- */
+/* ENCLU */
 
 /* What Linux does when the enclave touches an absent page: EAUG, where it has a mapping. */
 static void augment_if_absent(struct sgx_enclave *enclave, uint64_t address)
@@ -182,10 +179,13 @@ static bool accept_combination_ok(uint64_t flags)
     if ((flags & ~SECINFO_KNOWN) != 0)
         return false;
     switch (type_of_flags(flags)) {
-    case SGX_PT_REG: return (pending || restricted) && !modified;
+    case SGX_PT_REG:
+        return (pending || restricted) && !modified;
     case SGX_PT_TCS:
-    case SGX_PT_TRIM: return modified && !pending && !restricted;
-    default: return false;
+    case SGX_PT_TRIM:
+        return modified && !pending && !restricted;
+    default:
+        return false;
     }
 }
 
@@ -197,8 +197,8 @@ static bool tcs_acceptable(const struct sgx_tcs *tcs)
 
 struct sim_result epcm_eaccept_locked(struct sgx_enclave *enclave, uint64_t address, uint64_t flags)
 {
-    const uint64_t compared = SGX_SECINFO_RWX | SGX_SECINFO_PENDING | SGX_SECINFO_MODIFIED |
-                              SGX_SECINFO_PT_MASK;
+    const uint64_t compared =
+        SGX_SECINFO_RWX | SGX_SECINFO_PENDING | SGX_SECINFO_MODIFIED | SGX_SECINFO_PT_MASK;
     if (!accept_combination_ok(flags))
         return RESULT_GP;
     if (address % SGX_PAGE_SIZE != 0 || !enclave_contains(enclave, address))
@@ -241,24 +241,25 @@ struct sim_result epcm_eacceptcopy_locked(struct sgx_enclave *enclave, uint64_t 
         return RESULT_GP;
     if (address % SGX_PAGE_SIZE != 0 || !enclave_contains(enclave, address))
         return RESULT_GP;
-    struct sim_result readable = epcm_operand(enclave, source, SGX_PAGE_SIZE, SGX_PAGE_SIZE,
-                                              SGX_SECINFO_R);
+    struct sim_result readable =
+        epcm_operand(enclave, source, SGX_PAGE_SIZE, SGX_PAGE_SIZE, SGX_SECINFO_R);
     if (readable.vector)
         return readable;
     augment_if_absent(enclave, address);
     uint16_t *entry = entry_of(enclave, address);
     if (!(*entry & EPCM_VALID))
         return RESULT_PF(address, true);
-    const unsigned fresh = EPCM_VALID | EPCM_PENDING | SGX_PT_REG << EPCM_PT_SHIFT | SGX_SECINFO_R |
-                           SGX_SECINFO_W;
+    const unsigned fresh =
+        EPCM_VALID | EPCM_PENDING | SGX_PT_REG << EPCM_PT_SHIFT | SGX_SECINFO_R | SGX_SECINFO_W;
     if ((*entry & EPCM_STATE) != fresh)
         return RESULT_CODE(SGX_PAGE_ATTRIBUTES_MISMATCH);
     memcpy(alias_of(enclave, address), alias_of(enclave, source), SGX_PAGE_SIZE);
-    entry_set(entry, EPCM_VALID | SGX_PT_REG << EPCM_PT_SHIFT | (unsigned) (flags & SGX_SECINFO_RWX));
+    entry_set(entry,
+              EPCM_VALID | SGX_PT_REG << EPCM_PT_SHIFT | (unsigned) (flags & SGX_SECINFO_RWX));
     return RESULT_OK;
 }
 
-/* ---- access and view ---- */
+/* access and view */
 
 static unsigned access_of_entry(unsigned entry)
 {
@@ -286,8 +287,8 @@ struct sim_result epcm_operand(const struct sgx_enclave *enclave, uint64_t addre
 
 static int protect(struct sgx_enclave *enclave, uint64_t first, uint64_t end, unsigned access)
 {
-    int prot = (access & SGX_SECINFO_R ? PROT_READ : 0) | (access & SGX_SECINFO_W ? PROT_WRITE : 0) |
-               (access & SGX_SECINFO_X ? PROT_EXEC : 0);
+    int prot = (access & SGX_SECINFO_R ? PROT_READ : 0) |
+               (access & SGX_SECINFO_W ? PROT_WRITE : 0) | (access & SGX_SECINFO_X ? PROT_EXEC : 0);
     uint64_t start = enclave->base + first * SGX_PAGE_SIZE;
     if (mprotect((void *) start, (end - first) * SGX_PAGE_SIZE, prot) == 0)
         return 0;

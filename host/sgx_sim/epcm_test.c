@@ -1,5 +1,5 @@
-/* Pages: what EADD and EEXTEND accept, and every transition of the SGX2 page states, asked for by the
- * driver calls from outside and by ENCLU from inside. */
+/* Pages: what EADD and EEXTEND accept, and every transition of the SGX2 page states, asked for
+ * by the driver calls from outside and by ENCLU from inside. */
 #include <errno.h>
 #include <string.h>
 #include "host/sgx_sim/sim.h"
@@ -20,32 +20,36 @@
 TEST(eadd_rules)
 {
     static uint8_t page[SGX_PAGE_SIZE] __attribute__((aligned(4096)));
-    static const struct { uint64_t offset, length, flags; size_t dirty; int result; } cases[] = {
-        { 0x10000, 4096, REG | R | W, 0, 0 },
-        { 0x10000, 4096, REG | R, 0, -EBUSY },
-        { 0x20000, 8192, REG | R, 0, -EINVAL }, /* dirty source address, see below */
-        { 0x11000, 4096, REG | W, 0, -EINVAL },
-        { 0x11000, 4096, REG | R | PEND, 0, -EINVAL },
-        { 0x11000, 4096, SGX_SECINFO_TRIM, 0, -EINVAL },
-        { 0x11000, 4096, SGX_SECINFO_TCS | R, 0, -EINVAL },
-        { 0x11000, 0, REG | R, 0, -EINVAL },
-        { 0x11000, 100, REG | R, 0, -EINVAL },
-        { 0x11001, 4096, REG | R, 0, -EINVAL },
-        { 0x100000, 4096, REG | R, 0, -EINVAL },
-        { 0xff000, 8192, REG | R, 0, -EINVAL },
-        { ~0xffful, 4096, REG | R, 0, -EINVAL },
-        { 0x12000, 4096, SGX_SECINFO_TCS, 0, 0 },
-        { 0x13000, 4096, SGX_SECINFO_TCS, 88, -EIO },
-        { 0x13000, 4096, SGX_SECINFO_TCS, 4095, -EIO },
-        { 0x13000, 4096, SGX_SECINFO_TCS, 80, -EIO },
-        { 0x13000, 4096, SGX_SECINFO_TCS, 24, 0 }, /* CSSA: cleared, not refused */
+    static const struct {
+        uint64_t offset, length, flags;
+        size_t dirty;
+        int result;
+    } cases[] = {
+        {0x10000, 4096, REG | R | W, 0, 0},
+        {0x10000, 4096, REG | R, 0, -EBUSY},
+        {0x20000, 8192, REG | R, 0, -EINVAL}, /* dirty source address, see below */
+        {0x11000, 4096, REG | W, 0, -EINVAL},
+        {0x11000, 4096, REG | R | PEND, 0, -EINVAL},
+        {0x11000, 4096, SGX_SECINFO_TRIM, 0, -EINVAL},
+        {0x11000, 4096, SGX_SECINFO_TCS | R, 0, -EINVAL},
+        {0x11000, 0, REG | R, 0, -EINVAL},
+        {0x11000, 100, REG | R, 0, -EINVAL},
+        {0x11001, 4096, REG | R, 0, -EINVAL},
+        {0x100000, 4096, REG | R, 0, -EINVAL},
+        {0xff000, 8192, REG | R, 0, -EINVAL},
+        {~0xffful, 4096, REG | R, 0, -EINVAL},
+        {0x12000, 4096, SGX_SECINFO_TCS, 0, 0},
+        {0x13000, 4096, SGX_SECINFO_TCS, 88, -EIO},
+        {0x13000, 4096, SGX_SECINFO_TCS, 4095, -EIO},
+        {0x13000, 4096, SGX_SECINFO_TCS, 80, -EIO},
+        {0x13000, 4096, SGX_SECINFO_TCS, 24, 0}, /* CSSA: cleared, not refused */
     };
-    struct sgx_secs secs = { .size = 1 << 20, .ssa_frame_size = 1, .attributes = { 4, 3 } };
+    struct sgx_secs secs = {.size = 1 << 20, .ssa_frame_size = 1, .attributes = {4, 3}};
     struct sgx_enclave *enclave;
     assert_int_equal(sgx_sim_ops.open(&enclave), 0);
     assert_int_equal(sgx_sim_ops.create(enclave, &secs), 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct sgx_secinfo secinfo = { .flags = cases[i].flags };
+        struct sgx_secinfo secinfo = {.flags = cases[i].flags};
         memset(page, 0, sizeof page);
         page[cases[i].dirty] = cases[i].dirty != 0;
         int r = sgx_sim_ops.add_pages(enclave, page + (i == 2), cases[i].offset, cases[i].length,
@@ -54,14 +58,14 @@ TEST(eadd_rules)
             fail_msg("case %zu: %d", i, r);
     }
     assert_int_equal(((struct sgx_tcs *) alias_of(enclave, 0x13000))->cssa, 0);
-    struct sgx_secinfo bad = { .flags = REG | R, .reserved = { [55] = 1 } };
+    struct sgx_secinfo bad = {.flags = REG | R, .reserved = {[55] = 1}};
     assert_int_equal(sgx_sim_ops.add_pages(enclave, page, 0x14000, 4096, &bad, true), -EINVAL);
     sgx_sim_ops.close(enclave);
 }
 
 TEST(eextend_rules)
 {
-    struct sgx_secs secs = { .size = 1 << 20, .ssa_frame_size = 1, .attributes = { 4, 3 } };
+    struct sgx_secs secs = {.size = 1 << 20, .ssa_frame_size = 1, .attributes = {4, 3}};
     struct sgx_enclave *enclave;
     assert_int_equal(sgx_sim_ops.open(&enclave), 0);
     assert_int_equal(sgx_sim_ops.create(enclave, &secs), 0);
@@ -90,18 +94,21 @@ TEST(edmm_augment_accept)
 
 TEST(edmm_accept_operands)
 {
-    static const struct { uint64_t flags, page; uint64_t result; } cases[] = {
-        { REG | R | W, HEAP, GP },                     /* neither PENDING nor PR */
-        { REG | R | W | PEND | MOD, HEAP, GP },
-        { REG | R | W | MOD, HEAP, GP },
-        { SGX_SECINFO_TRIM | PEND, HEAP, GP },
-        { SGX_SECINFO_TRIM, HEAP, GP },
-        { SGX_SECINFO_TCS | MOD | PR, HEAP, GP },
-        { R | W | PEND, HEAP, GP },                    /* PT SECS */
-        { REG | R | W | PEND | 1ul << 20, HEAP, GP },  /* reserved bit */
-        { REG | R | W | PEND, HEAP + 8, GP },
-        { REG | R | W | PEND, ELRANGE_END, GP },
-        { REG | R | W | PEND, 0, PF },                 /* below what Linux lets anyone map */
+    static const struct {
+        uint64_t flags, page;
+        uint64_t result;
+    } cases[] = {
+        {REG | R | W, HEAP, GP}, /* neither PENDING nor PR */
+        {REG | R | W | PEND | MOD, HEAP, GP},
+        {REG | R | W | MOD, HEAP, GP},
+        {SGX_SECINFO_TRIM | PEND, HEAP, GP},
+        {SGX_SECINFO_TRIM, HEAP, GP},
+        {SGX_SECINFO_TCS | MOD | PR, HEAP, GP},
+        {R | W | PEND, HEAP, GP},                   /* PT SECS */
+        {REG | R | W | PEND | 1ul << 20, HEAP, GP}, /* reserved bit */
+        {REG | R | W | PEND, HEAP + 8, GP},
+        {REG | R | W | PEND, ELRANGE_END, GP},
+        {REG | R | W | PEND, 0, PF}, /* below what Linux lets anyone map */
     };
     struct probe p;
     probe_open(&p);
@@ -111,11 +118,11 @@ TEST(edmm_accept_operands)
             fail_msg("case %zu: 0x%lx", i, r);
     }
     uint64_t secinfo = p.scratch;
-    assert_int_equal(probe_leaf(&p, SGX_EACCEPT, secinfo + 8, HEAP, 0), GP);       /* misaligned */
-    assert_int_equal(probe_leaf(&p, SGX_EACCEPT, ELRANGE_END, HEAP, 0), GP);       /* outside */
-    assert_int_equal(probe_leaf(&p, SGX_EACCEPT, HEAP + 0x5000, HEAP, 0), PF);     /* absent */
-    assert_int_equal(probe_leaf(&p, SGX_EACCEPT, KERNEL_VCPUS, HEAP, 0), PF);      /* a TCS */
-    struct sgx_secinfo reserved = { .flags = REG | R | W | PEND, .reserved = { [9] = 1 } };
+    assert_int_equal(probe_leaf(&p, SGX_EACCEPT, secinfo + 8, HEAP, 0), GP);   /* misaligned */
+    assert_int_equal(probe_leaf(&p, SGX_EACCEPT, ELRANGE_END, HEAP, 0), GP);   /* outside */
+    assert_int_equal(probe_leaf(&p, SGX_EACCEPT, HEAP + 0x5000, HEAP, 0), PF); /* absent */
+    assert_int_equal(probe_leaf(&p, SGX_EACCEPT, KERNEL_VCPUS, HEAP, 0), PF);  /* a TCS */
+    struct sgx_secinfo reserved = {.flags = REG | R | W | PEND, .reserved = {[9] = 1}};
     probe_put(&p, 0, &reserved, sizeof reserved);
     assert_int_equal(probe_leaf(&p, SGX_EACCEPT, secinfo, HEAP, 0), GP);
     assert_int_equal(probe_leaf(&p, 8, secinfo, HEAP, 0), GP); /* no such leaf */
@@ -142,7 +149,8 @@ TEST(edmm_extend_restrict)
     assert_int_equal(count, 4096); /* the second page is PENDING: not modifiable */
     assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, HEAP, 4096, W, &count), -EINVAL);
     assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, HEAP, 4096, 8, &count), -EINVAL);
-    assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, HEAP + 0x9000, 4096, R, &count), -EFAULT);
+    assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, HEAP + 0x9000, 4096, R, &count),
+                     -EFAULT);
     assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, KERNEL_VCPUS, 4096, R, &count), -EINVAL);
     assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, HEAP, 0, R, &count), -EINVAL);
     assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, ELRANGE_END, 4096, R, &count), -EINVAL);
@@ -162,7 +170,8 @@ TEST(edmm_trim_remove)
     assert_int_equal(sgx_sim_ops.modify_types(p.enclave, HEAP, 4096, SGX_PT_REG, &count), -EINVAL);
     assert_int_equal(sgx_sim_ops.modify_types(p.enclave, HEAP, 4096, SGX_PT_TRIM, &count), 0);
     assert_false(probe_reads(&p, HEAP));
-    assert_int_equal(sgx_sim_ops.remove_pages(p.enclave, HEAP, 4096, &count), -EPERM); /* not accepted */
+    assert_int_equal(sgx_sim_ops.remove_pages(p.enclave, HEAP, 4096, &count),
+                     -EPERM); /* not accepted */
     assert_int_equal(sgx_sim_ops.modify_types(p.enclave, HEAP, 4096, SGX_PT_TRIM, &count), -EINVAL);
     assert_int_equal(probe_extend(&p, REG | R, HEAP), PF);
     assert_int_equal(probe_accept(&p, REG | R | PR, HEAP), SGX_PAGE_ATTRIBUTES_MISMATCH);
@@ -171,7 +180,7 @@ TEST(edmm_trim_remove)
     assert_int_equal(sgx_sim_ops.remove_pages(p.enclave, HEAP, 4096, &count), 0);
     assert_int_equal(sgx_sim_ops.remove_pages(p.enclave, HEAP, 4096, &count), -EFAULT);
     assert_int_equal(probe_accept(&p, REG | R | W | PEND, HEAP), 0);
-    struct command c = { .op = OP_READ, .arg = { HEAP + 5 } };
+    struct command c = {.op = OP_READ, .arg = {HEAP + 5}};
     probe_run(&p.thread, &c);
     assert_int_equal(c.result, 0); /* a new page, zero */
     probe_close(&p);
@@ -179,7 +188,7 @@ TEST(edmm_trim_remove)
 
 TEST(edmm_accept_copy)
 {
-    struct sgx_secinfo secinfo = { .flags = REG | R | X };
+    struct sgx_secinfo secinfo = {.flags = REG | R | X};
     struct probe p;
     probe_open(&p);
     uint64_t operand = probe_put(&p, 0, &secinfo, sizeof secinfo), from = p.scratch + 0x1000;
@@ -187,13 +196,14 @@ TEST(edmm_accept_copy)
     assert_int_equal(probe_leaf(&p, SGX_EACCEPTCOPY, operand, HEAP, from), 0);
     assert_true(probe_reads(&p, HEAP));
     assert_false(probe_writes(&p, HEAP));
-    struct command c = { .op = OP_JUMP, .arg = { HEAP } };
+    struct command c = {.op = OP_JUMP, .arg = {HEAP}};
     probe_run(&p.thread, &c);
     assert_int_equal(c.exceptions, 0); /* it is a RET */
-    c = (struct command){ .op = OP_READ, .arg = { HEAP + 2 } };
+    c = (struct command){.op = OP_READ, .arg = {HEAP + 2}};
     probe_run(&p.thread, &c);
     assert_int_equal(c.result, 'c');
-    assert_int_equal(probe_leaf(&p, SGX_EACCEPTCOPY, operand, HEAP, from), SGX_PAGE_ATTRIBUTES_MISMATCH);
+    assert_int_equal(probe_leaf(&p, SGX_EACCEPTCOPY, operand, HEAP, from),
+                     SGX_PAGE_ATTRIBUTES_MISMATCH);
     assert_int_equal(probe_leaf(&p, SGX_EACCEPTCOPY, operand, HEAP + 0x1000, HEAP + 0x3000), PF);
     assert_int_equal(probe_leaf(&p, SGX_EACCEPTCOPY, operand, HEAP + 0x1000, from + 8), GP);
     assert_int_equal(probe_leaf(&p, SGX_EACCEPTCOPY, operand, HEAP + 8, from), GP);
@@ -225,7 +235,8 @@ TEST(edmm_batches)
     /* a fault in the middle: those before it are done, the rest untouched */
     assert_int_equal(probe_pages(&p, SGX_EMODPE, REG | R | X, HEAP + 62 * 4096, 4, &left), PF);
     assert_int_equal(left, 2);
-    assert_int_equal(probe_pages(&p, SGX_EACCEPT, REG | R | W | PEND, ELRANGE_END - 0x2000, 3, &left), GP);
+    assert_int_equal(
+        probe_pages(&p, SGX_EACCEPT, REG | R | W | PEND, ELRANGE_END - 0x2000, 3, &left), GP);
     assert_int_equal(left, 1);
     probe_close(&p);
 }
@@ -240,7 +251,7 @@ TEST(edmm_new_tcs)
     probe_put(&p, 0x1000, &tcs, sizeof tcs);
     uint64_t page = p.scratch + 0x1000;
     assert_int_equal(sgx_sim_ops.modify_types(p.enclave, page, 4096, SGX_PT_TCS, &count), 0);
-    struct sgx_thread thread = { .enclave = p.enclave, .tcs = page };
+    struct sgx_thread thread = {.enclave = p.enclave, .tcs = page};
     struct sgx_exit exit;
     sgx_sim_ops.thread_fini(&p.thread);
     assert_int_equal(sgx_sim_ops.thread_init(&thread), 0);
@@ -252,7 +263,7 @@ TEST(edmm_new_tcs)
     assert_int_equal(probe_accept(&p, SGX_SECINFO_TCS | MOD, page), 0);
     sgx_sim_ops.thread_fini(&p.thread);
     assert_int_equal(sgx_sim_ops.thread_init(&thread), 0);
-    struct command c = { .op = OP_ECHO, .arg = { 9 } };
+    struct command c = {.op = OP_ECHO, .arg = {9}};
     probe_run(&thread, &c);
     assert_int_equal(c.result, 10);
     sgx_sim_ops.thread_fini(&thread);
@@ -264,7 +275,7 @@ TEST(edmm_bad_tcs_not_accepted)
 {
     struct probe p;
     uint64_t count;
-    static const size_t dirty[] = { 0, 8, 24, 40, 80, 88, 4095 };
+    static const size_t dirty[] = {0, 8, 24, 40, 80, 88, 4095};
     probe_open(&p);
     for (size_t i = 0; i < sizeof dirty / sizeof *dirty; i++) {
         uint64_t page = HEAP + i * 4096;
@@ -272,7 +283,7 @@ TEST(edmm_bad_tcs_not_accepted)
         tcs.state = 0, tcs.aep = 0, tcs.cssa = 0;
         ((uint8_t *) &tcs)[dirty[i]] = 0xff;
         assert_int_equal(probe_accept(&p, REG | R | W | PEND, page), 0);
-        struct command c = { .op = OP_COPY_IN, .arg = { page, (uint64_t) &tcs, sizeof tcs } };
+        struct command c = {.op = OP_COPY_IN, .arg = {page, (uint64_t) &tcs, sizeof tcs}};
         probe_run(&p.thread, &c);
         assert_int_equal(sgx_sim_ops.modify_types(p.enclave, page, 4096, SGX_PT_TCS, &count), 0);
         assert_int_equal(probe_accept(&p, SGX_SECINFO_TCS | MOD, page), GP);

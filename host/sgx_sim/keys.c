@@ -1,14 +1,15 @@
 /* EGETKEY and EREPORT: which inputs a key depends on, and the derivation.
  *
- * A key is AES-128-CMAC under a platform key over struct key_record: every input that the SDM lists
- * for the kind of key, zero where it does not. The hardware's own derivation is secret; what programs
- * can observe is kept: keys differ between machines and users, survive restarts, change with each
- * identity input, and report keys end with the boot.
+ * A key is AES-128-CMAC under a platform key over struct key_record: every input that the SDM
+ * lists for the kind of key, zero where it does not. The hardware's own derivation is secret;
+ * what programs can observe is kept: keys differ between machines and users, survive restarts,
+ * change with each identity input, and report keys end with the boot.
  */
 #include <string.h>
 
 #include "host/sgx_sim/platform.h"
 #include "host/sgx_sim/sim.h"
+#include "tools/lib/bytes.h"
 
 #define SEALING_FLAGS (SGX_ATTR_INIT | SGX_ATTR_DEBUG) /* always part of a key */
 
@@ -29,15 +30,7 @@ SGX_ASSERT_SIZE(key_record, 512);
 SGX_ASSERT_AT(key_record, attributes, 104);
 SGX_ASSERT_AT(key_record, unused, 512 - 216);
 
-static const uint8_t current_cpu_svn[16] = { 2, 2, 1 };
-
-static bool all_zero(const uint8_t *bytes, size_t size)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= bytes[i];
-    return any == 0;
-}
+static const uint8_t current_cpu_svn[16] = {2, 2, 1};
 
 static bool cpu_svn_ok(const uint8_t svn[16])
 {
@@ -49,10 +42,12 @@ static bool cpu_svn_ok(const uint8_t svn[16])
 
 static struct sim_result derive(const struct key_record *record, uint8_t ret_key[16])
 {
-    return platform_cmac(PLATFORM_KEY, record, sizeof *record, ret_key) == 0 ? RESULT_OK : RESULT_GP;
+    return platform_cmac(PLATFORM_KEY, record, sizeof *record, ret_key) == 0 ? RESULT_OK
+                                                                             : RESULT_GP;
 }
 
-static struct sgx_attributes masked(const struct sgx_secs *secs, const struct sgx_keyrequest *request)
+static struct sgx_attributes masked(const struct sgx_secs *secs,
+                                    const struct sgx_keyrequest *request)
 {
     return (struct sgx_attributes){
         .flags = (request->attribute_mask.flags | SEALING_FLAGS) & secs->attributes.flags,
@@ -63,10 +58,13 @@ static struct sgx_attributes masked(const struct sgx_secs *secs, const struct sg
 /* What REPORT keys are bound to: the target's identity, given by itself or in a TARGETINFO. */
 static void report_record(struct key_record *record, const uint8_t mr_enclave[32],
                           struct sgx_attributes attributes, uint32_t misc_select,
-                          const uint8_t config_id[64], uint16_t config_svn, const uint8_t key_id[32])
+                          const uint8_t config_id[64], uint16_t config_svn,
+                          const uint8_t key_id[32])
 {
-    *record = (struct key_record){ .key_name = SGX_KEY_REPORT, .attributes = attributes,
-                                   .misc_select = misc_select, .config_svn = config_svn };
+    *record = (struct key_record){.key_name = SGX_KEY_REPORT,
+                                  .attributes = attributes,
+                                  .misc_select = misc_select,
+                                  .config_svn = config_svn};
     memcpy(record->mr_enclave, mr_enclave, sizeof record->mr_enclave);
     memcpy(record->config_id, config_id, sizeof record->config_id);
     memcpy(record->key_id, key_id, sizeof record->key_id);
@@ -79,7 +77,7 @@ static void report_record(struct key_record *record, const uint8_t mr_enclave[32
 static void request_record(struct key_record *record, const struct sgx_secs *secs,
                            const struct sgx_keyrequest *request)
 {
-    *record = (struct key_record){ .key_name = request->key_name, .isv_svn = request->isv_svn };
+    *record = (struct key_record){.key_name = request->key_name, .isv_svn = request->isv_svn};
     record->attributes = masked(secs, request);
     record->misc_select = request->misc_mask & secs->misc_select;
     memcpy(record->cpu_svn, request->cpu_svn, sizeof record->cpu_svn);
@@ -159,11 +157,12 @@ static void einittoken_record(struct key_record *record, const struct sgx_enclav
     platform_secret(PLATFORM_SEAL_FUSES, record->seal_fuses, sizeof record->seal_fuses);
 }
 
-static bool request_well_formed(const struct sgx_enclave *enclave, const struct sgx_keyrequest *request)
+static bool request_well_formed(const struct sgx_enclave *enclave,
+                                const struct sgx_keyrequest *request)
 {
     const uint16_t known = SGX_KEYPOLICY_MRENCLAVE | SGX_KEYPOLICY_MRSIGNER | SGX_KEYPOLICY_KSS;
     bool kss = enclave->secs.attributes.flags & SGX_ATTR_KSS;
-    if (request->reserved1 || !all_zero(request->reserved2, sizeof request->reserved2) ||
+    if (request->reserved1 || !bytes_zero(request->reserved2, sizeof request->reserved2) ||
         request->cet_attributes_mask || (request->key_policy & ~known))
         return false;
     return kss || (!(request->key_policy & SGX_KEYPOLICY_KSS) && request->config_svn == 0);
@@ -178,8 +177,8 @@ static uint32_t svn_error(const struct sgx_secs *secs, const struct sgx_keyreque
     return SGX_SUCCESS;
 }
 
-struct sim_result keys_egetkey(const struct sgx_enclave *enclave, const struct sgx_keyrequest *request,
-                               uint8_t ret_key[16])
+struct sim_result keys_egetkey(const struct sgx_enclave *enclave,
+                               const struct sgx_keyrequest *request, uint8_t ret_key[16])
 {
     const struct sgx_secs *secs = &enclave->secs;
     uint16_t name = request->key_name;
@@ -196,8 +195,8 @@ struct sim_result keys_egetkey(const struct sgx_enclave *enclave, const struct s
         return RESULT_CODE(code);
     struct key_record record;
     if (name == SGX_KEY_REPORT)
-        report_record(&record, secs->mr_enclave, secs->attributes, secs->misc_select, secs->config_id,
-                      secs->config_svn, request->key_id);
+        report_record(&record, secs->mr_enclave, secs->attributes, secs->misc_select,
+                      secs->config_id, secs->config_svn, request->key_id);
     else if (name == SGX_KEY_SEAL)
         seal_record(&record, enclave, request);
     else if (name == SGX_KEY_PROVISION_SEAL)
@@ -230,19 +229,22 @@ static void report_body(struct sgx_report *report, const struct sgx_enclave *enc
     platform_secret(PLATFORM_REPORT_KEYID, report->key_id, sizeof report->key_id);
 }
 
-struct sim_result keys_ereport(const struct sgx_enclave *enclave, const struct sgx_targetinfo *target,
-                               const uint8_t data[SGX_REPORTDATA_BYTES], struct sgx_report *ret_report)
+struct sim_result keys_ereport(const struct sgx_enclave *enclave,
+                               const struct sgx_targetinfo *target,
+                               const uint8_t data[SGX_REPORTDATA_BYTES],
+                               struct sgx_report *ret_report)
 {
     struct key_record record;
     uint8_t key[16];
-    if (target->reserved1 || !all_zero(target->reserved2, sizeof target->reserved2) ||
-        !all_zero(target->reserved3, sizeof target->reserved3))
+    if (target->reserved1 || !bytes_zero(target->reserved2, sizeof target->reserved2) ||
+        !bytes_zero(target->reserved3, sizeof target->reserved3))
         return RESULT_GP;
     report_body(ret_report, enclave, data);
     report_record(&record, target->mr_enclave, target->attributes, target->misc_select,
                   target->config_id, target->config_svn, ret_report->key_id);
     struct sim_result result = derive(&record, key);
-    if (!result.vector && platform_cmac_with(key, ret_report, SGX_REPORT_MACED, ret_report->mac) < 0)
+    if (!result.vector &&
+        platform_cmac_with(key, ret_report, SGX_REPORT_MACED, ret_report->mac) < 0)
         result = RESULT_GP;
     explicit_bzero(key, sizeof key);
     return result;

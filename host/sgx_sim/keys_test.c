@@ -1,4 +1,5 @@
-/* EGETKEY and EREPORT: each input changed once, the key changes or not as the table in the SDM says. */
+/* EGETKEY and EREPORT: each input changed once, the key changes or not as the table in the SDM
+ * says. */
 #include <stdlib.h>
 #include <string.h>
 #include "host/sgx_sim/platform.h"
@@ -9,7 +10,7 @@
 /* An enclave that exists only as an identity; KSS so that all of it can matter. */
 static struct sgx_enclave identity(void)
 {
-    struct sgx_enclave e = { .state = SIM_INITIALIZED };
+    struct sgx_enclave e = {.state = SIM_INITIALIZED};
     e.secs.attributes.flags = SGX_ATTR_INIT | SGX_ATTR_MODE64BIT | SGX_ATTR_PROVISIONKEY |
                               SGX_ATTR_EINITTOKEN_KEY | SGX_ATTR_KSS;
     e.secs.attributes.xfrm = 7;
@@ -27,7 +28,8 @@ static struct sgx_enclave identity(void)
 
 static struct sgx_keyrequest request_for(uint16_t name, uint16_t policy)
 {
-    struct sgx_keyrequest q = { .key_name = name, .key_policy = policy, .isv_svn = 2, .config_svn = 1 };
+    struct sgx_keyrequest q = {
+        .key_name = name, .key_policy = policy, .isv_svn = 2, .config_svn = 1};
     q.attribute_mask.flags = ~0ul;
     q.attribute_mask.xfrm = ~0ul;
     q.misc_mask = ~0u;
@@ -36,30 +38,78 @@ static struct sgx_keyrequest request_for(uint16_t name, uint16_t policy)
 }
 
 enum input {
-    IN_FAMILY, IN_EXT_PROD, IN_PROD, IN_SVN, IN_FLAGS, IN_FLAGS_MASK, IN_XFRM, IN_MRENCLAVE, IN_MRSIGNER,
-    IN_KEYID, IN_CPUSVN, IN_MISC, IN_MISC_MASK, IN_CONFIGID, IN_CONFIGSVN, IN_SECS_SVN, INPUTS,
+    IN_FAMILY,
+    IN_EXT_PROD,
+    IN_PROD,
+    IN_SVN,
+    IN_FLAGS,
+    IN_FLAGS_MASK,
+    IN_XFRM,
+    IN_MRENCLAVE,
+    IN_MRSIGNER,
+    IN_KEYID,
+    IN_CPUSVN,
+    IN_MISC,
+    IN_MISC_MASK,
+    IN_CONFIGID,
+    IN_CONFIGSVN,
+    IN_SECS_SVN,
+    INPUTS,
 };
 
 static void change(enum input input, struct sgx_enclave *e, struct sgx_keyrequest *q)
 {
     switch (input) {
-    case IN_FAMILY: e->isv_family_id[15] ^= 1; break;
-    case IN_EXT_PROD: e->isv_ext_prod_id[0] ^= 1; break;
-    case IN_PROD: e->secs.isv_prod_id ^= 1; break;
-    case IN_SVN: q->isv_svn ^= 1; break;
-    case IN_FLAGS: e->secs.attributes.flags ^= SGX_ATTR_DEBUG; break;
-    case IN_FLAGS_MASK: q->attribute_mask.flags ^= 1ul << 40; break;
-    case IN_XFRM: e->secs.attributes.xfrm ^= 4; break;
-    case IN_MRENCLAVE: e->secs.mr_enclave[31] ^= 1; break;
-    case IN_MRSIGNER: e->secs.mr_signer[0] ^= 0x80; break;
-    case IN_KEYID: q->key_id[31] ^= 1; break;
-    case IN_CPUSVN: q->cpu_svn[0] ^= 1; break;
-    case IN_MISC: e->secs.misc_select ^= 1; break;
-    case IN_MISC_MASK: q->misc_mask ^= 0x80; break;
-    case IN_CONFIGID: e->secs.config_id[63] ^= 1; break;
-    case IN_CONFIGSVN: q->config_svn ^= 2; break;
-    case IN_SECS_SVN: e->secs.isv_svn ^= 1; break;
-    case INPUTS: break;
+    case IN_FAMILY:
+        e->isv_family_id[15] ^= 1;
+        break;
+    case IN_EXT_PROD:
+        e->isv_ext_prod_id[0] ^= 1;
+        break;
+    case IN_PROD:
+        e->secs.isv_prod_id ^= 1;
+        break;
+    case IN_SVN:
+        q->isv_svn ^= 1;
+        break;
+    case IN_FLAGS:
+        e->secs.attributes.flags ^= SGX_ATTR_DEBUG;
+        break;
+    case IN_FLAGS_MASK:
+        q->attribute_mask.flags ^= 1ul << 40;
+        break;
+    case IN_XFRM:
+        e->secs.attributes.xfrm ^= 4;
+        break;
+    case IN_MRENCLAVE:
+        e->secs.mr_enclave[31] ^= 1;
+        break;
+    case IN_MRSIGNER:
+        e->secs.mr_signer[0] ^= 0x80;
+        break;
+    case IN_KEYID:
+        q->key_id[31] ^= 1;
+        break;
+    case IN_CPUSVN:
+        q->cpu_svn[0] ^= 1;
+        break;
+    case IN_MISC:
+        e->secs.misc_select ^= 1;
+        break;
+    case IN_MISC_MASK:
+        q->misc_mask ^= 0x80;
+        break;
+    case IN_CONFIGID:
+        e->secs.config_id[63] ^= 1;
+        break;
+    case IN_CONFIGSVN:
+        q->config_svn ^= 2;
+        break;
+    case IN_SECS_SVN:
+        e->secs.isv_svn ^= 1;
+        break;
+    case INPUTS:
+        break;
     }
 }
 
@@ -74,23 +124,29 @@ static void get_key(const struct sgx_enclave *e, const struct sgx_keyrequest *q,
 
 TEST(keys_dependencies)
 {
-    const unsigned masked = BIT(IN_FLAGS) | BIT(IN_XFRM) | BIT(IN_MISC) | BIT(IN_SVN) | BIT(IN_CPUSVN);
+    const unsigned masked =
+        BIT(IN_FLAGS) | BIT(IN_XFRM) | BIT(IN_MISC) | BIT(IN_SVN) | BIT(IN_CPUSVN);
     const unsigned masks = BIT(IN_FLAGS_MASK) | BIT(IN_MISC_MASK);
     const unsigned report = BIT(IN_FLAGS) | BIT(IN_XFRM) | BIT(IN_MRENCLAVE) | BIT(IN_KEYID) |
                             BIT(IN_MISC) | BIT(IN_CONFIGID);
     static const uint16_t all = 0x3b; /* every policy but NOISVPRODID */
-    const struct { uint16_t name, policy; unsigned depends; } cases[] = {
-        { SGX_KEY_SEAL, SGX_KEYPOLICY_MRSIGNER, masked | masks | BIT(IN_PROD) | BIT(IN_MRSIGNER) | BIT(IN_KEYID) },
-        { SGX_KEY_SEAL, SGX_KEYPOLICY_MRENCLAVE, masked | masks | BIT(IN_PROD) | BIT(IN_MRENCLAVE) | BIT(IN_KEYID) },
-        { SGX_KEY_SEAL, SGX_KEYPOLICY_MRSIGNER | SGX_KEYPOLICY_NOISVPRODID,
-          masked | masks | BIT(IN_MRSIGNER) | BIT(IN_KEYID) },
-        { SGX_KEY_SEAL, all, ((1u << INPUTS) - 1) & ~BIT(IN_SECS_SVN) },
-        { SGX_KEY_REPORT, 0, report },
-        { SGX_KEY_EINITTOKEN, 0, masked | BIT(IN_PROD) | BIT(IN_MRSIGNER) | BIT(IN_KEYID) },
-        { SGX_KEY_PROVISION, 0, masked | masks | BIT(IN_PROD) | BIT(IN_MRSIGNER) },
-        { SGX_KEY_PROVISION_SEAL, 0, masked | masks | BIT(IN_PROD) | BIT(IN_MRSIGNER) },
-        { SGX_KEY_PROVISION_SEAL, SGX_KEYPOLICY_NOISVPRODID | SGX_KEYPOLICY_ISVFAMILYID,
-          masked | masks | BIT(IN_MRSIGNER) | BIT(IN_FAMILY) },
+    const struct {
+        uint16_t name, policy;
+        unsigned depends;
+    } cases[] = {
+        {SGX_KEY_SEAL, SGX_KEYPOLICY_MRSIGNER,
+         masked | masks | BIT(IN_PROD) | BIT(IN_MRSIGNER) | BIT(IN_KEYID)},
+        {SGX_KEY_SEAL, SGX_KEYPOLICY_MRENCLAVE,
+         masked | masks | BIT(IN_PROD) | BIT(IN_MRENCLAVE) | BIT(IN_KEYID)},
+        {SGX_KEY_SEAL, SGX_KEYPOLICY_MRSIGNER | SGX_KEYPOLICY_NOISVPRODID,
+         masked | masks | BIT(IN_MRSIGNER) | BIT(IN_KEYID)},
+        {SGX_KEY_SEAL, all, ((1u << INPUTS) - 1) & ~BIT(IN_SECS_SVN)},
+        {SGX_KEY_REPORT, 0, report},
+        {SGX_KEY_EINITTOKEN, 0, masked | BIT(IN_PROD) | BIT(IN_MRSIGNER) | BIT(IN_KEYID)},
+        {SGX_KEY_PROVISION, 0, masked | masks | BIT(IN_PROD) | BIT(IN_MRSIGNER)},
+        {SGX_KEY_PROVISION_SEAL, 0, masked | masks | BIT(IN_PROD) | BIT(IN_MRSIGNER)},
+        {SGX_KEY_PROVISION_SEAL, SGX_KEYPOLICY_NOISVPRODID | SGX_KEYPOLICY_ISVFAMILYID,
+         masked | masks | BIT(IN_MRSIGNER) | BIT(IN_FAMILY)},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct sgx_enclave base = identity();
@@ -190,15 +246,16 @@ TEST(keys_errors)
 
 static void target_of(const struct sgx_enclave *e, struct sgx_targetinfo *t)
 {
-    *t = (struct sgx_targetinfo){ .attributes = e->secs.attributes, .misc_select = e->secs.misc_select,
-                                  .config_svn = e->secs.config_svn };
+    *t = (struct sgx_targetinfo){.attributes = e->secs.attributes,
+                                 .misc_select = e->secs.misc_select,
+                                 .config_svn = e->secs.config_svn};
     memcpy(t->mr_enclave, e->secs.mr_enclave, 32);
     memcpy(t->config_id, e->secs.config_id, 64);
 }
 
 static bool verifies(const struct sgx_enclave *verifier, const struct sgx_report *report)
 {
-    struct sgx_keyrequest q = { .key_name = SGX_KEY_REPORT };
+    struct sgx_keyrequest q = {.key_name = SGX_KEY_REPORT};
     uint8_t key[16], mac[16];
     memcpy(q.key_id, report->key_id, sizeof q.key_id);
     get_key(verifier, &q, key);
@@ -236,7 +293,7 @@ TEST(keys_leaves)
     probe_open(&p);
     uint64_t at = p.scratch;
     struct sgx_targetinfo target;
-    struct sgx_reportdata data = { .bytes = "data" };
+    struct sgx_reportdata data = {.bytes = "data"};
     struct sgx_report report;
     target_of(p.enclave, &target);
     probe_put(&p, 0, &target, sizeof target);
@@ -248,7 +305,7 @@ TEST(keys_leaves)
     assert_memory_equal(report.mr_enclave, p.enclave->secs.mr_enclave, 32);
     assert_int_equal(report.isv_prod_id, 3);
 
-    struct sgx_keyrequest q = { .key_name = SGX_KEY_SEAL, .key_policy = SGX_KEYPOLICY_MRSIGNER };
+    struct sgx_keyrequest q = {.key_name = SGX_KEY_SEAL, .key_policy = SGX_KEYPOLICY_MRSIGNER};
     uint8_t inside[16], outside[16];
     probe_put(&p, 2048, &q, sizeof q);
     assert_int_equal(probe_leaf(&p, SGX_EGETKEY, at + 2048, at + 3072, 0), 0);
@@ -261,10 +318,11 @@ TEST(keys_leaves)
     assert_int_equal(probe_leaf(&p, SGX_EGETKEY, at + 2048, KERNEL_STUB, 0), pf); /* read-only */
     assert_int_equal(probe_leaf(&p, SGX_EREPORT, at, at + 64, at + 1024), gp);
     assert_int_equal(probe_leaf(&p, SGX_EREPORT, at, at + 512, ELRANGE_END + 512), gp);
-    assert_int_equal(probe_leaf(&p, SGX_EREPORT, KERNEL_VCPUS, at + 512, at + 1024), pf); /* a TCS */
+    assert_int_equal(probe_leaf(&p, SGX_EREPORT, KERNEL_VCPUS, at + 512, at + 1024),
+                     pf); /* a TCS */
     q.isv_svn = 6;
     probe_put(&p, 2048, &q, sizeof q);
-    struct command c = { .op = OP_LEAF, .arg = { SGX_EGETKEY, at + 2048, at + 3072 } };
+    struct command c = {.op = OP_LEAF, .arg = {SGX_EGETKEY, at + 2048, at + 3072}};
     probe_run(&p.thread, &c);
     assert_int_equal(c.arg[0], SGX_INVALID_ISVSVN);
     assert_int_equal(c.arg[4] & 0x8d5, 0x40); /* ZF alone */

@@ -1,14 +1,16 @@
-/* ENCLU leaves inside the enclave (all but EENTER, ERESUME, EEXIT), for the patched stub and for the
- * trap handler alike.
+/* ENCLU leaves inside the enclave (all but EENTER, ERESUME, EEXIT), for the patched stub and
+ * for the trap handler alike.
  *
- * Operands are checked against the EPCM and then copied through the alias, once. The caller has saved
- * the enclave's vector state, so anything may be called here. After a leaf that changed pages the view
- * follows before the enclave goes on; ENCLU_PAGES does this once per run of pages.
+ * Operands are checked against the EPCM and then copied through the alias, once. The caller has
+ * saved the enclave's vector state, so anything may be called here. After a leaf that changed
+ * pages the view follows before the enclave goes on; ENCLU_PAGES does this once per run of
+ * pages.
  */
 #include <string.h>
 
 #include "abi/enter.h"
 #include "host/sgx_sim/sim.h"
+#include "tools/lib/bytes.h"
 
 #define RFLAGS_ARITHMETIC 0x8d5ul /* CF PF AF ZF SF OF */
 #define RFLAGS_ZF         0x40ul
@@ -20,14 +22,13 @@ static struct sim_result read_secinfo(const struct sgx_enclave *enclave, uint64_
                                       uint64_t *ret_flags)
 {
     struct sgx_secinfo secinfo;
-    struct sim_result result = epcm_operand(enclave, address, sizeof secinfo, sizeof secinfo,
-                                            SGX_SECINFO_R);
+    struct sim_result result =
+        epcm_operand(enclave, address, sizeof secinfo, sizeof secinfo, SGX_SECINFO_R);
     if (result.vector)
         return result;
     memcpy(&secinfo, alias_of(enclave, address), sizeof secinfo);
-    for (size_t i = 0; i < sizeof secinfo.reserved; i++)
-        if (secinfo.reserved[i])
-            return RESULT_GP;
+    if (!bytes_zero(secinfo.reserved, sizeof secinfo.reserved))
+        return RESULT_GP;
     *ret_flags = secinfo.flags;
     return RESULT_OK;
 }
@@ -42,7 +43,8 @@ static struct sim_result page_leaf(struct sgx_enclave *enclave, page_leaf_fn lea
     pthread_mutex_lock(&enclave->lock);
     result = leaf_locked(enclave, regs->rcx, flags);
     if (!result.vector && !result.code)
-        (void) epcm_apply_view_locked(enclave, regs->rcx, 1); /* a lagging view is repaired at fault */
+        (void) epcm_apply_view_locked(enclave, regs->rcx,
+                                      1); /* a lagging view is repaired at fault */
     pthread_mutex_unlock(&enclave->lock);
     return result;
 }
@@ -56,7 +58,8 @@ static struct sim_result eacceptcopy(struct sgx_enclave *enclave, const struct s
     pthread_mutex_lock(&enclave->lock);
     result = epcm_eacceptcopy_locked(enclave, regs->rcx, regs->rdx, flags);
     if (!result.vector && !result.code)
-        (void) epcm_apply_view_locked(enclave, regs->rcx, 1); /* a lagging view is repaired at fault */
+        (void) epcm_apply_view_locked(enclave, regs->rcx,
+                                      1); /* a lagging view is repaired at fault */
     pthread_mutex_unlock(&enclave->lock);
     return result;
 }
@@ -65,8 +68,8 @@ static struct sim_result egetkey(struct sgx_enclave *enclave, const struct sim_r
 {
     struct sgx_keyrequest request;
     uint8_t key[16];
-    struct sim_result result = epcm_operand(enclave, regs->rbx, sizeof request, sizeof request,
-                                            SGX_SECINFO_R);
+    struct sim_result result =
+        epcm_operand(enclave, regs->rbx, sizeof request, sizeof request, SGX_SECINFO_R);
     if (!result.vector)
         result = epcm_operand(enclave, regs->rcx, sizeof key, sizeof key, SGX_SECINFO_W);
     if (result.vector)
@@ -84,8 +87,8 @@ static struct sim_result ereport(struct sgx_enclave *enclave, const struct sim_r
     struct sgx_targetinfo target;
     uint8_t data[SGX_REPORTDATA_BYTES];
     struct sgx_report report;
-    struct sim_result result = epcm_operand(enclave, regs->rbx, sizeof target, sizeof target,
-                                            SGX_SECINFO_R);
+    struct sim_result result =
+        epcm_operand(enclave, regs->rbx, sizeof target, sizeof target, SGX_SECINFO_R);
     if (!result.vector)
         result = epcm_operand(enclave, regs->rcx, sizeof data, 128, SGX_SECINFO_R);
     if (!result.vector)
@@ -114,13 +117,20 @@ struct sim_result leaf_execute(struct sgx_enclave *enclave, struct sim_thread *t
                                struct sim_regs *regs)
 {
     switch ((uint32_t) regs->rax) {
-    case SGX_EREPORT: return ereport(enclave, regs);
-    case SGX_EGETKEY: return returns_code(regs, egetkey(enclave, regs));
-    case SGX_EACCEPT: return returns_code(regs, page_leaf(enclave, epcm_eaccept_locked, regs));
-    case SGX_EMODPE: return page_leaf(enclave, epcm_emodpe_locked, regs);
-    case SGX_EACCEPTCOPY: return returns_code(regs, eacceptcopy(enclave, regs));
-    case SGX_EDECCSSA: return tcs_edeccssa(thread);
-    default: return RESULT_GP;
+    case SGX_EREPORT:
+        return ereport(enclave, regs);
+    case SGX_EGETKEY:
+        return returns_code(regs, egetkey(enclave, regs));
+    case SGX_EACCEPT:
+        return returns_code(regs, page_leaf(enclave, epcm_eaccept_locked, regs));
+    case SGX_EMODPE:
+        return page_leaf(enclave, epcm_emodpe_locked, regs);
+    case SGX_EACCEPTCOPY:
+        return returns_code(regs, eacceptcopy(enclave, regs));
+    case SGX_EDECCSSA:
+        return tcs_edeccssa(thread);
+    default:
+        return RESULT_GP;
     }
 }
 
@@ -156,14 +166,24 @@ uint32_t leaf_exit_info(const struct sgx_enclave *enclave, int vector)
     bool exinfo = enclave->secs.misc_select & SGX_MISC_EXINFO;
     uint32_t type = SGX_EXITINFO_TYPE_HARDWARE;
     switch (vector) {
-    case 0: case 1: case 5: case 6: case 16: case 17: case 19: break;
-    case VECTOR_BP: type = SGX_EXITINFO_TYPE_SOFTWARE; break;
+    case 0:
+    case 1:
+    case 5:
+    case 6:
+    case 16:
+    case 17:
+    case 19:
+        break;
+    case VECTOR_BP:
+        type = SGX_EXITINFO_TYPE_SOFTWARE;
+        break;
     case VECTOR_GP:
     case VECTOR_PF:
         if (exinfo)
             break;
         return 0;
-    default: return 0;
+    default:
+        return 0;
     }
     return SGX_EXITINFO_VALID | type << 8 | (uint32_t) vector;
 }
@@ -176,9 +196,10 @@ int sim_leaf_from_stub(struct sim_thread *thread)
                                      : leaf_execute(enclave, thread, &thread->regs);
     if (!result.vector)
         return 0;
-    struct sgx_exinfo exinfo = { .maddr = result.addr, .errcd = result.errcd };
+    struct sgx_exinfo exinfo = {.maddr = result.addr, .errcd = result.errcd};
     thread->regs.rip = enclave->base + (pages ? ENCLU_PAGES_STUB : ENCLU_STUB);
     thread->event = result;
-    tcs_aex(thread, &thread->regs, thread->leaf_xsave, leaf_exit_info(enclave, result.vector), &exinfo);
+    tcs_aex(thread, &thread->regs, thread->leaf_xsave, leaf_exit_info(enclave, result.vector),
+            &exinfo);
     return 1;
 }

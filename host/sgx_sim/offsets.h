@@ -24,16 +24,16 @@
 #define R_FS     144
 #define R_GS     152
 
-#define T_HOST_RSP   160
-#define T_HOST_FS    168
-#define T_HOST_GS    176
-#define T_ENTRY_RIP  184
-#define T_GPR        192
-#define T_TCS        200
-#define T_LEAF_XSAVE 208
+#define T_HOST_RSP     160
+#define T_HOST_FS      168
+#define T_HOST_GS      176
+#define T_ENTRY_RIP    184
+#define T_GPR          192
+#define T_TCS          200
+#define T_LEAF_XSAVE   208
 #define T_RESUME_XSAVE 216
-#define T_RESUME_XFRM 224
-#define T_LEAF_KIND  232
+#define T_RESUME_XFRM  224
+#define T_LEAF_KIND    232
 
 /* struct sgx_ssa_gpr, struct sgx_tcs */
 #define GPR_URSP  144
@@ -41,11 +41,11 @@
 #define TCS_STATE 0
 
 /* struct sim_slot */
-#define SLOT_GS     0
-#define SLOT_THREAD 8
-#define SLOT_RCX    16
-#define SLOT_SHIFT  6   /* log2 of its size */
-#define SLOT_COUNT  64
+#define SLOT_GS       0
+#define SLOT_THREAD   8
+#define SLOT_RCX      16
+#define SLOT_SHIFT    6 /* log2 of its size */
+#define SLOT_COUNT    64
 #define SLOT_GS_SHIFT 17 /* VCPU_SLOT_SIZE: neighbours get different slots */
 
 #define ALTSTACK_SHIFT 17

@@ -1,7 +1,8 @@
-/* Where the simulated processor keeps its fuses: ${XDG_STATE_HOME:-~/.local/state}/occlum/sim-platform,
- * 32 random bytes, mode 0600, made on first use and never overwritten (link() decides races). Secrets
- * are HKDF-SHA256 of it with a label; the report key id also takes the kernel's boot id, so that it
- * changes at each boot. Without a home directory the secret is random and lasts as long as the process.
+/* Where the simulated processor keeps its fuses:
+ * ${XDG_STATE_HOME:-~/.local/state}/occlum/sim-platform, 32 random bytes, mode 0600, made on
+ * first use and never overwritten (link() decides races). Secrets are HKDF-SHA256 of it with a
+ * label; the report key id also takes the kernel's boot id, so that it changes at each boot.
+ * Without a home directory the secret is random and lasts as long as the process.
  */
 #include "host/sgx_sim/platform.h"
 
@@ -26,7 +27,7 @@ static struct {
     pthread_once_t once;
     uint8_t secret[SECRET_BYTES];
     char boot_id[64];
-} platform = { .once = PTHREAD_ONCE_INIT };
+} platform = {.once = PTHREAD_ONCE_INIT};
 
 static const char *const label_names[] = {
     [PLATFORM_KEY] = "sgx-sim key derivation",
@@ -74,8 +75,10 @@ static int create_secret(const char *directory, const char *path)
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int r = RAND_bytes(fresh, sizeof fresh) == 1 && write(fd, fresh, sizeof fresh) == sizeof fresh &&
-                    fsync(fd) == 0 ? 0 : -EIO;
+    int r = RAND_bytes(fresh, sizeof fresh) == 1 &&
+                    write(fd, fresh, sizeof fresh) == sizeof fresh && fsync(fd) == 0
+                ? 0
+                : -EIO;
     (void) close(fd); /* synced */
     if (r == 0 && link(temporary, path) < 0 && errno != EEXIST)
         r = -errno;
@@ -101,8 +104,10 @@ static void load_platform(void)
 {
     int r = load_secret();
     if (r < 0) {
-        fprintf(stderr, "SIM: no place to keep the platform secret (%s): sealed data will not be "
-                        "readable later\n", strerror(-r));
+        fprintf(stderr,
+                "SIM: no place to keep the platform secret (%s): sealed data will not be "
+                "readable later\n",
+                strerror(-r));
         if (RAND_bytes(platform.secret, sizeof platform.secret) != 1)
             abort();
     }
@@ -121,7 +126,8 @@ static int hkdf(const char *info, uint8_t *ret_bytes, size_t size)
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *) (uintptr_t) "SHA256", 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, platform.secret, SECRET_BYTES),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (char *) (uintptr_t) info, strlen(info)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (char *) (uintptr_t) info,
+                                          strlen(info)),
         OSSL_PARAM_construct_end(),
     };
     int ok = context && EVP_KDF_derive(context, ret_bytes, size, parameters) == 1;
@@ -145,13 +151,14 @@ int platform_cmac_with(const uint8_t key[16], const void *bytes, size_t size, ui
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
     EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
     OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, (char *) (uintptr_t) "AES-128-CBC", 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, (char *) (uintptr_t) "AES-128-CBC",
+                                         0),
         OSSL_PARAM_construct_end(),
     };
     size_t got = 0;
     int ok = context && EVP_MAC_init(context, key, 16, parameters) == 1 &&
-             EVP_MAC_update(context, bytes, size) == 1 && EVP_MAC_final(context, ret_mac, &got, 16) == 1 &&
-             got == 16;
+             EVP_MAC_update(context, bytes, size) == 1 &&
+             EVP_MAC_final(context, ret_mac, &got, 16) == 1 && got == 16;
     EVP_MAC_CTX_free(context);
     EVP_MAC_free(mac);
     return ok ? 0 : -EIO;

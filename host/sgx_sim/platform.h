@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum platform_label {
-    PLATFORM_KEY,          /* the key derivation's own key */
+    PLATFORM_KEY, /* the key derivation's own key */
     PLATFORM_SEAL_FUSES,
     PLATFORM_OWNER_EPOCH,
     PLATFORM_REPORT_KEYID, /* CR_REPORT_KEYID: another one after each boot */

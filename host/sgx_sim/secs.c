@@ -7,14 +7,15 @@
 #include <string.h>
 
 #include "host/sgx_sim/sim.h"
+#include "tools/lib/bytes.h"
 #include "tools/lib/sigstruct.h"
 
 #define SUPPORTED_FLAGS                                                                            \
     (SGX_ATTR_DEBUG | SGX_ATTR_MODE64BIT | SGX_ATTR_PROVISIONKEY | SGX_ATTR_EINITTOKEN_KEY |       \
      SGX_ATTR_KSS)
-#define SUPPORTED_MISC SGX_MISC_EXINFO
+#define SUPPORTED_MISC     SGX_MISC_EXINFO
 #define XSAVE_LEGACY_BYTES 576u
-#define CANONICAL_END (1ul << 47)
+#define CANONICAL_END      (1ul << 47)
 
 uint64_t secs_supported_xfrm(void)
 {
@@ -36,23 +37,15 @@ size_t secs_xsave_size(uint64_t xfrm)
     return size;
 }
 
-static bool all_zero(const uint8_t *bytes, size_t size)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= bytes[i];
-    return any == 0;
-}
-
 static bool reserved_ok(const struct sgx_secs *secs)
 {
     bool kss = secs->attributes.flags & SGX_ATTR_KSS;
     return secs->cet_leg_bitmap_offset == 0 && secs->cet_attributes == 0 &&
-           all_zero(secs->reserved1, sizeof secs->reserved1) &&
-           all_zero(secs->reserved2, sizeof secs->reserved2) &&
-           all_zero(secs->reserved3, sizeof secs->reserved3) &&
-           all_zero(secs->reserved4, sizeof secs->reserved4) &&
-           (kss || (all_zero(secs->config_id, sizeof secs->config_id) && secs->config_svn == 0));
+           bytes_zero(secs->reserved1, sizeof secs->reserved1) &&
+           bytes_zero(secs->reserved2, sizeof secs->reserved2) &&
+           bytes_zero(secs->reserved3, sizeof secs->reserved3) &&
+           bytes_zero(secs->reserved4, sizeof secs->reserved4) &&
+           (kss || (bytes_zero(secs->config_id, sizeof secs->config_id) && secs->config_svn == 0));
 }
 
 static bool range_ok(const struct sgx_secs *secs)
@@ -96,7 +89,7 @@ static int identity_check(const struct sgx_secs *secs, const struct sgx_sigstruc
                           const uint8_t mrenclave[32], bool signer_may_launch)
 {
     bool kss = secs->attributes.flags & SGX_ATTR_KSS;
-    if (!kss && !all_zero(sig->isv_family_id, sizeof sig->isv_family_id))
+    if (!kss && !bytes_zero(sig->isv_family_id, sizeof sig->isv_family_id))
         return SGX_INVALID_SIG_STRUCT;
     if (memcmp(mrenclave, sig->enclave_hash, sizeof sig->enclave_hash) != 0)
         return SGX_INVALID_MEASUREMENT;

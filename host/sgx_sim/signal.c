@@ -23,8 +23,8 @@
 volatile int sim_tick_signo;
 
 static const int register_order[18] = {
-    REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI, REG_R8, REG_R9,
-    REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_EFL, REG_RIP,
+    REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI, REG_R8,
+    REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_EFL, REG_RIP,
 };
 
 static void regs_from_context(const ucontext_t *context, const struct sim_bases *bases,
@@ -73,7 +73,7 @@ static void forget_vector_state(ucontext_t *context)
 static void do_aex(struct sim_thread *thread, ucontext_t *context, struct sim_bases *bases,
                    const struct sim_regs *regs, struct sim_result event)
 {
-    struct sgx_exinfo exinfo = { .maddr = event.addr, .errcd = event.errcd };
+    struct sgx_exinfo exinfo = {.maddr = event.addr, .errcd = event.errcd};
     uint32_t exit_info = leaf_exit_info(thread->enclave, event.vector);
     thread->event = event;
     tcs_aex(thread, regs, context->uc_mcontext.fpregs, exit_info, &exinfo);
@@ -94,15 +94,17 @@ static void tick(struct sim_thread *thread, ucontext_t *context, struct sim_base
         return;
     struct sim_regs regs;
     regs_from_context(context, bases, &regs);
-    do_aex(thread, context, bases, &regs, (struct sim_result){ .vector = SIM_TICK });
+    do_aex(thread, context, bases, &regs, (struct sim_result){.vector = SIM_TICK});
 }
 
-/* ---- ENCLU by trap ---- */
+/* ENCLU by trap */
 
-static size_t fetch(const struct sgx_enclave *enclave, uint64_t rip, uint8_t *ret_bytes, size_t size)
+static size_t fetch(const struct sgx_enclave *enclave, uint64_t rip, uint8_t *ret_bytes,
+                    size_t size)
 {
     size_t n = 0;
-    while (n < size && enclave_contains(enclave, rip + n) && epcm_allows(enclave, rip + n, SGX_SECINFO_X)) {
+    while (n < size && enclave_contains(enclave, rip + n) &&
+           epcm_allows(enclave, rip + n, SGX_SECINFO_X)) {
         ret_bytes[n] = *alias_of(enclave, rip + n);
         n++;
     }
@@ -111,7 +113,7 @@ static size_t fetch(const struct sgx_enclave *enclave, uint64_t rip, uint8_t *re
 
 static bool at_enclu(const struct sgx_enclave *enclave, uint64_t rip)
 {
-    static const uint8_t enclu[3] = { 0x0f, 0x01, 0xd7 };
+    static const uint8_t enclu[3] = {0x0f, 0x01, 0xd7};
     uint8_t bytes[3];
     return fetch(enclave, rip, bytes, sizeof bytes) == sizeof bytes &&
            memcmp(bytes, enclu, sizeof enclu) == 0;
@@ -158,7 +160,7 @@ static uint64_t trapped_stub(const ucontext_t *context)
     return rip == (uint64_t) sim_trap_pages ? ENCLU_PAGES_STUB : 0;
 }
 
-/* ---- faults ---- */
+/* faults */
 
 /* Instructions that fault with #GP in ordinary user mode but are #UD in an enclave. */
 static bool undefined_inside(const struct sgx_enclave *enclave, uint64_t rip)
@@ -188,7 +190,8 @@ static bool page_fault_repaired(struct sgx_enclave *enclave, struct sim_result *
     if (!enclave_contains(enclave, page) || page < enclave->view_start)
         return false;
     pthread_mutex_lock(&enclave->lock);
-    bool allowed = epcm_allows(enclave, page, access) && epcm_apply_view_locked(enclave, page, 1) == 0;
+    bool allowed =
+        epcm_allows(enclave, page, access) && epcm_apply_view_locked(enclave, page, 1) == 0;
     if (!allowed)
         (void) epcm_eaug_locked(enclave, page); /* refused if there is a page already */
     pthread_mutex_unlock(&enclave->lock);
@@ -197,11 +200,11 @@ static bool page_fault_repaired(struct sgx_enclave *enclave, struct sim_result *
 }
 
 /* Returns false when there is nothing to tell the enclave. */
-static bool classify(struct sim_thread *thread, int signo, ucontext_t *context, struct sim_regs *regs,
-                     struct sim_result *ret_event)
+static bool classify(struct sim_thread *thread, int signo, ucontext_t *context,
+                     struct sim_regs *regs, struct sim_result *ret_event)
 {
     greg_t *gregs = context->uc_mcontext.gregs;
-    struct sim_result event = { .vector = (int) gregs[REG_TRAPNO] };
+    struct sim_result event = {.vector = (int) gregs[REG_TRAPNO]};
     if (signo == SIGSYS) {
         event.vector = VECTOR_UD;
         regs->rip -= 2; /* SYSCALL and INT 80h; HW reports the instruction itself */
@@ -265,7 +268,7 @@ void sim_signal(int signo, siginfo_t *info, ucontext_t *context, struct sim_thre
 
 int sim_signal_install_one(int signo)
 {
-    struct sigaction action = { .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     action.sa_sigaction = sim_signal_entry;
     (void) sigfillset(&action.sa_mask); /* cannot fail */
     return sigaction(signo, &action, NULL) < 0 ? -errno : 0;
@@ -273,7 +276,7 @@ int sim_signal_install_one(int signo)
 
 int sim_signal_install(void)
 {
-    static const int wanted[] = { SIGSEGV, SIGBUS, SIGFPE, SIGTRAP, SIGILL, SIGSYS };
+    static const int wanted[] = {SIGSEGV, SIGBUS, SIGFPE, SIGTRAP, SIGILL, SIGSYS};
     int r = 0;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted && r == 0; i++)
         r = sim_signal_install_one(wanted[i]);

@@ -24,7 +24,7 @@
 #include "host/sgx_sim/offsets.h"
 #include "tools/lib/sgxs.h"
 
-/* ---- EPCM --------------------------------------------------------------------------------------- */
+/* EPCM */
 #define EPCM_RWX        0x0007u /* same bits as SECINFO */
 #define EPCM_PENDING    0x0008u
 #define EPCM_MODIFIED   0x0010u
@@ -72,7 +72,7 @@ static inline uint8_t *alias_of(const struct sgx_enclave *enclave, uint64_t addr
     return enclave->alias + (address - enclave->base);
 }
 
-/* ---- how a leaf ends ---------------------------------------------------------------------------- */
+/* how a leaf ends */
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 #define VECTOR_UD 6
@@ -82,29 +82,32 @@ static inline uint8_t *alias_of(const struct sgx_enclave *enclave, uint64_t addr
 #define SIM_TICK  256 /* not a vector */
 
 struct sim_result {
-    int vector;      /* 0: no fault, see code; VECTOR_GP or VECTOR_PF otherwise. In events: any */
-    uint32_t code;   /* enum sgx_error */
-    uint64_t addr;   /* of a #PF */
-    uint32_t errcd;  /* of a #PF */
+    int vector;     /* 0: no fault, see code; VECTOR_GP or VECTOR_PF otherwise. In events: any */
+    uint32_t code;  /* enum sgx_error */
+    uint64_t addr;  /* of a #PF */
+    uint32_t errcd; /* of a #PF */
 };
 
-#define RESULT_OK        ((struct sim_result){ 0 })
-#define RESULT_CODE(c)   ((struct sim_result){ .code = (c) })
-#define RESULT_GP        ((struct sim_result){ .vector = VECTOR_GP })
-#define RESULT_PF(at, w) \
-    ((struct sim_result){ .vector = VECTOR_PF, .addr = (at), \
-                          .errcd = SGX_PFEC_SGX | SGX_PFEC_P | SGX_PFEC_U | ((w) ? SGX_PFEC_W : 0) })
+#define RESULT_OK      ((struct sim_result){0})
+#define RESULT_CODE(c) ((struct sim_result){.code = (c)})
+#define RESULT_GP      ((struct sim_result){.vector = VECTOR_GP})
+#define RESULT_PF(at, w)                                                                           \
+    ((struct sim_result){.vector = VECTOR_PF,                                                      \
+                         .addr = (at),                                                             \
+                         .errcd =                                                                  \
+                             SGX_PFEC_SGX | SGX_PFEC_P | SGX_PFEC_U | ((w) ? SGX_PFEC_W : 0)})
 
-/* Page-state leaves, see epcm.c. All take page-aligned enclave addresses and enclave->lock held; they
- * change the EPCM word and leave the view to epcm_apply_view(). */
-struct sim_result epcm_eadd_locked(struct sgx_enclave *enclave, uint64_t address, const void *source,
-                                   const struct sgx_secinfo *secinfo);
+/* Page-state leaves, see epcm.c. All take page-aligned enclave addresses and enclave->lock
+ * held; they change the EPCM word and leave the view to epcm_apply_view(). */
+struct sim_result epcm_eadd_locked(struct sgx_enclave *enclave, uint64_t address,
+                                   const void *source, const struct sgx_secinfo *secinfo);
 struct sim_result epcm_eextend_locked(struct sgx_enclave *enclave, uint64_t chunk_address);
 struct sim_result epcm_eaug_locked(struct sgx_enclave *enclave, uint64_t address);
 struct sim_result epcm_emodpr_locked(struct sgx_enclave *enclave, uint64_t address, uint64_t perms);
 struct sim_result epcm_emodt_locked(struct sgx_enclave *enclave, uint64_t address, unsigned type);
 struct sim_result epcm_eremove_locked(struct sgx_enclave *enclave, uint64_t address);
-struct sim_result epcm_eaccept_locked(struct sgx_enclave *enclave, uint64_t address, uint64_t flags);
+struct sim_result epcm_eaccept_locked(struct sgx_enclave *enclave, uint64_t address,
+                                      uint64_t flags);
 struct sim_result epcm_emodpe_locked(struct sgx_enclave *enclave, uint64_t address, uint64_t flags);
 struct sim_result epcm_eacceptcopy_locked(struct sgx_enclave *enclave, uint64_t address,
                                           uint64_t source, uint64_t flags);
@@ -115,26 +118,30 @@ int epcm_apply_view_locked(struct sgx_enclave *enclave, uint64_t address, uint64
 /* May enclave code access this page so (R/W/X bits)? Takes no lock: one word is read. */
 bool epcm_allows(const struct sgx_enclave *enclave, uint64_t address, unsigned access);
 
-/* Operand check for size bytes within one page: #GP outside ELRANGE or misaligned, #PF otherwise. */
+/* Operand check for size bytes within one page: #GP outside ELRANGE or misaligned, #PF
+ * otherwise. */
 struct sim_result epcm_operand(const struct sgx_enclave *enclave, uint64_t address, size_t size,
                                uint64_t alignment, unsigned access);
 
-/* ---- SECS and EINIT, see secs.c ----------------------------------------------------------------- */
+/* SECS and EINIT, see secs.c */
 /* #GP or 0. */
 struct sim_result secs_ecreate(const struct sgx_secs *secs);
-struct sim_result secs_einit_locked(struct sgx_enclave *enclave, const struct sgx_sigstruct *sigstruct,
+struct sim_result secs_einit_locked(struct sgx_enclave *enclave,
+                                    const struct sgx_sigstruct *sigstruct,
                                     const uint8_t *lepubkeyhash);
 /* Bytes of a standard-format XSAVE area for these features, from CPUID leaf 0DH. */
 size_t secs_xsave_size(uint64_t xfrm);
 uint64_t secs_supported_xfrm(void);
 
-/* ---- keys, see keys.c --------------------------------------------------------------------------- */
-struct sim_result keys_egetkey(const struct sgx_enclave *enclave, const struct sgx_keyrequest *request,
-                               uint8_t ret_key[16]);
-struct sim_result keys_ereport(const struct sgx_enclave *enclave, const struct sgx_targetinfo *target,
-                               const uint8_t data[SGX_REPORTDATA_BYTES], struct sgx_report *ret_report);
+/* keys, see keys.c */
+struct sim_result keys_egetkey(const struct sgx_enclave *enclave,
+                               const struct sgx_keyrequest *request, uint8_t ret_key[16]);
+struct sim_result keys_ereport(const struct sgx_enclave *enclave,
+                               const struct sgx_targetinfo *target,
+                               const uint8_t data[SGX_REPORTDATA_BYTES],
+                               struct sgx_report *ret_report);
 
-/* ---- threads ------------------------------------------------------------------------------------ */
+/* threads */
 struct sim_regs {
     uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi;
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
@@ -168,8 +175,8 @@ struct sim_slot { /* finds the thread from the enclave's GS base */
     uint64_t unused[5];
 };
 
-/* EENTER and ERESUME up to the point of no return: all checks, TCS claimed, thread->regs, entry_rip,
- * gpr and tcs filled in. See tcs.c. */
+/* EENTER and ERESUME up to the point of no return: all checks, TCS claimed, thread->regs,
+ * entry_rip, gpr and tcs filled in. See tcs.c. */
 struct sim_result tcs_eenter(struct sim_thread *thread, uint64_t address);
 struct sim_result tcs_eresume(struct sim_thread *thread, uint64_t address);
 /* Asynchronous exit: saves regs, the XSAVE image and the cause into SSA[CSSA]. exit_info and exinfo
@@ -214,7 +221,7 @@ int sim_signal_install(void);
 int sim_signal_install_one(int signo);
 extern volatile int sim_tick_signo;
 
-/* ---- layout known to switch.S ------------------------------------------------------------------- */
+/* layout known to switch.S */
 #define SIM_AT(type, member, at) _Static_assert(offsetof(struct type, member) == (at), "switch.S")
 SIM_AT(sim_regs, rsp, R_RSP);
 SIM_AT(sim_regs, r8, R_R8);

@@ -1,9 +1,11 @@
-/* The simulator's border crossings: EENTER, ERESUME, EEXIT, the patched ENCLU stub, signal entry.
+/* The simulator's border crossings: EENTER, ERESUME, EEXIT, the patched ENCLU stub, signal
+ * entry.
  *
- * Host code runs with the host's FS and GS, enclave code with its own; FS and GS change last on the
- * way in and first on the way out. A signal may land on any instruction here: sim_signal_entry finds
- * the thread from the signal stack, restores the host's bases for the handler and puts back what it
- * found. An instruction pointer in this file never counts as "in the enclave".
+ * Host code runs with the host's FS and GS, enclave code with its own; FS and GS change last on
+ * the way in and first on the way out. A signal may land on any instruction here:
+ * sim_signal_entry finds the thread from the signal stack, restores the host's bases for the
+ * handler and puts back what it found. An instruction pointer in this file never counts as "in
+ * the enclave".
  *
  * Landings take the thread in R11. The frame at host_rsp is MXCSR, x87 control word, then the
  * callee-saved registers.
@@ -148,7 +150,8 @@ sim_switch_resume:
 1:
 .endm
 
-/* The patched ENCLU stub jumps here: registers as at ENCLU, return address on the enclave's stack. */
+/* The patched ENCLU stub jumps here: registers as at ENCLU, return address on the enclave's
+ * stack. */
     .globl sim_enclu_entry
     .type sim_enclu_entry, @function
     .p2align 4

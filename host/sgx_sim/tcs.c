@@ -1,10 +1,10 @@
 /* The TCS and SSA state machine: EENTER, ERESUME and the asynchronous exit.
  *
- * A TCS is inactive (STATE 0) or belongs to exactly one thread (STATE 1, claimed with one atomic
- * exchange). CSSA counts the frames in use: AEX fills frame CSSA and increments it, ERESUME takes
- * frame CSSA-1 back. TCS and SSA are read and written through the alias, so what the enclave does to
- * their protection meanwhile cannot hurt the simulator; what it writes into an SSA frame is checked
- * on a private copy.
+ * A TCS is inactive (STATE 0) or belongs to exactly one thread (STATE 1, claimed with one
+ * atomic exchange). CSSA counts the frames in use: AEX fills frame CSSA and increments it,
+ * ERESUME takes frame CSSA-1 back. TCS and SSA are read and written through the alias, so what
+ * the enclave does to their protection meanwhile cannot hurt the simulator; what it writes into
+ * an SSA frame is checked on a private copy.
  */
 #include <string.h>
 
@@ -15,30 +15,33 @@
 #define RFLAGS_FIXED  0x202ul /* IF and the bit that is always 1 */
 /* CF PF AF ZF SF DF OF NT RF AC ID */
 #define RFLAGS_RESTORED 0x254cd5ul
-#define XSAVE_HEADER  512u
-#define XSAVE_MXCSR   24u
-#define MXCSR_KNOWN   0xffffu
+#define XSAVE_HEADER    512u
+#define XSAVE_MXCSR     24u
+#define MXCSR_KNOWN     0xffffu
 
 static uint64_t frame_bytes(const struct sgx_enclave *enclave)
 {
     return (uint64_t) enclave->secs.ssa_frame_size * SGX_PAGE_SIZE;
 }
 
-static uint64_t frame_address(const struct sgx_enclave *enclave, const struct sgx_tcs *tcs, uint32_t n)
+static uint64_t frame_address(const struct sgx_enclave *enclave, const struct sgx_tcs *tcs,
+                              uint32_t n)
 {
     return enclave->base + tcs->ossa + n * frame_bytes(enclave);
 }
 
 static struct sgx_ssa_gpr *frame_gpr(const struct sgx_enclave *enclave, uint64_t frame)
 {
-    return (struct sgx_ssa_gpr *) alias_of(enclave, frame + SGX_SSA_GPR_OFFSET(frame_bytes(enclave)));
+    return (struct sgx_ssa_gpr *) alias_of(enclave,
+                                           frame + SGX_SSA_GPR_OFFSET(frame_bytes(enclave)));
 }
 
 static bool tcs_fields_ok(const struct sgx_enclave *enclave, const struct sgx_tcs *tcs)
 {
     return tcs->ossa % SGX_PAGE_SIZE == 0 && tcs->ofs_base % SGX_PAGE_SIZE == 0 &&
            tcs->ogs_base % SGX_PAGE_SIZE == 0 && (tcs->flags & ~(uint64_t) SGX_TCS_DBGOPTIN) == 0 &&
-           tcs->oentry < CANONICAL_END - enclave->base && tcs->ofs_base < CANONICAL_END - enclave->base &&
+           tcs->oentry < CANONICAL_END - enclave->base &&
+           tcs->ofs_base < CANONICAL_END - enclave->base &&
            tcs->ogs_base < CANONICAL_END - enclave->base;
 }
 
@@ -58,7 +61,8 @@ static struct sim_result check_tcs(const struct sgx_enclave *enclave, uint64_t a
 {
     if (address % SGX_PAGE_SIZE != 0 || !enclave_contains(enclave, address))
         return RESULT_GP;
-    unsigned entry = __atomic_load_n(&enclave->epcm[page_index(enclave, address)], __ATOMIC_ACQUIRE);
+    unsigned entry =
+        __atomic_load_n(&enclave->epcm[page_index(enclave, address)], __ATOMIC_ACQUIRE);
     if (!(entry & EPCM_VALID) || epcm_type(entry) != SGX_PT_TCS ||
         (entry & (EPCM_PENDING | EPCM_MODIFIED)))
         return RESULT_PF(address, false);
@@ -125,8 +129,8 @@ struct sim_result tcs_eresume(struct sim_thread *thread, uint64_t address)
         return RESULT_GP;
     uint64_t frame = frame_address(enclave, tcs, tcs->cssa - 1);
     struct sgx_ssa_gpr saved = *frame_gpr(enclave, frame);
-    if (!load_xsave(thread, frame) || saved.rip >= CANONICAL_END || saved.fs_base >= CANONICAL_END ||
-        saved.gs_base >= CANONICAL_END) {
+    if (!load_xsave(thread, frame) || saved.rip >= CANONICAL_END ||
+        saved.fs_base >= CANONICAL_END || saved.gs_base >= CANONICAL_END) {
         release(tcs);
         return RESULT_GP;
     }

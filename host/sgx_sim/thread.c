@@ -40,8 +40,8 @@ static int tables_init_locked(void)
     if (sim_altstack_base)
         return 0;
     const size_t size = THREAD_MAX * ALTSTACK_BYTES;
-    void *stacks = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                        -1, 0);
+    void *stacks = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stacks == MAP_FAILED)
         return -errno;
     for (size_t i = 0; i < THREAD_MAX; i++)
@@ -80,7 +80,7 @@ static int altstack_take_locked(struct sim_thread *thread)
 /* Only signals the simulator handles may find a thread with the enclave's FS base. */
 static void block_other_signals(void)
 {
-    static const int wanted[] = { SIGSEGV, SIGBUS, SIGFPE, SIGTRAP, SIGILL, SIGSYS };
+    static const int wanted[] = {SIGSEGV, SIGBUS, SIGFPE, SIGTRAP, SIGILL, SIGSYS};
     sigset_t set;
     (void) sigfillset(&set); /* the calls here fail only for bad signal numbers */
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
@@ -99,7 +99,8 @@ static void trap_system_calls(const struct sgx_enclave *enclave)
         return;
     if (enclave->base == 0 && prctl(SUD, SUD_EXCLUSIVE, end, HOST_END - end, 0) == 0)
         return;
-    fprintf(stderr, "SIM: this kernel cannot trap system calls of the enclave: %s\n", strerror(errno));
+    fprintf(stderr, "SIM: this kernel cannot trap system calls of the enclave: %s\n",
+            strerror(errno));
 }
 
 static uint64_t read_fs(void)
@@ -167,19 +168,20 @@ static void thread_fini(struct sgx_thread *owner)
     if (!thread)
         return;
     (void) prctl(SUD, SUD_OFF, 0, 0, 0); /* fails only where there is none */
-    (void) sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL); /* not running on it */
+    (void) sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL); /* not running on it */
     pthread_mutex_lock(&table_lock);
     altstack_threads[thread->altstack] = NULL;
     for (size_t i = 0; i < SLOT_COUNT; i++)
         if (slots[i].thread == thread)
-            slots[i] = (struct sim_slot){ 0 };
+            slots[i] = (struct sim_slot){0};
     pthread_mutex_unlock(&table_lock);
     free(thread->leaf_xsave);
     free(thread);
     owner->priv = NULL;
 }
 
-static struct sim_result run_enter(struct sim_thread *thread, uint64_t rdi, uint64_t rsi, int *ret_run)
+static struct sim_result run_enter(struct sim_thread *thread, uint64_t rdi, uint64_t rsi,
+                                   int *ret_run)
 {
     struct sim_result result = tcs_eenter(thread, thread->tcs_address);
     if (result.vector)
@@ -217,8 +219,8 @@ static struct sim_result run_nested(struct sim_thread *thread, int *ret_run)
     return result.vector ? cause : result; /* the cause says more than EENTER's #GP */
 }
 
-/* On hardware the vDSO goes on with RSP and RBP as the enclave leaves them; here nobody needs them, so
- * this is only said, once, and only in strict mode. */
+/* On hardware the vDSO goes on with RSP and RBP as the enclave leaves them; here nobody needs
+ * them, so this is only said, once, and only in strict mode. */
 static void check_stack_restored(const struct sim_thread *thread)
 {
     static bool said;
@@ -226,8 +228,9 @@ static void check_stack_restored(const struct sim_thread *thread)
         (thread->regs.rsp == thread->gpr->ursp && thread->regs.rbp == thread->gpr->urbp))
         return;
     said = true;
-    fprintf(stderr, "SIM: EEXIT with RSP 0x%lx, RBP 0x%lx; at EENTER they were 0x%lx, 0x%lx. On "
-                    "hardware this would crash the host.\n",
+    fprintf(stderr,
+            "SIM: EEXIT with RSP 0x%lx, RBP 0x%lx; at EENTER they were 0x%lx, 0x%lx. On "
+            "hardware this would crash the host.\n",
             thread->regs.rsp, thread->regs.rbp, thread->gpr->ursp, thread->gpr->urbp);
 }
 
@@ -236,11 +239,13 @@ static bool exit_well_formed(const struct sim_thread *thread, int run)
     check_stack_restored(thread);
     if (run != RUN_BAD_EXIT)
         return true;
-    fprintf(stderr, "SIM: EEXIT to 0x%lx, not to the address RCX held at EENTER\n", thread->regs.rbx);
+    fprintf(stderr, "SIM: EEXIT to 0x%lx, not to the address RCX held at EENTER\n",
+            thread->regs.rbx);
     return false;
 }
 
-static void thread_enter(struct sgx_thread *owner, uint64_t rdi, uint64_t rsi, struct sgx_exit *ret_exit)
+static void thread_enter(struct sgx_thread *owner, uint64_t rdi, uint64_t rsi,
+                         struct sgx_exit *ret_exit)
 {
     struct sim_thread *thread = owner->priv;
     int run = RUN_EEXIT;
@@ -253,12 +258,12 @@ static void thread_enter(struct sgx_thread *owner, uint64_t rdi, uint64_t rsi, s
         } else if (tcs_cssa(thread) > 0 && thread->regs.rdi == EXIT_RESUME) {
             fault = run_resume(thread, &run);
         } else {
-            *ret_exit = (struct sgx_exit){ .rdi = thread->regs.rdi, .rsi = thread->regs.rsi };
+            *ret_exit = (struct sgx_exit){.rdi = thread->regs.rdi, .rsi = thread->regs.rsi};
             return;
         }
     }
-    *ret_exit = (struct sgx_exit){ .status = -EFAULT, .vector = (uint16_t) fault.vector,
-                                   .fault_addr = fault.addr };
+    *ret_exit = (struct sgx_exit){
+        .status = -EFAULT, .vector = (uint16_t) fault.vector, .fault_addr = fault.addr};
 }
 
 static int tick_signal(int signo)

@@ -1,5 +1,5 @@
-/* The test enclave's C part: runs commands and notes exceptions. It trusts the host: it is a probe for
- * the SGX machine, not an example. */
+/* The test enclave's C part: runs commands and notes exceptions. It trusts the host: it is a
+ * probe for the SGX machine, not an example. */
 #include "test/enclave/command.h"
 
 #include "abi/enter.h"
@@ -25,6 +25,7 @@ uint64_t fault_eenter(void);
 uint64_t fault_simd(void);
 uint64_t fault_fixup(void);
 uint64_t exit_to(uint64_t target);
+uint64_t leaf_keeps(uint64_t *regs, const void *patterns);
 uint64_t spin(uint64_t rounds, const void *patterns, uint64_t wide);
 #pragma GCC visibility pop
 
@@ -57,27 +58,37 @@ static void copy(uint64_t to, uint64_t from, uint64_t n)
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
 }
 
-static uint64_t run_spin(struct command *c)
+static const uint8_t *patterns(void)
 {
-    static uint8_t patterns[32 * 64];
-    for (unsigned i = 0; i < sizeof patterns; i++)
-        patterns[i] = (uint8_t) (i * 7 + i / 64 + 1);
-    return spin(c->arg[0], patterns, c->arg[1]);
+    static uint8_t bytes[32 * 64];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t) (i * 7 + i / 64 + 1);
+    return bytes;
 }
 
 static uint64_t run_fault(uint64_t which)
 {
     switch (which) {
-    case FAULT_UD2: return fault_ud2();
-    case FAULT_INT3: return fault_int3();
-    case FAULT_DIV: return fault_div();
-    case FAULT_SYSCALL: return fault_syscall();
-    case FAULT_INT80: return fault_int80();
-    case FAULT_IN: return fault_in();
-    case FAULT_GP: return fault_gp();
-    case FAULT_EENTER: return fault_eenter();
-    case FAULT_SIMD: return fault_simd();
-    default: return 0;
+    case FAULT_UD2:
+        return fault_ud2();
+    case FAULT_INT3:
+        return fault_int3();
+    case FAULT_DIV:
+        return fault_div();
+    case FAULT_SYSCALL:
+        return fault_syscall();
+    case FAULT_INT80:
+        return fault_int80();
+    case FAULT_IN:
+        return fault_in();
+    case FAULT_GP:
+        return fault_gp();
+    case FAULT_EENTER:
+        return fault_eenter();
+    case FAULT_SIMD:
+        return fault_simd();
+    default:
+        return 0;
     }
 }
 
@@ -94,20 +105,51 @@ uint64_t command(struct command *c)
 {
     set_current(c);
     switch (c->op) {
-    case OP_ECHO: c->result = c->arg[0] + 1; break;
-    case OP_LEAF: call_leaf(c->arg); break;
-    case OP_PAGES: call_pages(c->arg); break;
-    case OP_READ: c->result = fault_read(c->arg[0]); break;
-    case OP_WRITE: c->result = fault_write(c->arg[0]); break;
-    case OP_JUMP: c->result = fault_jump(c->arg[0]); break;
-    case OP_FAULT: c->result = run_fault(c->arg[0]); break;
-    case OP_SPIN: c->result = run_spin(c); break;
-    case OP_COPY_IN: copy(c->arg[0], c->arg[1], c->arg[2]); break;
-    case OP_COPY_OUT: copy(c->arg[1], c->arg[0], c->arg[2]); break;
-    case OP_EXIT_TO: exit_to(c->arg[0]); break;
-    case OP_SCRATCH: c->result = (uint64_t) scratch; break;
-    case OP_GS: leaf_with_other_gs(c); break;
-    default: c->result = (uint64_t) -1; break;
+    case OP_ECHO:
+        c->result = c->arg[0] + 1;
+        break;
+    case OP_LEAF:
+        call_leaf(c->arg);
+        break;
+    case OP_PAGES:
+        call_pages(c->arg);
+        break;
+    case OP_READ:
+        c->result = fault_read(c->arg[0]);
+        break;
+    case OP_WRITE:
+        c->result = fault_write(c->arg[0]);
+        break;
+    case OP_JUMP:
+        c->result = fault_jump(c->arg[0]);
+        break;
+    case OP_FAULT:
+        c->result = run_fault(c->arg[0]);
+        break;
+    case OP_SPIN:
+        c->result = spin(c->arg[0], patterns(), c->arg[1]);
+        break;
+    case OP_COPY_IN:
+        copy(c->arg[0], c->arg[1], c->arg[2]);
+        break;
+    case OP_COPY_OUT:
+        copy(c->arg[1], c->arg[0], c->arg[2]);
+        break;
+    case OP_EXIT_TO:
+        exit_to(c->arg[0]);
+        break;
+    case OP_SCRATCH:
+        c->result = (uint64_t) scratch;
+        break;
+    case OP_LEAF_KEEPS:
+        c->result = leaf_keeps(c->arg, patterns());
+        break;
+    case OP_GS:
+        leaf_with_other_gs(c);
+        break;
+    default:
+        c->result = (uint64_t) -1;
+        break;
     }
     return c->result;
 }

@@ -17,11 +17,21 @@ enum command_op {
     OP_COPY_OUT,   /* arg[0] enclave address, arg[1] host address, arg[2] bytes */
     OP_EXIT_TO,    /* EEXIT to arg[0] */
     OP_SCRATCH,    /* result = address of 3 pages the enclave keeps for tests */
+    OP_LEAF_KEEPS, /* OP_LEAF; result = vector registers damaged */
     OP_GS,         /* calls the leaf of arg[1..] with GS base moved by arg[0] */
 };
 
-enum fault_op { FAULT_UD2, FAULT_INT3, FAULT_DIV, FAULT_SYSCALL, FAULT_INT80, FAULT_IN, FAULT_GP,
-                FAULT_EENTER, FAULT_SIMD };
+enum fault_op {
+    FAULT_UD2,
+    FAULT_INT3,
+    FAULT_DIV,
+    FAULT_SYSCALL,
+    FAULT_INT80,
+    FAULT_IN,
+    FAULT_GP,
+    FAULT_EENTER,
+    FAULT_SIMD
+};
 
 struct command {
     uint64_t op;
@@ -32,7 +42,7 @@ struct command {
     volatile uint64_t reason_vector; /* what the host said */
     volatile uint64_t exit_info, maddr, errcd;
     volatile uint64_t rip, rcx, rsi;
-    volatile uint64_t depth;         /* highest CSSA seen */
+    volatile uint64_t depth; /* highest CSSA seen */
     /* what the handler shall do */
     uint64_t fault_in_handler; /* fault again as long as CSSA is below this */
     uint64_t die;              /* leave with EXIT_DEAD */

@@ -1,9 +1,10 @@
-/* A minimal enclave for testing SGX machines: entry, exit, exception entry, the ENCLU stub page.
+/* A minimal enclave for testing SGX machines: entry, exit, exception entry, the ENCLU stub
+ * page.
  *
- * ENTER_RUN calls command(RSI) on the idle stack and leaves with EXIT_HOSTCALL, RSI = its result.
- * Nested entries call exception(reason, vector, CSSA) on a part of the trap stack of their own and
- * leave with the exit reason it returns. The host's RSP, RBP and return address are kept per CSSA in
- * the GS page.
+ * ENTER_RUN calls command(RSI) on the idle stack and leaves with EXIT_HOSTCALL, RSI = its
+ * result. Nested entries call exception(reason, vector, CSSA) on a part of the trap stack of
+ * their own and leave with the exit reason it returns. The host's RSP, RBP and return address
+ * are kept per CSSA in the GS page.
  */
 #include "abi/layout.h"
 
@@ -118,9 +119,10 @@ call_pages:
     pop %rbx
     ret
 
-/* long fault_read(address), fault_write(address), fault_jump(address), and one function per faulting
- * instruction. After a fault the exception handler goes on at fault_fixup with the stack as it was at
- * the faulting instruction: all of them fault with nothing pushed, so RET returns to the caller. */
+/* long fault_read(address), fault_write(address), fault_jump(address), and one function per
+ * faulting instruction. After a fault the exception handler goes on at fault_fixup with the
+ * stack as it was at the faulting instruction: all of them fault with nothing pushed, so RET
+ * returns to the caller. */
     .globl fault_read, fault_write, fault_jump, fault_fixup
 fault_read:
     movzbl (%rdi), %eax
@@ -134,7 +136,8 @@ fault_jump:
 fault_fixup:
     mov $-1, %rax
     ret
-    .globl fault_ud2, fault_int3, fault_div, fault_syscall, fault_int80, fault_in, fault_gp, fault_eenter
+    .globl fault_ud2, fault_int3, fault_div, fault_syscall, fault_int80, fault_in, fault_gp
+    .globl fault_eenter
     .globl fault_simd
 fault_ud2:
     ud2
@@ -170,6 +173,26 @@ fault_simd:
     xorps %xmm0, %xmm0
     xorps %xmm1, %xmm1
     divps %xmm0, %xmm1
+    ret
+
+/* uint64_t leaf_keeps(uint64_t regs[5], const void *patterns): call_leaf with a pattern in each
+ * vector register; counts those that differ afterwards. */
+    .globl leaf_keeps
+leaf_keeps:
+    push %rsi
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    vmovdqu 64*\n(%rsi), %ymm\n
+    .endr
+    call call_leaf
+    pop %rsi
+    xor %eax, %eax
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    vpxor 64*\n(%rsi), %ymm\n, %ymm\n
+    vptest %ymm\n, %ymm\n
+    setnz %cl
+    movzbl %cl, %ecx
+    add %rcx, %rax
+    .endr
     ret
 
 /* long exit_to(target): EEXIT with a target the host did not ask for. */

@@ -24,8 +24,13 @@ static void remove_image(void)
 static void build(void)
 {
     const struct enclave_image image = {
-        .kernel_path = "build/unit/enclave.elf", .config = "probe", .config_size = 5,
-        .vcpu_count = PROBE_VCPUS, .isv_prod_id = 3, .isv_svn = 5, .date = 0x20231114,
+        .kernel_path = "build/unit/enclave.elf",
+        .config = "probe",
+        .config_size = 5,
+        .vcpu_count = PROBE_VCPUS,
+        .isv_prod_id = 3,
+        .isv_svn = 5,
+        .date = 0x20231114,
     };
     uint8_t mrenclave[32];
     EVP_PKEY *key = NULL;
@@ -54,13 +59,13 @@ const char *probe_sig(void)
 
 void probe_open(struct probe *probe)
 {
-    *probe = (struct probe){ 0 };
+    *probe = (struct probe){0};
     pthread_sigmask(SIG_SETMASK, NULL, &old_mask);
     assert_int_equal(enclave_load(&sgx_sim_ops, probe_sgxs(), probe_sig(), &probe->enclave), 0);
     assert_int_equal(sgx_sim_ops.tick_signal(SIGRTMIN), 0);
-    probe->thread = (struct sgx_thread){ .enclave = probe->enclave, .tcs = KERNEL_VCPUS };
+    probe->thread = (struct sgx_thread){.enclave = probe->enclave, .tcs = KERNEL_VCPUS};
     assert_int_equal(sgx_sim_ops.thread_init(&probe->thread), 0);
-    struct command c = { .op = OP_SCRATCH };
+    struct command c = {.op = OP_SCRATCH};
     probe_run(&probe->thread, &c);
     probe->scratch = c.result;
 }
@@ -82,21 +87,21 @@ void probe_run(struct sgx_thread *thread, struct command *command)
 
 uint64_t probe_put(struct probe *probe, uint64_t offset, const void *bytes, uint64_t size)
 {
-    struct command c = { .op = OP_COPY_IN, .arg = { probe->scratch + offset, (uint64_t) bytes, size } };
+    struct command c = {.op = OP_COPY_IN, .arg = {probe->scratch + offset, (uint64_t) bytes, size}};
     probe_run(&probe->thread, &c);
     return probe->scratch + offset;
 }
 
 void probe_get(struct probe *probe, uint64_t offset, void *ret_bytes, uint64_t size)
 {
-    struct command c = { .op = OP_COPY_OUT,
-                         .arg = { probe->scratch + offset, (uint64_t) ret_bytes, size } };
+    struct command c = {.op = OP_COPY_OUT,
+                        .arg = {probe->scratch + offset, (uint64_t) ret_bytes, size}};
     probe_run(&probe->thread, &c);
 }
 
 uint64_t probe_leaf(struct probe *probe, uint64_t rax, uint64_t rbx, uint64_t rcx, uint64_t rdx)
 {
-    struct command c = { .op = OP_LEAF, .arg = { rax, rbx, rcx, rdx } };
+    struct command c = {.op = OP_LEAF, .arg = {rax, rbx, rcx, rdx}};
     probe_run(&probe->thread, &c);
     if (c.exceptions)
         return PROBE_FAULT + c.reason_vector;
@@ -105,7 +110,7 @@ uint64_t probe_leaf(struct probe *probe, uint64_t rax, uint64_t rbx, uint64_t rc
 
 static uint64_t put_secinfo(struct probe *probe, uint64_t flags)
 {
-    struct sgx_secinfo secinfo = { .flags = flags };
+    struct sgx_secinfo secinfo = {.flags = flags};
     return probe_put(probe, 0, &secinfo, sizeof secinfo);
 }
 
@@ -120,10 +125,10 @@ uint64_t probe_extend(struct probe *probe, uint64_t flags, uint64_t page)
     return r == SGX_EMODPE ? 0 : r; /* RAX is not changed on success */
 }
 
-uint64_t probe_pages(struct probe *probe, uint64_t leaf, uint64_t flags, uint64_t first, uint64_t count,
-                     uint64_t *ret_left)
+uint64_t probe_pages(struct probe *probe, uint64_t leaf, uint64_t flags, uint64_t first,
+                     uint64_t count, uint64_t *ret_left)
 {
-    struct command c = { .op = OP_PAGES, .arg = { leaf, put_secinfo(probe, flags), first, count } };
+    struct command c = {.op = OP_PAGES, .arg = {leaf, put_secinfo(probe, flags), first, count}};
     probe_run(&probe->thread, &c);
     *ret_left = c.arg[3];
     return c.exceptions ? PROBE_FAULT + c.reason_vector : c.arg[0];
@@ -131,14 +136,14 @@ uint64_t probe_pages(struct probe *probe, uint64_t leaf, uint64_t flags, uint64_
 
 int probe_reads(struct probe *probe, uint64_t address)
 {
-    struct command c = { .op = OP_READ, .arg = { address } };
+    struct command c = {.op = OP_READ, .arg = {address}};
     probe_run(&probe->thread, &c);
     return c.exceptions == 0;
 }
 
 int probe_writes(struct probe *probe, uint64_t address)
 {
-    struct command c = { .op = OP_WRITE, .arg = { address } };
+    struct command c = {.op = OP_WRITE, .arg = {address}};
     probe_run(&probe->thread, &c);
     return c.exceptions == 0;
 }

@@ -36,8 +36,8 @@ uint64_t probe_leaf(struct probe *probe, uint64_t rax, uint64_t rbx, uint64_t rc
 uint64_t probe_accept(struct probe *probe, uint64_t flags, uint64_t page);
 uint64_t probe_extend(struct probe *probe, uint64_t flags, uint64_t page);
 /* EACCEPT or EMODPE through the pages stub; ret_left: pages not done. */
-uint64_t probe_pages(struct probe *probe, uint64_t leaf, uint64_t flags, uint64_t first, uint64_t count,
-                     uint64_t *ret_left);
+uint64_t probe_pages(struct probe *probe, uint64_t leaf, uint64_t flags, uint64_t first,
+                     uint64_t count, uint64_t *ret_left);
 
 /* 1 if the enclave can read, write, run (a RET at) the address; 0 if that faults. */
 int probe_reads(struct probe *probe, uint64_t address);

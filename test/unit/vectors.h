@@ -11,7 +11,8 @@
 #define VECTOR_DIR "test/vectors/"
 #define VECTOR_MAX (16u << 20)
 
-static const char *const vector_enclaves[] = { "intel_c1", "intel_c2", "intel_c3", "intel_c4", "tiny" };
+static const char *const vector_enclaves[] = {"intel_c1", "intel_c2", "intel_c3", "intel_c4",
+                                              "tiny"};
 #define VECTOR_ENCLAVES (sizeof vector_enclaves / sizeof *vector_enclaves)
 
 /* Contents of VECTOR_DIR name suffix, unpacked if gzipped; the caller frees. */

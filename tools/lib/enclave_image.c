@@ -1,13 +1,14 @@
-/* The enclave image, page by page in ascending order: kernel segments, configuration, vCPU slots.
+/* The enclave image, page by page in ascending order: kernel segments, configuration, vCPU
+ * slots.
  *
- * Everything is measured, so the file holds no choice that is not in struct enclave_image. Per vCPU:
- * the TCS, its SSA frames, GS and FS pages, the trap and the idle stack, at the offsets of
- * abi/layout.h; gaps are guards. The ELF is only this program's input, but its numbers are checked
- * all the same: a bad one must give a message here and not a bad measurement.
+ * Everything is measured, so the file holds no choice that is not in struct enclave_image. Per
+ * vCPU: the TCS, its SSA frames, GS and FS pages, the trap and the idle stack, at the offsets
+ * of abi/layout.h; gaps are guards. The ELF is only this program's input, but its numbers are
+ * checked all the same: a bad one must give a message here and not a bad measurement.
  *
- * Signed, not measured: attributes. XFRM may differ from {x87, SSE} only in AVX and AVX-512, so that
- * one image runs on processors with and without them; the kernel reads XFRM from its own report.
- * DEBUG may be set only if the image is debuggable; everything else must match.
+ * Signed, not measured: attributes. XFRM may differ from {x87, SSE} only in AVX and AVX-512, so
+ * that one image runs on processors with and without them; the kernel reads XFRM from its own
+ * report. DEBUG may be set only if the image is debuggable; everything else must match.
  */
 #include "tools/lib/enclave_image.h"
 
@@ -69,7 +70,7 @@ static int kernel_map(const char *path, struct kernel *ret_kernel)
     (void) close(fd); /* the mapping stays */
     if (bytes == MAP_FAILED)
         return kernel_bad(path, "empty or unreadable");
-    *ret_kernel = (struct kernel){ .bytes = bytes, .size = size };
+    *ret_kernel = (struct kernel){.bytes = bytes, .size = size};
     return 0;
 }
 
@@ -105,7 +106,8 @@ static int kernel_check_segments(const char *path, const struct kernel *kernel)
         if (p->p_type != PT_LOAD || p->p_memsz == 0)
             continue;
         if (page_floor(p->p_vaddr) < end)
-            return kernel_bad(path, "segments must start at KERNEL_BASE or above and share no page");
+            return kernel_bad(path,
+                              "segments must start at KERNEL_BASE or above and share no page");
         if (p->p_memsz > KERNEL_CONFIG || p->p_vaddr > KERNEL_CONFIG - p->p_memsz)
             return kernel_bad(path, "does not fit below KERNEL_CONFIG");
         if (p->p_filesz > p->p_memsz || p->p_offset > kernel->size ||
@@ -130,7 +132,8 @@ static void segment_page(const struct kernel *kernel, const Elf64_Phdr *p, uint6
     if (end > address + PAGE_SIZE)
         end = address + PAGE_SIZE;
     if (from < end)
-        memcpy(ret_page + (from - address), kernel->bytes + p->p_offset + (from - p->p_vaddr), end - from);
+        memcpy(ret_page + (from - address), kernel->bytes + p->p_offset + (from - p->p_vaddr),
+               end - from);
 }
 
 static int add_segment(struct sgxs_writer *writer, const struct kernel *kernel, const Elf64_Phdr *p)
@@ -139,7 +142,8 @@ static int add_segment(struct sgxs_writer *writer, const struct kernel *kernel, 
     flags |= p->p_flags & PF_W ? SGX_SECINFO_W : 0;
     flags |= p->p_flags & PF_X ? SGX_SECINFO_X : 0;
     int r = 0;
-    for (uint64_t at = page_floor(p->p_vaddr); at < p->p_vaddr + p->p_memsz && r == 0; at += PAGE_SIZE) {
+    for (uint64_t at = page_floor(p->p_vaddr); at < p->p_vaddr + p->p_memsz && r == 0;
+         at += PAGE_SIZE) {
         uint8_t page[PAGE_SIZE];
         segment_page(kernel, p, at, page);
         r = sgxs_page(writer, at, flags, page, true);
@@ -160,7 +164,7 @@ static int add_config(struct sgxs_writer *writer, const struct enclave_image *im
 {
     int r = 0;
     for (size_t at = 0; at < image->config_size && r == 0; at += PAGE_SIZE) {
-        uint8_t page[PAGE_SIZE] = { 0 };
+        uint8_t page[PAGE_SIZE] = {0};
         size_t left = image->config_size - at;
         memcpy(page, (const uint8_t *) image->config + at, left < PAGE_SIZE ? left : PAGE_SIZE);
         r = sgxs_page(writer, KERNEL_CONFIG + at, REG_R, page, true);
@@ -221,7 +225,8 @@ static int check_parameters(const struct enclave_image *image)
         return -EINVAL;
     }
     if (image->config_size > KERNEL_CONFIG_MAX) {
-        fprintf(stderr, "configuration of %zu bytes exceeds %lu\n", image->config_size, KERNEL_CONFIG_MAX);
+        fprintf(stderr, "configuration of %zu bytes exceeds %lu\n", image->config_size,
+                KERNEL_CONFIG_MAX);
         return -E2BIG;
     }
     return 0;
@@ -286,7 +291,7 @@ static int write_stream(const struct enclave_image *image, const struct kernel *
 int enclave_image_build(const struct enclave_image *image, const char *sgxs_path,
                         uint8_t ret_mrenclave[32])
 {
-    struct kernel kernel = { 0 };
+    struct kernel kernel = {0};
     int r = check_parameters(image);
     if (r < 0)
         return r;
@@ -302,8 +307,8 @@ int enclave_image_build(const struct enclave_image *image, const char *sgxs_path
     return r;
 }
 
-int enclave_image_sign(const struct enclave_image *image, const uint8_t mrenclave[32], EVP_PKEY *key,
-                       const char *sig_path)
+int enclave_image_sign(const struct enclave_image *image, const uint8_t mrenclave[32],
+                       EVP_PKEY *key, const char *sig_path)
 {
     struct sgx_sigstruct sig;
     sigstruct_init(&sig);

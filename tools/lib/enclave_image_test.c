@@ -24,8 +24,13 @@ static uint8_t *read_file(const char *path, size_t *ret_size)
 }
 
 static const struct enclave_image good = {
-    .kernel_path = KERNEL, .config = "configuration", .config_size = 13, .vcpu_count = 2,
-    .isv_prod_id = 7, .isv_svn = 3, .date = 0x20231114,
+    .kernel_path = KERNEL,
+    .config = "configuration",
+    .config_size = 13,
+    .vcpu_count = 2,
+    .isv_prod_id = 7,
+    .isv_svn = 3,
+    .date = 0x20231114,
 };
 
 static int build(const struct enclave_image *image, uint8_t *ret_mrenclave, char path[32])
@@ -115,7 +120,7 @@ TEST(image_layout)
 
 TEST(image_signature)
 {
-    static const uint8_t mrenclave[32] = { 1, 2, 3 };
+    static const uint8_t mrenclave[32] = {1, 2, 3};
     char path[] = "/tmp/occlum-sig-XXXXXX";
     struct sgx_sigstruct *sig;
     size_t size;

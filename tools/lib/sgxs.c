@@ -1,14 +1,16 @@
 /* Writer and reader of the measured enclave stream.
  *
- * A stream is a row of 64-byte blocks, each starting with an 8-byte tag; an EEXTEND block is followed
- * by its 256 data bytes. The writer hashes and stores at the same time. The reader trusts nothing:
- * every block is bounds-checked, reserved bytes must be zero, and what it accepts it would also write
- * the same way again.
+ * A stream is a row of 64-byte blocks, each starting with an 8-byte tag; an EEXTEND block is
+ * followed by its 256 data bytes. The writer hashes and stores at the same time. The reader
+ * trusts nothing: every block is bounds-checked, reserved bytes must be zero, and what it
+ * accepts it would also write the same way again.
  */
 #include "tools/lib/sgxs.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include "tools/lib/bytes.h"
 
 #define CHUNKS_PER_PAGE (SGX_PAGE_SIZE / SGXS_CHUNK)
 #define PAGE_STREAM     (SGXS_BLOCK + CHUNKS_PER_PAGE * (SGXS_BLOCK + SGXS_CHUNK))
@@ -45,7 +47,7 @@ static int emit(struct sgxs_writer *writer, const void *bytes, size_t size)
 
 int sgxs_ecreate(struct sgxs_writer *writer, uint32_t ssa_frame_size, uint64_t size)
 {
-    uint8_t block[SGXS_BLOCK] = { 0 };
+    uint8_t block[SGXS_BLOCK] = {0};
     memcpy(block, tag_ecreate, sizeof tag_ecreate);
     memcpy(block + 8, &ssa_frame_size, sizeof ssa_frame_size);
     memcpy(block + 12, &size, sizeof size);
@@ -82,8 +84,8 @@ int sgxs_eextend(struct sgxs_writer *writer, uint64_t offset, const void *chunk)
     return emit(writer, block, sizeof block);
 }
 
-int sgxs_page(struct sgxs_writer *writer, uint64_t offset, uint64_t secinfo_flags,
-              const void *page, bool measure)
+int sgxs_page(struct sgxs_writer *writer, uint64_t offset, uint64_t secinfo_flags, const void *page,
+              bool measure)
 {
     uint8_t stream[PAGE_STREAM];
     eadd_block(stream, offset, &secinfo_flags, sizeof secinfo_flags);
@@ -108,14 +110,6 @@ int sgxs_hash(const struct sgxs_writer *writer, uint8_t ret_hash[SGXS_HASH_BYTES
     return 0;
 }
 
-static bool all_zero(const uint8_t *bytes, size_t size)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= bytes[i];
-    return any == 0;
-}
-
 /* The next size bytes, or NULL when fewer are left. */
 static const uint8_t *take(struct sgxs_reader *reader, size_t size)
 {
@@ -133,11 +127,11 @@ static bool next_is(const struct sgxs_reader *reader, const char tag[8])
 
 int sgxs_reader_init(struct sgxs_reader *reader, const void *data, size_t size)
 {
-    *reader = (struct sgxs_reader){ .data = data, .size = size };
+    *reader = (struct sgxs_reader){.data = data, .size = size};
     if (!next_is(reader, tag_ecreate))
         return -EBADMSG;
     const uint8_t *block = take(reader, SGXS_BLOCK);
-    if (!block || !all_zero(block + 20, SGXS_BLOCK - 20))
+    if (!block || !bytes_zero(block + 20, SGXS_BLOCK - 20))
         return -EBADMSG;
     memcpy(&reader->ssa_frame_size, block + 8, sizeof reader->ssa_frame_size);
     memcpy(&reader->enclave_size, block + 12, sizeof reader->enclave_size);
@@ -152,7 +146,8 @@ static bool loadable_flags(uint64_t flags)
     uint64_t rwx = flags & SGX_SECINFO_RWX;
     if ((flags & ~rwx) == SGX_SECINFO_TCS)
         return rwx == 0;
-    return (flags & ~rwx) == SGX_SECINFO_REG && ((rwx & SGX_SECINFO_W) == 0 || (rwx & SGX_SECINFO_R));
+    return (flags & ~rwx) == SGX_SECINFO_REG &&
+           ((rwx & SGX_SECINFO_W) == 0 || (rwx & SGX_SECINFO_R));
 }
 
 static int read_chunks(struct sgxs_reader *reader, struct sgxs_page *page)
@@ -162,7 +157,7 @@ static int read_chunks(struct sgxs_reader *reader, struct sgxs_page *page)
             return -EBADMSG;
         const uint8_t *block = take(reader, SGXS_BLOCK + SGXS_CHUNK);
         uint64_t offset;
-        if (!block || !all_zero(block + 16, SGXS_BLOCK - 16))
+        if (!block || !bytes_zero(block + 16, SGXS_BLOCK - 16))
             return -EBADMSG;
         memcpy(&offset, block + 8, sizeof offset);
         if (offset != page->offset + i * SGXS_CHUNK)
@@ -179,7 +174,7 @@ int sgxs_reader_next(struct sgxs_reader *reader, struct sgxs_page *ret_page)
     if (!next_is(reader, tag_eadd))
         return -EBADMSG;
     const uint8_t *block = take(reader, SGXS_BLOCK);
-    if (!block || !all_zero(block + 24, SGXS_BLOCK - 24))
+    if (!block || !bytes_zero(block + 24, SGXS_BLOCK - 24))
         return -EBADMSG;
     memcpy(&ret_page->offset, block + 8, sizeof ret_page->offset);
     memcpy(&ret_page->secinfo_flags, block + 16, sizeof ret_page->secinfo_flags);

@@ -29,8 +29,8 @@ int sgxs_eadd(struct sgxs_writer *writer, uint64_t offset, const struct sgx_seci
 int sgxs_eextend(struct sgxs_writer *writer, uint64_t offset, const void *chunk);
 
 /* EADD and, if measure, the sixteen EEXTENDs of one page, as Linux' driver executes them. */
-int sgxs_page(struct sgxs_writer *writer, uint64_t offset, uint64_t secinfo_flags,
-              const void *page, bool measure);
+int sgxs_page(struct sgxs_writer *writer, uint64_t offset, uint64_t secinfo_flags, const void *page,
+              bool measure);
 
 /* The measurement so far; the writer can go on. */
 int sgxs_hash(const struct sgxs_writer *writer, uint8_t ret_hash[SGXS_HASH_BYTES]);
@@ -49,7 +49,8 @@ struct sgxs_page {
     uint8_t data[SGX_PAGE_SIZE] __attribute__((aligned(8)));
 };
 
-/* Takes ECREATE off a stream in memory, which the caller keeps alive. -EBADMSG: not such a stream. */
+/* Takes ECREATE off a stream in memory, which the caller keeps alive. -EBADMSG: not such a
+ * stream. */
 int sgxs_reader_init(struct sgxs_reader *reader, const void *data, size_t size);
 
 /* 1: a page; 0: the end; -EBADMSG: malformed, or a page that Linux' driver could not load (only

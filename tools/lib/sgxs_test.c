@@ -17,7 +17,8 @@ static int replay(const uint8_t *bytes, size_t size, uint8_t *ret_hash, size_t *
     *ret_pages = 0;
     while ((r = sgxs_reader_next(&reader, &page)) > 0) {
         assert_true(page.offset < reader.enclave_size);
-        assert_int_equal(sgxs_page(&writer, page.offset, page.secinfo_flags, page.data, page.measured), 0);
+        assert_int_equal(
+            sgxs_page(&writer, page.offset, page.secinfo_flags, page.data, page.measured), 0);
         (*ret_pages)++;
     }
     if (r == 0)
@@ -46,7 +47,7 @@ TEST(sgxs_single_leaves_equal_whole_pages)
 {
     struct sgxs_writer by_page, by_leaf;
     uint8_t page[4096], a[32], b[32];
-    struct sgx_secinfo secinfo = { .flags = SGX_SECINFO_REG | SGX_SECINFO_R };
+    struct sgx_secinfo secinfo = {.flags = SGX_SECINFO_REG | SGX_SECINFO_R};
     for (size_t i = 0; i < sizeof page; i++)
         page[i] = (uint8_t) (i * 31);
     assert_int_equal(sgxs_writer_init(&by_page, NULL), 0);
@@ -112,7 +113,7 @@ TEST(sgxs_random_bytes)
     for (unsigned round = 0; round < 3000; round++) {
         for (size_t i = 0; i < sizeof bytes; i++)
             bytes[i] = (uint8_t) (seed = seed * 1103515245 + 12345) >> 3;
-        static const char *const tags[] = { "ECREATE", "EADD\0\0\0", "EEXTEND" };
+        static const char *const tags[] = {"ECREATE", "EADD\0\0\0", "EEXTEND"};
         for (size_t at = 0; at < sizeof bytes - 8; at += 64)
             memcpy(bytes + at, tags[at == 0 ? 0 : 1 + round % 2], 8);
         if (round % 3)
@@ -127,17 +128,20 @@ TEST(sgxs_random_bytes)
 
 TEST(sgxs_page_rules)
 {
-    static const struct { uint64_t offset, flags; bool ok; } cases[] = {
-        { 0x1000, SGX_SECINFO_TCS, true },
-        { 0x1000, SGX_SECINFO_TCS | SGX_SECINFO_R, false },
-        { 0x1000, SGX_SECINFO_REG | SGX_SECINFO_R | SGX_SECINFO_X, true },
-        { 0x1000, SGX_SECINFO_REG | SGX_SECINFO_W, false },
-        { 0x1000, SGX_SECINFO_TRIM, false },
-        { 0x1000, SGX_SECINFO_REG | SGX_SECINFO_PENDING, false },
-        { 0x1000, SGX_SECINFO_REG | 1ul << 40, false },
-        { 0x1001, SGX_SECINFO_REG, false },
-        { 0x10000, SGX_SECINFO_REG, false },
-        { ~0xffful, SGX_SECINFO_REG, false },
+    static const struct {
+        uint64_t offset, flags;
+        bool ok;
+    } cases[] = {
+        {0x1000, SGX_SECINFO_TCS, true},
+        {0x1000, SGX_SECINFO_TCS | SGX_SECINFO_R, false},
+        {0x1000, SGX_SECINFO_REG | SGX_SECINFO_R | SGX_SECINFO_X, true},
+        {0x1000, SGX_SECINFO_REG | SGX_SECINFO_W, false},
+        {0x1000, SGX_SECINFO_TRIM, false},
+        {0x1000, SGX_SECINFO_REG | SGX_SECINFO_PENDING, false},
+        {0x1000, SGX_SECINFO_REG | 1ul << 40, false},
+        {0x1001, SGX_SECINFO_REG, false},
+        {0x10000, SGX_SECINFO_REG, false},
+        {~0xffful, SGX_SECINFO_REG, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *bytes;
@@ -147,7 +151,7 @@ TEST(sgxs_page_rules)
         FILE *file = open_memstream(&bytes, &size);
         assert_int_equal(sgxs_writer_init(&writer, file), 0);
         sgxs_ecreate(&writer, 1, 0x10000);
-        struct sgx_secinfo secinfo = { .flags = cases[i].flags };
+        struct sgx_secinfo secinfo = {.flags = cases[i].flags};
         sgxs_eadd(&writer, cases[i].offset, &secinfo);
         sgxs_writer_fini(&writer);
         fclose(file);

@@ -27,7 +27,8 @@ static bool right_kind(EVP_PKEY *key)
 {
     BIGNUM *e = NULL;
     bool ok = EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) == SGX_RSA_BYTES * 8 &&
-              EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_word(e, SGX_SIG_EXPONENT);
+              EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1 &&
+              BN_is_word(e, SGX_SIG_EXPONENT);
     BN_free(e);
     return ok;
 }
@@ -43,8 +44,10 @@ int signkey_load(const char *path, EVP_PKEY **ret_key)
     EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
     (void) fclose(file); /* only read */
     if (!key || !right_kind(key)) {
-        fprintf(stderr, "%s: not an RSA-3072 private key with public exponent 3; make one with "
-                        "`openssl genrsa -3 -out FILE 3072`\n", path);
+        fprintf(stderr,
+                "%s: not an RSA-3072 private key with public exponent 3; make one with "
+                "`openssl genrsa -3 -out FILE 3072`\n",
+                path);
         EVP_PKEY_free(key);
         return -EINVAL;
     }
@@ -57,9 +60,11 @@ static EVP_PKEY *generate(void)
     EVP_PKEY *key = NULL;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
     BIGNUM *e = BN_new();
-    bool ok = context && e && BN_set_word(e, SGX_SIG_EXPONENT) == 1 && EVP_PKEY_keygen_init(context) == 1 &&
+    bool ok = context && e && BN_set_word(e, SGX_SIG_EXPONENT) == 1 &&
+              EVP_PKEY_keygen_init(context) == 1 &&
               EVP_PKEY_CTX_set_rsa_keygen_bits(context, SGX_RSA_BYTES * 8) == 1 &&
-              EVP_PKEY_CTX_set1_rsa_keygen_pubexp(context, e) == 1 && EVP_PKEY_generate(context, &key) == 1;
+              EVP_PKEY_CTX_set1_rsa_keygen_pubexp(context, e) == 1 &&
+              EVP_PKEY_generate(context, &key) == 1;
     BN_free(e);
     EVP_PKEY_CTX_free(context);
     return ok ? key : NULL;
@@ -96,7 +101,8 @@ static int default_directory(char *ret_path, size_t size)
 static int write_new_key(const char *directory, const char *path)
 {
     char temporary[PATH_BYTES];
-    if ((size_t) snprintf(temporary, sizeof temporary, "%s.sign-key.XXXXXX", directory) >= sizeof temporary)
+    if ((size_t) snprintf(temporary, sizeof temporary, "%s.sign-key.XXXXXX", directory) >=
+        sizeof temporary)
         return -ENAMETOOLONG;
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
@@ -104,7 +110,9 @@ static int write_new_key(const char *directory, const char *path)
     EVP_PKEY *key = generate();
     FILE *file = fdopen(fd, "w");
     int r = key && file && PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-                    fflush(file) == 0 && fsync(fd) == 0 ? 0 : -EIO;
+                    fflush(file) == 0 && fsync(fd) == 0
+                ? 0
+                : -EIO;
     if (file)
         r = fclose(file) == 0 ? r : -EIO;
     else
@@ -129,7 +137,8 @@ int signkey_default(EVP_PKEY **ret_key)
         if (r == 0)
             r = write_new_key(directory, path);
         if (r == 0)
-            fprintf(stderr, "made a signing key for you: %s (keep it: sealed data depends on it)\n", path);
+            fprintf(stderr, "made a signing key for you: %s (keep it: sealed data depends on it)\n",
+                    path);
         else if (r != -EEXIST) {
             fprintf(stderr, "cannot make signing key %s: %s\n", path, strerror(-r));
             return r;

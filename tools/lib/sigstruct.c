@@ -15,6 +15,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tools/lib/bytes.h"
+
 static const uint8_t fixed_header[16] = SGX_SIG_HEADER;
 static const uint8_t fixed_header2[16] = SGX_SIG_HEADER2;
 
@@ -51,7 +53,8 @@ static int body_hash(const struct sgx_sigstruct *sigstruct, uint8_t ret_hash[32]
     const uint8_t *bytes = (const uint8_t *) sigstruct;
     uint8_t body[SGX_SIG_HEAD_END + SGX_SIG_BODY_END - SGX_SIG_BODY_START];
     memcpy(body, bytes, SGX_SIG_HEAD_END);
-    memcpy(body + SGX_SIG_HEAD_END, bytes + SGX_SIG_BODY_START, SGX_SIG_BODY_END - SGX_SIG_BODY_START);
+    memcpy(body + SGX_SIG_HEAD_END, bytes + SGX_SIG_BODY_START,
+           SGX_SIG_BODY_END - SGX_SIG_BODY_START);
     return EVP_Digest(body, sizeof body, ret_hash, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
 }
 
@@ -96,10 +99,8 @@ static bool quotients(struct numbers *x, struct sgx_sigstruct *sigstruct)
 {
     return BN_lebin2bn(sigstruct->modulus, SGX_RSA_BYTES, x->n) &&
            BN_lebin2bn(sigstruct->signature, SGX_RSA_BYTES, x->s) &&
-           BN_sqr(x->t, x->s, x->context) &&
-           BN_div(x->q1, x->t, x->t, x->n, x->context) &&
-           BN_mul(x->m, x->s, x->t, x->context) &&
-           BN_div(x->q2, NULL, x->m, x->n, x->context) &&
+           BN_sqr(x->t, x->s, x->context) && BN_div(x->q1, x->t, x->t, x->n, x->context) &&
+           BN_mul(x->m, x->s, x->t, x->context) && BN_div(x->q2, NULL, x->m, x->n, x->context) &&
            BN_bn2lebinpad(x->q1, sigstruct->q1, SGX_RSA_BYTES) == SGX_RSA_BYTES &&
            BN_bn2lebinpad(x->q2, sigstruct->q2, SGX_RSA_BYTES) == SGX_RSA_BYTES;
 }
@@ -117,7 +118,7 @@ int sigstruct_sign(struct sgx_sigstruct *sigstruct, EVP_PKEY *key)
     r = rsa_sign(key, hash, sigstruct->signature);
     if (r < 0)
         return r;
-    struct numbers x = { 0 };
+    struct numbers x = {0};
     r = numbers_init(&x);
     if (r == 0 && !quotients(&x, sigstruct))
         r = -ENOMEM;
@@ -125,28 +126,23 @@ int sigstruct_sign(struct sgx_sigstruct *sigstruct, EVP_PKEY *key)
     return r;
 }
 
-static bool zero(const uint8_t *bytes, size_t size)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= bytes[i];
-    return any == 0;
-}
-
 static bool form_ok(const struct sgx_sigstruct *s)
 {
     return memcmp(s->header, fixed_header, sizeof fixed_header) == 0 &&
            memcmp(s->header2, fixed_header2, sizeof fixed_header2) == 0 &&
            (s->vendor == 0 || s->vendor == SGX_VENDOR_INTEL) && s->exponent == SGX_SIG_EXPONENT &&
-           zero(s->reserved1, sizeof s->reserved1) && zero(s->reserved2, sizeof s->reserved2) &&
-           zero(s->reserved3, sizeof s->reserved3) && zero(s->reserved4, sizeof s->reserved4);
+           bytes_zero(s->reserved1, sizeof s->reserved1) &&
+           bytes_zero(s->reserved2, sizeof s->reserved2) &&
+           bytes_zero(s->reserved3, sizeof s->reserved3) &&
+           bytes_zero(s->reserved4, sizeof s->reserved4);
 }
 
 /* The padded hash, most significant byte first. */
 static void expected_message(const uint8_t hash[32], uint8_t ret_message[SGX_RSA_BYTES])
 {
-    static const uint8_t digest_info[19] = { 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
-                                             0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20 };
+    static const uint8_t digest_info[19] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60,
+                                            0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
+                                            0x01, 0x05, 0x00, 0x04, 0x20};
     memset(ret_message, 0xff, SGX_RSA_BYTES);
     ret_message[0] = 0;
     ret_message[1] = 1;
@@ -167,7 +163,8 @@ static bool reduce(struct numbers *x, BIGNUM *ret, const BIGNUM *q)
 static bool signature_ok(struct numbers *x, const struct sgx_sigstruct *s, const uint8_t hash[32])
 {
     uint8_t want[SGX_RSA_BYTES], got[SGX_RSA_BYTES];
-    if (!BN_lebin2bn(s->modulus, SGX_RSA_BYTES, x->n) || !BN_lebin2bn(s->signature, SGX_RSA_BYTES, x->s) ||
+    if (!BN_lebin2bn(s->modulus, SGX_RSA_BYTES, x->n) ||
+        !BN_lebin2bn(s->signature, SGX_RSA_BYTES, x->s) ||
         !BN_lebin2bn(s->q1, SGX_RSA_BYTES, x->q1) || !BN_lebin2bn(s->q2, SGX_RSA_BYTES, x->q2))
         return false;
     if (!BN_sqr(x->t, x->s, x->context) || !reduce(x, x->t, x->q1))
@@ -175,7 +172,8 @@ static bool signature_ok(struct numbers *x, const struct sgx_sigstruct *s, const
     if (!BN_mul(x->m, x->s, x->t, x->context) || !reduce(x, x->m, x->q2))
         return false;
     expected_message(hash, want);
-    return BN_bn2binpad(x->m, got, SGX_RSA_BYTES) == SGX_RSA_BYTES && memcmp(want, got, sizeof got) == 0;
+    return BN_bn2binpad(x->m, got, SGX_RSA_BYTES) == SGX_RSA_BYTES &&
+           memcmp(want, got, sizeof got) == 0;
 }
 
 int sigstruct_check(const struct sgx_sigstruct *sigstruct)
@@ -186,7 +184,7 @@ int sigstruct_check(const struct sgx_sigstruct *sigstruct)
     int r = body_hash(sigstruct, hash);
     if (r < 0)
         return r;
-    struct numbers x = { 0 };
+    struct numbers x = {0};
     r = numbers_init(&x);
     if (r == 0)
         r = signature_ok(&x, sigstruct, hash) ? SGX_SUCCESS : SGX_INVALID_SIGNATURE;

@@ -8,8 +8,8 @@
 /* All zero but the fixed headers; the caller fills in the rest of the signed part. */
 void sigstruct_init(struct sgx_sigstruct *sigstruct);
 
-/* Fills in modulus, exponent, signature, q1, q2. Deterministic: same input, same bytes. -EINVAL: the
- * key is not RSA-3072 with public exponent 3. */
+/* Fills in modulus, exponent, signature, q1, q2. Deterministic: same input, same bytes.
+ * -EINVAL: the key is not RSA-3072 with public exponent 3. */
 int sigstruct_sign(struct sgx_sigstruct *sigstruct, EVP_PKEY *key);
 
 /* What EINIT checks without knowing the enclave, in EINIT's order: SGX_SUCCESS,

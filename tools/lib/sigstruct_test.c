@@ -58,7 +58,8 @@ static int check_with(size_t offset, uint8_t flip)
     return sigstruct_check(&sig);
 }
 
-/* Every byte matters to the check, except ... none: all 1808 are fixed, signed or part of the proof. */
+/* Every byte matters to the check, except ... none: all 1808 are fixed, signed or part of the
+ * proof. */
 TEST(sigstruct_every_byte_counts)
 {
     for (size_t at = 0; at < sizeof(struct sgx_sigstruct); at += at < 128 || at >= 896 ? 1 : 7) {
@@ -67,15 +68,18 @@ TEST(sigstruct_every_byte_counts)
     }
     assert_int_equal(check_with(0, 0), SGX_SUCCESS);
     assert_int_equal(check_with(0, 1), SGX_INVALID_SIG_STRUCT);
-    assert_int_equal(check_with(offsetof(struct sgx_sigstruct, exponent), 2), SGX_INVALID_SIG_STRUCT);
-    assert_int_equal(check_with(offsetof(struct sgx_sigstruct, reserved4) + 11, 1), SGX_INVALID_SIG_STRUCT);
-    assert_int_equal(check_with(offsetof(struct sgx_sigstruct, enclave_hash), 1), SGX_INVALID_SIGNATURE);
+    assert_int_equal(check_with(offsetof(struct sgx_sigstruct, exponent), 2),
+                     SGX_INVALID_SIG_STRUCT);
+    assert_int_equal(check_with(offsetof(struct sgx_sigstruct, reserved4) + 11, 1),
+                     SGX_INVALID_SIG_STRUCT);
+    assert_int_equal(check_with(offsetof(struct sgx_sigstruct, enclave_hash), 1),
+                     SGX_INVALID_SIGNATURE);
     assert_int_equal(check_with(offsetof(struct sgx_sigstruct, q2) + 3, 1), SGX_INVALID_SIGNATURE);
 }
 
 TEST(sigstruct_mrsigner_of_test_key)
 {
-    static const uint8_t start[4] = { 0xba, 0xab, 0x5e, 0x1b };
+    static const uint8_t start[4] = {0xba, 0xab, 0x5e, 0x1b};
     struct sgx_sigstruct sig = read_sigstruct("tiny.sigstruct");
     uint8_t mrsigner[32];
     assert_int_equal(sigstruct_mrsigner(&sig, mrsigner), 0);
