@@ -5,25 +5,12 @@
 #include "libos/base/string.h"
 #include "libos/boot/boot.h"
 #include "libos/boot/load_init.h"
+#include "libos/fs/console.h"
 #include "libos/mm/heap.h"
 #include "libos/sys/exec.h"
 #include "libos/vfs/vfs.h"
 
-enum { O_RDONLY_ = 0, O_WRONLY_ = 1, AT_FDCWD_ = -100 };
-
-static int open_standard(void)
-{
-    static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
-    for (int i = 0; i < 3; i++) {
-        struct file *f;
-        int r = vfs_open(names[i], i == 0 ? O_RDONLY_ : O_WRONLY_, 0, &f);
-        if (r == 0)
-            r = fd_install(f, 0);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
+enum { AT_FDCWD_ = -100 };
 
 static int pack(const char *const *list, struct exec_strings *ret)
 {
@@ -56,8 +43,7 @@ int boot_load_init(const struct spawn_params *params)
 {
     boot_mount_others();
     exec_sites_load();
-    int r = open_standard();
-    r = 0;
+    int r = console_install(current_process()->files);
     struct file *f;
     if (r == 0)
         r = vfs_open_exec(AT_FDCWD_, params->path, 0, &f);
