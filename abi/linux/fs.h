@@ -3,6 +3,7 @@
 #define ABI_LINUX_FS_H
 #include <stddef.h>
 #include <stdint.h>
+#include "abi/linux/time.h"
 
 #ifndef S_IFMT
 #define S_IFMT   0170000
@@ -93,12 +94,6 @@ enum linux_dirent_type {
     LINUX_DT_REG = 8, LINUX_DT_LNK = 10, LINUX_DT_SOCK = 12,
 };
 
-struct linux_timespec {
-    int64_t sec, nsec;
-};
-struct linux_timeval {
-    int64_t sec, usec;
-};
 #define LINUX_UTIME_NOW  0x3fffffff
 #define LINUX_UTIME_OMIT 0x3ffffffe
 
@@ -167,10 +162,6 @@ struct linux_epoll_event { /* packed on x86-64 */
     uint64_t data;
 } __attribute__((packed));
 _Static_assert(sizeof(struct linux_epoll_event) == 12, "Linux ABI");
-
-struct linux_itimerspec {
-    struct linux_timespec interval, value;
-};
 
 struct linux_winsize {
     uint16_t row, col, xpixel, ypixel;

@@ -167,14 +167,14 @@ SYSCALL(fallocate, int, fd, int, mode, int64_t, offset, int64_t, len)
 
 static int time_of(const struct linux_timespec *t, bool *set, bool *now, int64_t *ret_ns)
 {
-    *now = t->nsec == LINUX_UTIME_NOW;
-    *set = t->nsec != LINUX_UTIME_OMIT;
+    *now = t->tv_nsec == LINUX_UTIME_NOW;
+    *set = t->tv_nsec != LINUX_UTIME_OMIT;
     if (*now || !*set)
         return 0;
-    if (t->nsec < 0 || t->nsec >= NSEC_PER_SEC)
+    if (t->tv_nsec < 0 || t->tv_nsec >= NSEC_PER_SEC)
         return -EINVAL;
-    int64_t sec = MAX(MIN(t->sec, INT64_MAX / NSEC_PER_SEC - 1), INT64_MIN / NSEC_PER_SEC + 1);
-    *ret_ns = sec * NSEC_PER_SEC + t->nsec;
+    int64_t sec = MAX(MIN(t->tv_sec, INT64_MAX / NSEC_PER_SEC - 1), INT64_MIN / NSEC_PER_SEC + 1);
+    *ret_ns = sec * NSEC_PER_SEC + t->tv_nsec;
     return 0;
 }
 
@@ -248,9 +248,9 @@ static long utimes_micro(int dirfd, uaddr_t path, uaddr_t times)
         if (get_user(&tv, times) < 0)
             return -EFAULT;
         for (int i = 0; i < 2; i++) {
-            if (tv[i].usec < 0 || tv[i].usec >= 1000000)
+            if (tv[i].tv_usec < 0 || tv[i].tv_usec >= 1000000)
                 return -EINVAL;
-            ts[i] = (struct linux_timespec) {tv[i].sec, tv[i].usec * 1000};
+            ts[i] = (struct linux_timespec) {tv[i].tv_sec, tv[i].tv_usec * 1000};
         }
     }
     return utimes_at(dirfd, path, ts, 0);

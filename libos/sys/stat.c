@@ -1,16 +1,7 @@
 /* stat and friends, statx, statfs, access, readlink. */
 #include "libos/sys/path.h"
+#include "libos/sys/timespec.h"
 #include "libos/task/process.h"
-
-static struct linux_timespec timespec_of(int64_t ns)
-{
-    int64_t sec = ns / NSEC_PER_SEC, rest = ns % NSEC_PER_SEC;
-    if (rest < 0) {
-        sec--;
-        rest += NSEC_PER_SEC;
-    }
-    return (struct linux_timespec) {sec, rest};
-}
 
 static int stat_to_user(uaddr_t ua, struct inode *i)
 {
@@ -62,7 +53,7 @@ SYSCALL(newfstatat, int, dirfd, uaddr_t, path, uaddr_t, buf, int, flags)
 static struct linux_statx_time statx_time(int64_t ns)
 {
     struct linux_timespec t = timespec_of(ns);
-    return (struct linux_statx_time) {.sec = t.sec, .nsec = (uint32_t) t.nsec};
+    return (struct linux_statx_time) {.sec = t.tv_sec, .nsec = (uint32_t) t.tv_nsec};
 }
 
 static void statx_fill(struct linux_statx *x, const struct target *t)

@@ -1,0 +1,70 @@
+/* mount, umount2. */
+#include "libos/mm/heap.h"
+#include "libos/sys/path.h"
+#include "libos/task/process.h"
+
+#define TYPE_LIMIT 64
+
+struct mount_args {
+    char source[PATH_LIMIT], target[PATH_LIMIT], options[PATH_LIMIT];
+    char type[TYPE_LIMIT];
+};
+
+static int optional(char *dst, size_t size, uaddr_t ua)
+{
+    dst[0] = 0;
+    if (uaddr_null(ua))
+        return 0;
+    long n = str_from_user(dst, size, ua);
+    return n < 0 ? (int) n : 0;
+}
+
+static long mount_with(const struct mount_args *a, unsigned long flags)
+{
+    AUTO_PATH struct path p = {0};
+    int r = path_at(AT_FDCWD_, a->target, LOOKUP_FOLLOW, &p, NULL);
+    if (r < 0)
+        return r;
+    if (flags & MOUNT_REMOUNT)
+        return mount_change_flags(&p, flags);
+    if (flags & (MOUNT_BIND | MOUNT_MOVE))
+        return -EOPNOTSUPP;
+    if (flags & MOUNT_PROPAGATION)
+        return 0; /* there is one namespace: nothing propagates */
+    return mount_add(a->source, &p, a->type, flags, a->options);
+}
+
+SYSCALL(mount, uaddr_t, source, uaddr_t, target, uaddr_t, type, uint64_t, flags, uaddr_t, data)
+{
+    if (current_process()->cred.euid != 0)
+        return -EPERM;
+    struct mount_args *a = kzalloc(sizeof *a);
+    if (!a)
+        return -ENOMEM;
+    long r = path_from_user(a->target, target);
+    if (r == 0)
+        r = optional(a->source, sizeof a->source, source);
+    if (r == 0)
+        r = optional(a->type, sizeof a->type, type);
+    if (r == 0)
+        r = optional(a->options, sizeof a->options, data);
+    if (r == 0)
+        r = mount_with(a, flags);
+    kfree(a);
+    return r;
+}
+
+SYSCALL(umount2, uaddr_t, target, int, flags)
+{
+    if (flags & ~(UMOUNT_FORCE | UMOUNT_DETACH | UMOUNT_EXPIRE | UMOUNT_NO_FOLLOW))
+        return -EINVAL;
+    if (current_process()->cred.euid != 0)
+        return -EPERM;
+    UNINIT char path[PATH_LIMIT];
+    int r = path_from_user(path, target);
+    if (r < 0)
+        return r;
+    AUTO_PATH struct path p = {0};
+    r = path_at(AT_FDCWD_, path, flags & UMOUNT_NO_FOLLOW ? 0 : LOOKUP_FOLLOW, &p, NULL);
+    return r < 0 ? r : mount_remove(&p, flags);
+}

@@ -1,0 +1,172 @@
+/* sendfile, copy_file_range, splice: bytes move through one kernel buffer. */
+#include "libos/mm/heap.h"
+#include "libos/sys/path.h"
+#include "libos/task/thread.h"
+#include "libos/vfs/pipe.h"
+
+#define CHUNK  65536u
+#define RW_MAX 0x7ffff000ul
+
+struct end { /* one side of a copy */
+    struct file *f;
+    uint64_t pos;
+    bool positioned; /* at pos, which advances; else at the file's own position */
+};
+
+static long end_read(struct end *e, uint8_t *buf, size_t n)
+{
+    struct uio uio = uio_kernel((struct span) {buf, n});
+    return file_read(e->f, &uio, e->positioned ? &e->pos : NULL);
+}
+
+static long end_write(struct end *e, const uint8_t *buf, size_t n)
+{
+    struct uio uio = uio_kernel_source((struct cspan) {buf, n});
+    return file_write(e->f, &uio, e->positioned ? &e->pos : NULL, false);
+}
+
+/* Bytes read but not written go back, where the source has a position. */
+static void unread(struct end *in, uint64_t n)
+{
+    if (in->positioned)
+        return; /* pos was not advanced yet */
+    mutex_lock(&in->f->pos_lock);
+    if (!(in->f->mode & FILE_STREAM))
+        in->f->pos -= MIN(n, in->f->pos);
+    mutex_unlock(&in->f->pos_lock);
+}
+
+static long copy(struct end *in, struct end *out, size_t count, bool one_round)
+{
+    uint8_t *buf = kpages_alloc(CHUNK / 4096);
+    if (!buf)
+        return -ENOMEM;
+    size_t done = 0;
+    long r = 0;
+    count = MIN(count, RW_MAX);
+    while (done < count) {
+        r = end_read(in, buf, MIN(count - done, (size_t) CHUNK));
+        if (r <= 0)
+            break;
+        size_t have = (size_t) r, moved = 0;
+        while (moved < have && (r = end_write(out, buf + moved, have - moved)) > 0) {
+            moved += (size_t) r;
+            out->pos += (size_t) r;
+        }
+        in->pos += moved;
+        if (moved < have)
+            unread(in, have - moved);
+        done += moved;
+        if (moved < have || one_round || thread_interrupted())
+            break;
+    }
+    kpages_free(buf, CHUNK / 4096);
+    return done ? (long) done : r;
+}
+
+/* An optional offset argument; back to the guest after the copy. */
+static int offset_get(struct end *e, uaddr_t ua)
+{
+    e->positioned = !uaddr_null(ua);
+    if (!e->positioned)
+        return 0;
+    if (get_user(&e->pos, ua) < 0)
+        return -EFAULT;
+    return (int64_t) e->pos < 0 ? -EINVAL : 0;
+}
+
+static int offset_put(const struct end *e, uaddr_t ua)
+{
+    return e->positioned ? put_user(ua, e->pos) : 0;
+}
+
+static long copy_between(struct end *in, struct end *out, uaddr_t in_pos, uaddr_t out_pos,
+                         size_t count, bool one_round)
+{
+    if (!(in->f->mode & FILE_READ) || !(out->f->mode & FILE_WRITE))
+        return -EBADF;
+    long r = copy(in, out, count, one_round);
+    if (r >= 0 && (offset_put(in, in_pos) < 0 || offset_put(out, out_pos) < 0))
+        r = -EFAULT;
+    return r;
+}
+
+SYSCALL(sendfile, int, out_fd, int, in_fd, uaddr_t, offset, size_t, count)
+{
+    AUTO(file_put) struct file *fi = fd_get(in_fd);
+    AUTO(file_put) struct file *fo = fd_get(out_fd);
+    if (!fi || !fo)
+        return -EBADF;
+    struct end in = {.f = fi}, out = {.f = fo};
+    int r = offset_get(&in, offset);
+    if (r < 0)
+        return r;
+    if (fo->flags & O_APPEND)
+        return -EINVAL;
+    if (fi->mode & FILE_STREAM)
+        return in.positioned ? -ESPIPE : -EINVAL;
+    return copy_between(&in, &out, offset, UADDR(0), count, false);
+}
+
+static bool overlap(const struct end *a, const struct end *b, size_t n)
+{
+    return inode_real(a->f->inode) == inode_real(b->f->inode) && a->pos < b->pos + n &&
+           b->pos < a->pos + n;
+}
+
+SYSCALL(copy_file_range, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_pos, size_t, count,
+        unsigned, flags)
+{
+    AUTO(file_put) struct file *fi = fd_get(in_fd);
+    AUTO(file_put) struct file *fo = fd_get(out_fd);
+    if (!fi || !fo)
+        return -EBADF;
+    struct end in = {.f = fi}, out = {.f = fo};
+    if (flags)
+        return -EINVAL;
+    int r = offset_get(&in, in_pos);
+    if (r == 0)
+        r = offset_get(&out, out_pos);
+    if (r < 0)
+        return r;
+    if (inode_is_dir(fi->inode) || inode_is_dir(fo->inode))
+        return -EISDIR;
+    if (!S_ISREG(fi->inode->mode) || !S_ISREG(fo->inode->mode))
+        return -EINVAL;
+    if (fo->flags & O_APPEND)
+        return -EBADF;
+    struct end a = in, b = out;
+    a.pos = in.positioned ? in.pos : fi->pos;
+    b.pos = out.positioned ? out.pos : fo->pos;
+    if (overlap(&a, &b, MIN(count, RW_MAX)))
+        return -EINVAL;
+    return copy_between(&in, &out, in_pos, out_pos, count, false);
+}
+
+SYSCALL(splice, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_pos, size_t, count, unsigned, flags)
+{
+    if (flags & ~0xfu)
+        return -EINVAL;
+    AUTO(file_put) struct file *fi = fd_get(in_fd);
+    AUTO(file_put) struct file *fo = fd_get(out_fd);
+    if (!fi || !fo)
+        return -EBADF;
+    if (count == 0)
+        return 0;
+    if (!file_is_pipe(fi) && !file_is_pipe(fo))
+        return -EINVAL;
+    if ((file_is_pipe(fi) && !uaddr_null(in_pos)) || (file_is_pipe(fo) && !uaddr_null(out_pos)))
+        return -ESPIPE;
+    if (fo->flags & O_APPEND)
+        return -EINVAL;
+    struct end in = {.f = fi}, out = {.f = fo};
+    int r = offset_get(&in, in_pos);
+    if (r == 0)
+        r = offset_get(&out, out_pos);
+    return r < 0 ? r : copy_between(&in, &out, in_pos, out_pos, count, true);
+}
+
+SYSCALL(tee, int, in_fd, int, out_fd, size_t, count, unsigned, flags)
+{
+    return -EINVAL; /* no caller lives without it: cat and tee(1) fall back to read and write */
+}
