@@ -1,7 +1,9 @@
 /* Path walks and changes of names through the system calls, on ramfs. */
 #include <asm/unistd.h>
+#include <stdio.h>
 #include "libos/host/posix/unit.h"
 #include "libos/sys/path.h"
+#include "libos/task/process.h"
 #include "libos/vfs/fs_ctx.h"
 #include "libos/vfs/vfs.h"
 #include "test/unit/test.h"
