@@ -25,13 +25,23 @@ static uint64_t rdrand(void)
     return v;
 }
 
+/* One canary for all vCPUs: a kernel stack wakes up on another vCPU than it slept on. */
+static uint64_t shared_canary(void)
+{
+    static uint64_t canary;
+    uint64_t none = 0, fresh = rdrand() | 1;
+    bool first = __atomic_compare_exchange_n(&canary, &none, fresh, false, __ATOMIC_ACQ_REL,
+                                             __ATOMIC_ACQUIRE);
+    return first ? fresh : none;
+}
+
 /* GS points at the block already (TCS.OGSBASE); it is zero. */
 __attribute__((no_stack_protector)) struct vcpu *vcpu_init(uintptr_t tcs, struct host_vcpu *host);
 __attribute__((no_stack_protector)) struct vcpu *vcpu_init(uintptr_t tcs, struct host_vcpu *host)
 {
     struct vcpu *v = (struct vcpu *) (tcs + VCPU_GS);
     v->self = v;
-    v->canary = rdrand();
+    v->canary = shared_canary();
     v->slot = tcs;
     v->index = (uint32_t) ((tcs - KERNEL_VCPUS) / VCPU_SLOT_SIZE);
     v->syscall_entry = syscall_entry;
