@@ -395,6 +395,20 @@ TEST(threads_on_their_own_tcs)
     probe_close(&p);
 }
 
+/* What the enclave leaves in the x87 unit must not hit the host. */
+TEST(exit_with_pending_x87_exception)
+{
+    struct probe p;
+    probe_open(&p);
+    struct command c = {.op = OP_X87};
+    probe_run(&p.thread, &c);
+    assert_int_equal(c.exceptions, 0);
+    volatile long double third = 1;
+    third /= 3;
+    assert_true(third > 0.333L && third < 0.334L);
+    probe_close(&p);
+}
+
 /* Two threads on one TCS: one is refused while the other is inside, never both admitted. */
 static void *contend(void *argument)
 {

@@ -65,7 +65,12 @@ sim_exit_landing:
 leave:
     mov T_HOST_RSP(%r11), %rsp
     cld
+    mov %eax, %edx
+    fnstsw %ax                  /* an unmasked exception the enclave left would trap in FLDCW */
+    test $0x80, %al
+    jz 1f
     fnclex
+1:  mov %edx, %eax
     fldcw 4(%rsp)
     ldmxcsr (%rsp)
     add $MXCSR_AND_FCW, %rsp

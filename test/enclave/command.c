@@ -24,6 +24,7 @@ uint64_t fault_gp(void);
 uint64_t fault_eenter(void);
 uint64_t fault_simd(void);
 uint64_t fault_fixup(void);
+uint64_t pending_x87(void);
 uint64_t exit_to(uint64_t target);
 uint64_t leaf_keeps(uint64_t *regs, const void *patterns);
 uint64_t spin(uint64_t rounds, const void *patterns, uint64_t wide);
@@ -137,6 +138,9 @@ uint64_t command(struct command *c)
         break;
     case OP_EXIT_TO:
         exit_to(c->arg[0]);
+        break;
+    case OP_X87:
+        c->result = pending_x87();
         break;
     case OP_SCRATCH:
         c->result = (uint64_t) scratch;

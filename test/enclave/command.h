@@ -16,6 +16,7 @@ enum command_op {
     OP_COPY_IN,    /* arg[0] enclave address, arg[1] host address, arg[2] bytes */
     OP_COPY_OUT,   /* arg[0] enclave address, arg[1] host address, arg[2] bytes */
     OP_EXIT_TO,    /* EEXIT to arg[0] */
+    OP_X87,        /* leaves an x87 exception pending */
     OP_SCRATCH,    /* result = address of 3 pages the enclave keeps for tests */
     OP_LEAF_KEEPS, /* OP_LEAF; result = vector registers damaged */
     OP_GS,         /* calls the leaf of arg[1..] with GS base moved by arg[0] */

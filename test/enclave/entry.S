@@ -138,7 +138,7 @@ fault_fixup:
     ret
     .globl fault_ud2, fault_int3, fault_div, fault_syscall, fault_int80, fault_in, fault_gp
     .globl fault_eenter
-    .globl fault_simd
+    .globl fault_simd, pending_x87
 fault_ud2:
     ud2
     ret
@@ -173,6 +173,17 @@ fault_simd:
     xorps %xmm0, %xmm0
     xorps %xmm1, %xmm1
     divps %xmm0, %xmm1
+    ret
+
+/* Leaves an unmasked x87 exception pending: the next x87 instruction of whoever runs gets it. */
+pending_x87:
+    push $0x37b
+    fldcw (%rsp)
+    fld1
+    fldz
+    fdivrp
+    pop %rax
+    xor %eax, %eax
     ret
 
 /* uint64_t leaf_keeps(uint64_t regs[5], const void *patterns): call_leaf with a pattern in each
