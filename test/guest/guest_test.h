@@ -71,24 +71,24 @@ static UNUSED void test_register(struct test_case *c)
     *p = c;
 }
 
-#define TEST_CASE(fn)                                                                       \
-    static void case_##fn(void);                                                            \
-    static struct test_case entry_##fn = {.name = #fn, .run = case_##fn, .line = __LINE__}; \
-    __attribute__((constructor)) static void register_##fn(void)                            \
-    {                                                                                       \
-        test_register(&entry_##fn);                                                         \
-    }                                                                                       \
+#define TEST_CASE(fn)                                                                              \
+    static void case_##fn(void);                                                                   \
+    static struct test_case entry_##fn = {.name = #fn, .run = case_##fn, .line = __LINE__};        \
+    __attribute__((constructor)) static void register_##fn(void)                                   \
+    {                                                                                              \
+        test_register(&entry_##fn);                                                                \
+    }                                                                                              \
     static void case_##fn(void)
 
 /* The body gets argc/argv starting with the role's own arguments and returns the exit status. */
-#define CHILD(fn)                                                                 \
-    static int child_##fn(int argc, char **argv);                                 \
-    static struct test_child child_entry_##fn = {.role = #fn, .run = child_##fn}; \
-    __attribute__((constructor)) static void register_child_##fn(void)            \
-    {                                                                             \
-        child_entry_##fn.next = test_children;                                    \
-        test_children = &child_entry_##fn;                                        \
-    }                                                                             \
+#define CHILD(fn)                                                                                  \
+    static int child_##fn(int argc, char **argv);                                                  \
+    static struct test_child child_entry_##fn = {.role = #fn, .run = child_##fn};                  \
+    __attribute__((constructor)) static void register_child_##fn(void)                             \
+    {                                                                                              \
+        child_entry_##fn.next = test_children;                                                     \
+        test_children = &child_entry_##fn;                                                         \
+    }                                                                                              \
     static int child_##fn(UNUSED int argc, UNUSED char **argv)
 
 /* Leaves the case; from another thread or process there is nowhere to go but out. */
@@ -144,10 +144,10 @@ static UNUSED void test_str(const char *a, const char *b, const char *expr, cons
         test_fail(file, line, "%s: \"%s\" is not \"%s\"", expr, a ? a : "(null)", b ? b : "(null)");
 }
 
-#define CHECK(e)                                     \
-    do {                                             \
-        if (!(e))                                    \
-            test_fail(__FILE__, __LINE__, "%s", #e); \
+#define CHECK(e)                                                                                   \
+    do {                                                                                           \
+        if (!(e))                                                                                  \
+            test_fail(__FILE__, __LINE__, "%s", #e);                                               \
     } while (0)
 #define CHECK_EQ(a, b)  test_eq((long long) (a), (long long) (b), #a " == " #b, __FILE__, __LINE__)
 #define CHECK_STR(a, b) test_str((a), (b), #a, __FILE__, __LINE__)
@@ -156,30 +156,30 @@ static UNUSED void test_str(const char *a, const char *b, const char *expr, cons
 /* The call must not fail; the value is its result. */
 #define OK(e) test_ok((long) (e), #e, __FILE__, __LINE__)
 /* pthread and posix_* style: the result is the error. */
-#define ZERO(e)                                                           \
-    do {                                                                  \
-        int zero_ = (int) (e);                                            \
-        if (zero_ != 0)                                                   \
-            test_fail(__FILE__, __LINE__, "%s: %s", #e, strerror(zero_)); \
+#define ZERO(e)                                                                                    \
+    do {                                                                                           \
+        int zero_ = (int) (e);                                                                     \
+        if (zero_ != 0)                                                                            \
+            test_fail(__FILE__, __LINE__, "%s: %s", #e, strerror(zero_));                          \
     } while (0)
 
-#define SKIP(why)                                  \
-    do {                                           \
-        printf("skip %s: %s\n", test_name, (why)); \
-        test_stop(TEST_SKIPPED);                   \
+#define SKIP(why)                                                                                  \
+    do {                                                                                           \
+        printf("skip %s: %s\n", test_name, (why));                                                 \
+        test_stop(TEST_SKIPPED);                                                                   \
     } while (0)
-#define SKIP_IF(cond, why) \
-    do {                   \
-        if (cond)          \
-            SKIP(why);     \
+#define SKIP_IF(cond, why)                                                                         \
+    do {                                                                                           \
+        if (cond)                                                                                  \
+            SKIP(why);                                                                             \
     } while (0)
 /* For facilities a kernel may leave out: the call's result, or the case is skipped on ENOSYS. */
-#define OK_OR_SKIP(e)                                             \
-    __extension__({                                               \
-        long r_ = (long) (e);                                     \
-        if (r_ < 0 && (errno == ENOSYS || errno == EAFNOSUPPORT)) \
-            SKIP("not supported here: " #e);                      \
-        test_ok(r_, #e, __FILE__, __LINE__);                      \
+#define OK_OR_SKIP(e)                                                                              \
+    __extension__({                                                                                \
+        long r_ = (long) (e);                                                                      \
+        if (r_ < 0 && (errno == ENOSYS || errno == EAFNOSUPPORT))                                  \
+            SKIP("not supported here: " #e);                                                       \
+        test_ok(r_, #e, __FILE__, __LINE__);                                                       \
     })
 
 /* Inside the LibOS the auxiliary vector names the kernel entry (AT_OCCLUM_ENTRY). */
@@ -332,7 +332,7 @@ static void test_make_dir(void)
 
 int main(int argc, char **argv)
 {
-    int failed = 0;
+    int passed = 0, failed = 0, skipped = 0;
     test_pid = getpid();
     test_thread = pthread_self();
     test_program = argc > 0 && strchr(argv[0], '/') ? argv[0] : "/proc/self/exe";
@@ -350,11 +350,16 @@ int main(int argc, char **argv)
         if (how == 0) {
             c->run();
             printf("ok %s\n", c->name);
+            passed++;
         }
         test_in_case = false;
         failed += how == TEST_FAILED;
+        skipped += how == TEST_SKIPPED;
     }
     test_remove_tree(test_dir);
+    /* the runner demands this line: a status of 0 alone does not show that anything ran */
+    printf("cases: %d passed, %d failed, %d skipped\n", passed, failed, skipped);
+    fflush(stdout);
     return failed ? 1 : 0;
 }
 #endif
