@@ -1,4 +1,5 @@
 /* chmod, chown, utimes, truncate, fallocate, umask. */
+#include "libos/base/atomic.h"
 #include "libos/sys/path.h"
 #include "libos/task/process.h"
 #include "libos/vfs/fs_ctx.h"
@@ -90,7 +91,7 @@ SYSCALL(fchownat, int, dirfd, uaddr_t, path, uint32_t, uid, uint32_t, gid, int, 
 
 SYSCALL(umask, uint32_t, mask)
 {
-    return (long) __atomic_exchange_n(&current_fs()->umask, mask & 0777, __ATOMIC_RELAXED);
+    return (long) atomic_swap(&current_fs()->umask, mask & 0777);
 }
 
 /* ---- sizes ---- */

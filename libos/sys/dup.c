@@ -1,4 +1,5 @@
 /* dup, dup2, dup3, fcntl, flock. */
+#include "libos/base/atomic.h"
 #include "libos/base/ckmath.h"
 #include "libos/sys/path.h"
 #include "libos/vfs/lock.h"
@@ -142,8 +143,7 @@ static long set_flags(struct file *f, unsigned flags)
 {
     if (((flags ^ f->flags) & O_NOATIME) && (flags & O_NOATIME) && !inode_owner_or_capable(f->inode))
         return -EPERM;
-    __atomic_store_n(&f->flags, (f->flags & ~(unsigned) SETTABLE) | (flags & SETTABLE),
-                     __ATOMIC_RELAXED);
+    atomic_store(&f->flags, (f->flags & ~(unsigned) SETTABLE) | (flags & SETTABLE));
     return 0;
 }
 

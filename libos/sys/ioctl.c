@@ -1,4 +1,5 @@
 /* ioctl: the requests every file understands; the rest goes to the file. */
+#include "libos/base/atomic.h"
 #include "libos/sys/path.h"
 
 enum { FIONCLEX_ = 0x5450, FIOCLEX_ = 0x5451, FIONBIO_ = 0x5421, FIOASYNC_ = 0x5452,
@@ -10,9 +11,9 @@ static long set_flag(struct file *f, unsigned flag, uaddr_t arg)
     if (get_user(&on, arg) < 0)
         return -EFAULT;
     if (on)
-        __atomic_fetch_or(&f->flags, flag, __ATOMIC_RELAXED);
+        atomic_or(&f->flags, flag);
     else
-        __atomic_fetch_and(&f->flags, ~flag, __ATOMIC_RELAXED);
+        atomic_and(&f->flags, ~flag);
     return 0;
 }
 
