@@ -158,8 +158,10 @@ static int commit_range(struct chunk *c, uintptr_t start, uintptr_t end)
             a += PAGE_SIZE;
         if (epc_commit(run, (a - run) / PAGE_SIZE) < 0)
             return -ENOMEM;
-        for (uintptr_t p = run; p < a; p += PAGE_SIZE)
+        for (uintptr_t p = run; p < a; p += PAGE_SIZE) {
             *meta_in(c, p) = (struct page_meta) {.committed = true, .prot = PROT_R | PROT_W};
+            c->left_over++; /* until a mapping takes it */
+        }
     }
     return 0;
 }
