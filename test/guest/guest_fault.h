@@ -55,11 +55,11 @@ static UNUSED void fault_do_call(void *p)
 #define fault_read(p)  fault_run(fault_do_read, (void *) (p))
 #define fault_write(p) fault_run(fault_do_write, (void *) (p))
 #define fault_call(p)  fault_run(fault_do_call, (void *) (p))
-#define CHECK_FAULT(f, want_sig, want_code, want_addr)          \
-    do {                                                        \
-        struct fault f_ = (f);                                  \
-        CHECK_EQ(f_.sig, want_sig);                             \
-        CHECK_EQ(f_.code, want_code);                           \
-        CHECK_EQ((uintptr_t) f_.addr, (uintptr_t) (want_addr)); \
+#define CHECK_FAULT(f, want_sig, want_code, want_addr)                                             \
+    do {                                                                                           \
+        struct fault f_ = (f);                                                                     \
+        CHECK_EQ(f_.sig, want_sig);                                                                \
+        CHECK_EQ(f_.code, want_code);                                                              \
+        CHECK_EQ((uintptr_t) f_.addr, (uintptr_t) (want_addr));                                    \
     } while (0)
 #endif
