@@ -76,6 +76,13 @@ int granule_take_low(struct mm *mm)
     return 0;
 }
 
+void granule_give_low(struct mm *mm)
+{
+    SPIN_GUARD(&granule.lock);
+    granule.owner[0] = NULL;
+    mm->low = false;
+}
+
 void granule_give_all(struct mm *mm)
 {
     SPIN_GUARD(&granule.lock);

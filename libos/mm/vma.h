@@ -51,5 +51,6 @@ struct mm {
 must_check int granule_take(struct mm *mm, uint32_t count, uintptr_t *ret_base);
 void granule_give_all(struct mm *mm);
 struct mm *granule_owner(uintptr_t addr);
-must_check int granule_take_low(struct mm *mm);
+must_check int granule_take_low(struct mm *mm); /* -EBUSY: another mm has it */
+void granule_give_low(struct mm *mm);           /* nothing is mapped there any more */
 #endif
