@@ -18,7 +18,8 @@
 #define KEEP_STALE  64u /* read-write pages kept per mapping of a dead process */
 
 struct chunk {
-    uint32_t left_over; /* committed, not live, with access */
+    uint32_t left_over;            /* committed, not live, with access */
+    uint32_t used_first, used_end; /* no page outside was ever committed */
     struct page_meta meta[CHUNK_PAGES];
 };
 
@@ -61,6 +62,25 @@ static uintptr_t chunk_end(uintptr_t addr, uintptr_t end)
 {
     uintptr_t limit = ROUND_DOWN(addr, (uintptr_t) CHUNK_SIZE) + CHUNK_SIZE;
     return MIN(limit, end);
+}
+
+/* Cuts [*start, *stop), inside one chunk, down to pages that were ever committed; false: none. Most
+ * mappings are much larger than what is used of them. */
+static bool clip(const struct chunk *c, uintptr_t *start, uintptr_t *stop)
+{
+    uintptr_t base = ROUND_DOWN(*start, (uintptr_t) CHUNK_SIZE);
+    uintptr_t first = base + c->used_first * PAGE_SIZE, end = base + c->used_end * PAGE_SIZE;
+    *start = MAX(*start, first);
+    *stop = MIN(*stop, end);
+    return *start < *stop;
+}
+
+static void note_used(struct chunk *c, uintptr_t start, uintptr_t end)
+{
+    uint32_t first = start / PAGE_SIZE % CHUNK_PAGES;
+    uint32_t past = first + (uint32_t) ((end - start) / PAGE_SIZE);
+    c->used_first = c->used_end ? MIN(c->used_first, first) : first;
+    c->used_end = MAX(c->used_end, past);
 }
 
 static bool left_over(const struct page_meta *m)
@@ -121,27 +141,33 @@ static bool want_stale(const struct page_meta *m)
     return left_over(m) && !m->key;
 }
 
+/* set_range_prot inside one chunk. */
+static void set_part_prot(struct chunk *c, uintptr_t start, uintptr_t end, int prot, want_fn *fn)
+{
+    uintptr_t run = start;
+    int from = -1;
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        struct page_meta *m = meta_in(c, a);
+        int now = m->committed && fn(m) ? m->prot : -1;
+        if (now == from)
+            continue;
+        if (from >= 0)
+            change_run(c, run, a, from, prot);
+        run = a;
+        from = now;
+    }
+    if (from >= 0)
+        change_run(c, run, end, from, prot);
+}
+
 /* Sets the permission of all pages in the range that fn wants. */
 static void set_range_prot(uintptr_t start, uintptr_t end, int prot, want_fn *fn)
 {
-    for (uintptr_t a = start; a < end;) {
-        uintptr_t stop = chunk_end(a, end);
+    for (uintptr_t a = start, next; a < end; a = next) {
+        uintptr_t stop = next = chunk_end(a, end);
         struct chunk *c = chunk_at(a, false);
-        uintptr_t run = a;
-        int from = -1;
-        for (; c && a < stop; a += PAGE_SIZE) {
-            struct page_meta *m = meta_in(c, a);
-            int now = m->committed && fn(m) ? m->prot : -1;
-            if (now == from)
-                continue;
-            if (from >= 0)
-                change_run(c, run, a, from, prot);
-            run = a;
-            from = now;
-        }
-        if (c && from >= 0)
-            change_run(c, run, stop, from, prot);
-        a = stop;
+        if (c && clip(c, &a, &stop))
+            set_part_prot(c, a, stop, prot, fn);
     }
 }
 
@@ -159,9 +185,10 @@ static int commit_range(struct chunk *c, uintptr_t start, uintptr_t end)
         if (epc_commit(run, (a - run) / PAGE_SIZE) < 0)
             return -ENOMEM;
         for (uintptr_t p = run; p < a; p += PAGE_SIZE) {
-            *meta_in(c, p) = (struct page_meta) {.committed = true, .prot = PROT_R | PROT_W};
+            *meta_in(c, p) = (struct page_meta){.committed = true, .prot = PROT_R | PROT_W};
             c->left_over++; /* until a mapping takes it */
         }
+        note_used(c, run, a);
     }
     return 0;
 }
@@ -298,16 +325,11 @@ void upages_protect(uintptr_t start, uintptr_t end, int prot)
     set_range_prot(start, end, prot, want_live);
 }
 
-/* Zeroes the pages that fn wants and takes them out of use: FREE. */
-static void free_range(uintptr_t start, uintptr_t end, want_fn *fn)
+/* free_range inside one chunk. */
+static void free_part(struct chunk *c, uintptr_t start, uintptr_t end, want_fn *fn)
 {
-    set_range_prot(start, end, ADD_WRITE, fn);
+    set_part_prot(c, start, end, ADD_WRITE, fn);
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
-        struct chunk *c = chunk_at(a, false);
-        if (!c) {
-            a = chunk_end(a, end) - PAGE_SIZE;
-            continue;
-        }
         struct page_meta *m = meta_in(c, a);
         if (!m->committed || !fn(m))
             continue;
@@ -315,13 +337,22 @@ static void free_range(uintptr_t start, uintptr_t end, want_fn *fn)
             memset(enclave_ptr(a), 0, PAGE_SIZE);
         m->key = 0;
     }
-    set_range_prot(start, end, 0, fn);
+    set_part_prot(c, start, end, 0, fn);
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        struct page_meta *m = meta_in(c, a);
+        if (m->live && m->prot == 0 && fn(m))
+            set_live(c, m, false);
+    }
+}
+
+/* Zeroes the pages that fn wants and takes them out of use: FREE. */
+static void free_range(uintptr_t start, uintptr_t end, want_fn *fn)
+{
+    for (uintptr_t a = start, next; a < end; a = next) {
+        uintptr_t stop = next = chunk_end(a, end);
         struct chunk *c = chunk_at(a, false);
-        if (!c)
-            a = chunk_end(a, end) - PAGE_SIZE;
-        else if (meta_in(c, a)->live && meta_in(c, a)->prot == 0 && fn(meta_in(c, a)))
-            set_live(c, meta_in(c, a), false);
+        if (c && clip(c, &a, &stop))
+            free_part(c, a, stop, fn);
     }
 }
 
@@ -371,12 +402,15 @@ static int claim_page(struct mm *mm, const struct vma *v, struct chunk *c, uintp
 static bool waits(const struct vma *v, uintptr_t addr, const struct page_meta *m)
 {
     return m->key && v->kind == VMA_FILE && v->prot == PROT_R && v->unique &&
-           (m->prot & (PROT_R | PROT_W)) == PROT_R && ((m->key - 1) | 1) == ((key_of(v, addr) - 1) | 1);
+           (m->prot & (PROT_R | PROT_W)) == PROT_R &&
+           ((m->key - 1) | 1) == ((key_of(v, addr) - 1) | 1);
 }
 
 static int claim_chunk(struct mm *mm, const struct vma *v, struct chunk *c, uintptr_t start,
                        uintptr_t end)
 {
+    if (!clip(c, &start, &end))
+        return 0;
     uintptr_t run = start; /* [run, a): nothing to keep */
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
         const struct page_meta *m = meta_in(c, a);
@@ -434,13 +468,13 @@ void upages_retire(const struct vma *v)
     uint32_t kept = 0;
     set_range_prot(v->start, v->end, PROT_R | PROT_W, want_written);
     /* from the end: the used part of a stack */
-    for (uintptr_t a = v->end; a > v->start;) {
-        a -= PAGE_SIZE;
-        struct chunk *c = chunk_at(a, false);
-        if (c)
-            retire_page(v, c, a, &kept);
-        else
-            a = MAX(ROUND_DOWN(a, (uintptr_t) CHUNK_SIZE), v->start);
+    for (uintptr_t stop = v->end, next; stop > v->start; stop = next) {
+        uintptr_t start = MAX(ROUND_DOWN(stop - 1, (uintptr_t) CHUNK_SIZE), v->start);
+        next = start;
+        struct chunk *c = chunk_at(start, false);
+        if (c && clip(c, &start, &stop))
+            for (uintptr_t a = stop; a > start; a -= PAGE_SIZE)
+                retire_page(v, c, a - PAGE_SIZE, &kept);
     }
     free_range(v->start, v->end, want_any_live);
 }
