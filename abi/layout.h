@@ -33,7 +33,8 @@
 #define KERNEL_CONFIG_MAX LAYOUT_UL(0x00100000)
 #define KERNEL_VCPUS      (KERNEL_BASE + LAYOUT_UL(0x08000000))
 #define KERNEL_HEAP       (KERNEL_BASE + LAYOUT_UL(0x10000000)) /* committed on demand */
-#define KERNEL_HEAP_END   KERNEL_END
+#define KERNEL_HEAP_END   (KERNEL_BASE + LAYOUT_UL(0xe0000000))
+#define KERNEL_STACKS     KERNEL_HEAP_END /* thread stacks, each above a hole of its own size */
 
 /* One slot per vCPU from KERNEL_VCPUS on; offsets in bytes. Pages not named are absent (guards). */
 #define VCPU_SLOT_SIZE    LAYOUT_UL(0x20000)

@@ -18,6 +18,7 @@
 #include "libos/base/string.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
+#include "libos/mm/kstack.h"
 #include "libos/task/clock.h"
 #include "libos/task/process.h"
 #include "libos/task/sched.h"
@@ -323,7 +324,6 @@ void thread_yield(void)
 }
 
 /* ---- birth and death -------------------------------------------------------------------------- */
-#define STACK_PAGES (KSTACK_SIZE / PAGE_SIZE)
 
 /* The thread struct and its vector area live at the low end of the stack's pages. */
 static struct thread *thread_storage(void)
@@ -334,12 +334,12 @@ static struct thread *thread_storage(void)
     if (t)
         return t;
     t = kzalloc(ROUND_UP(sizeof *t, 64ul) + XSTATE_AREA_SIZE);
-    void *stack = t ? kpages_alloc(STACK_PAGES) : NULL;
+    uintptr_t stack = t ? kstack_alloc() : 0;
     if (!stack) {
         kfree(t);
         return NULL;
     }
-    t->kstack_top = (uintptr_t) stack + KSTACK_SIZE;
+    t->kstack_top = stack + KSTACK_SIZE;
     return t;
 }
 
@@ -418,7 +418,7 @@ void thread_put(struct thread *t)
     spin_unlock(&sched.stack_lock);
     if (kept)
         return;
-    kpages_free((void *) (t->kstack_top - KSTACK_SIZE), STACK_PAGES);
+    kstack_free(t->kstack_top - KSTACK_SIZE);
     kfree(t);
 }
 

@@ -148,6 +148,13 @@ WEAK int mm_copy_from(struct mm *mm, struct span dst, uaddr_t src)
 
 /* ---- for tests */
 
+bool unit_guest_holds(uintptr_t addr, size_t n)
+{
+    static uint8_t buf[65536];
+    check(n <= sizeof buf);
+    return try_move(buf, UADDR(addr), n, false) == n;
+}
+
 uaddr_t unit_user_alloc(size_t size)
 {
     size_t pages = (size + PAGE_SIZE - 1) / PAGE_SIZE;

@@ -45,6 +45,7 @@ void unit_clock_advance(int64_t ns);
  * because sanitizer shadows own the low addresses. */
 #define UNIT_GUEST_BASE ENCLAVE_OFFSET
 void *unit_guest(uaddr_t ua);             /* where the bytes are */
+bool unit_guest_holds(uintptr_t addr, size_t n); /* are there pages, at any guest address? */
 /* Fresh zeroed user memory that ends at an unmapped page (so that an overrun is -EFAULT). */
 uaddr_t unit_user_alloc(size_t size);
 uaddr_t unit_user_string(const char *s);
