@@ -28,6 +28,7 @@ static bool capable(const struct cred *c, int cap)
 void super_init(struct super *s, const struct super_ops *ops, const char *type_name)
 {
     ref_init(&s->ref);
+    s->inodes = 1;
     s->ops = ops;
     s->type_name = type_name;
     s->dev = linux_makedev(0, (uint32_t) atomic_add(&next_dev, 1) + 20);
@@ -40,7 +41,12 @@ void super_put(struct super *s)
         return;
     if (s->root)
         inode_put(s->root);
-    if (s->ops->put)
+    super_inode_gone(s);
+}
+
+void super_inode_gone(struct super *s)
+{
+    if (__atomic_sub_fetch(&s->inodes, 1, __ATOMIC_ACQ_REL) == 0 && s->ops->put)
         s->ops->put(s);
 }
 
@@ -50,6 +56,7 @@ void inode_init(struct inode *i, struct super *s, uint32_t mode)
     i->mode = mode;
     i->nlink = 1;
     i->super = s;
+    __atomic_fetch_add(&s->inodes, 1, __ATOMIC_RELAXED);
     i->real = i;
     i->unique = atomic_add(&next_unique, 1);
     mutex_init(&i->mutex);
@@ -64,6 +71,8 @@ void inode_fini(struct inode *i)
         window_free(i->pages.home, i->pages.home_pages);
     kfree(i->link);
     i->link = NULL;
+    kfree(i->locks);
+    kfree(i->watches);
 }
 
 void inode_get(struct inode *i)
@@ -93,7 +102,9 @@ void inode_put(struct inode *i)
         return;
     if (i->flags & INODE_HASHED)
         table_remove(i);
-    i->super->ops->inode_free(i);
+    struct super *s = i->super;
+    s->ops->inode_free(i);
+    super_inode_gone(s);
 }
 
 struct inode *inode_by_ino_get(struct super *s, uint64_t ino)

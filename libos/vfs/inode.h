@@ -138,7 +138,7 @@ struct inode {
 
 struct super_ops {
     void (*inode_free)(struct inode *i); /* the last reference is gone; frees the memory */
-    void (*put)(struct super *s);        /* unmounted; frees the super's private part */
+    void (*put)(struct super *s);        /* unmounted and the last inode gone: frees it */
     int (*statfs)(struct super *s, struct linux_statfs *ret);
     int (*sync)(struct super *s);
 };
@@ -150,7 +150,8 @@ enum {
 };
 
 struct super {
-    struct ref ref;
+    struct ref ref;      /* mounts */
+    uint64_t inodes;     /* inodes, and 1 for all mounts together; atomic */
     uint32_t flags;
     uint64_t dev;
     uint32_t magic;
@@ -163,6 +164,7 @@ struct super {
 /* Sets up what the VFS needs; the file system fills in the rest. super_init gives a device number. */
 void super_init(struct super *s, const struct super_ops *ops, const char *type_name);
 void super_put(struct super *s);
+void super_inode_gone(struct super *s); /* one inode less; the last one frees the super */
 void inode_init(struct inode *i, struct super *s, uint32_t mode);
 void inode_fini(struct inode *i); /* page cache and helpers; inode_free calls it */
 

@@ -400,7 +400,7 @@ static void erofs_put(struct super *s)
 {
     struct erofs *fs = container_of(s, struct erofs, super);
     if (fs->meta)
-        inode_put(fs->meta);
+        erofs_inode_free(fs->meta);
     verity_fini(&fs->verity);
     kfree(fs);
 }
@@ -445,6 +445,7 @@ static int meta_inode_new(struct erofs *fs)
     e->inode.ops = &meta_ops;
     e->inode.flags = INODE_IMMUTABLE;
     fs->meta = &e->inode;
+    super_inode_gone(&fs->super); /* it goes with the super, which must not wait for it */
     return 0;
 }
 
