@@ -20,6 +20,7 @@ enum {
     MAP_POPULATE_ = 0x8000, MAP_FIXED_NOREPLACE_ = 0x100000,
 };
 enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
+#define EARLY_MAX (16 * PAGE_SIZE) /* of mappings that are filled at once */
 enum {
     MADV_NORMAL_ = 0, MADV_RANDOM_ = 1, MADV_SEQUENTIAL_ = 2, MADV_WILLNEED_ = 3, MADV_DONTNEED_ = 4,
     MADV_FREE_ = 8, MADV_REMOVE_ = 9, MADV_DONTFORK_ = 10, MADV_HWPOISON_ = 100,
@@ -188,6 +189,14 @@ static long map_shared(struct mm *mm, struct map_request *q, uintptr_t addr, siz
     return r < 0 ? r : (long) home;
 }
 
+/* A small writable mapping on pages that are committed already is filled at once: it will be written
+ * to, and the fault that is saved costs more than a few pages filled for nothing. */
+static bool fill_early(const struct map_request *q)
+{
+    return q->prot == (PROT_R | PROT_W) && q->end - q->start <= EARLY_MAX &&
+           upages_all_committed(q->start, q->end);
+}
+
 static long map_private(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
 {
     int r = place(mm, q, addr, len);
@@ -196,7 +205,7 @@ static long map_private(struct mm *mm, struct map_request *q, uintptr_t addr, si
     r = remove_range(mm, q->start, q->end, true);
     if (r == 0)
         r = vma_add(mm, q);
-    if (r == 0 && (q->flags & MAP_POPULATE_) && q->prot)
+    if (r == 0 && q->prot && ((q->flags & MAP_POPULATE_) || fill_early(q)))
         (void) make_live_locked(mm, q->start, q->end); /* a hint, as on Linux */
     return r < 0 ? r : (long) q->start;
 }

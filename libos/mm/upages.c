@@ -490,6 +490,16 @@ void upages_sweep(uintptr_t start, uintptr_t end)
     }
 }
 
+bool upages_all_committed(uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        const struct page_meta *m = upage_peek(a);
+        if (!m || !m->committed)
+            return false;
+    }
+    return true;
+}
+
 size_t upages_count_live(uintptr_t start, uintptr_t end)
 {
     size_t n = 0;

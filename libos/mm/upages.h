@@ -39,6 +39,7 @@ must_check int upages_claim(struct mm *mm, const struct vma *vma);
 void upages_retire(const struct vma *vma);
 /* What was left over and no mapping covers loses its access (after exec). */
 void upages_sweep(uintptr_t start, uintptr_t end);
+bool upages_all_committed(uintptr_t start, uintptr_t end);
 size_t upages_count_live(uintptr_t start, uintptr_t end);
 /* Makes LIVE pages writable for the kernel for a moment; upages_reseal puts prot back. */
 void upages_unseal(uintptr_t start, uintptr_t end);
