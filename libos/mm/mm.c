@@ -19,6 +19,8 @@ enum {
     AT_MMAP = 0x07800000, AT_STACK_TOP = 0x0fff0000,
 };
 
+#define BRK_EARLY (4 * PAGE_SIZE)
+
 struct mm *current_mm(void)
 {
     return current()->proc->mm;
@@ -117,6 +119,10 @@ uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk)
         if (vma_first(&mm->vmas, old_end, new_end) ||
             map_anon_locked(mm, old_end, new_end, PROT_R | PROT_W) < 0)
             return mm->brk;
+        /* the first pages are used at once; what an earlier process left is cheaper than a fault */
+        uintptr_t early = MIN(new_end, old_end + BRK_EARLY);
+        if (upages_all_committed(old_end, early))
+            (void) make_live_locked(mm, old_end, early); /* else the fault does it */
     } else if (new_end < old_end && unmap_locked(mm, new_end, old_end) < 0) {
         return mm->brk;
     }
