@@ -307,22 +307,20 @@ void pages_drop(struct inode *i, uint64_t first, uint64_t end)
             return;
         }
         struct cpage *page = lookup_locked(p, index);
-        if (page && page->at_home) {
-            memset(page->data, 0, PAGE_SIZE);
-            page = NULL;
-        } else if (page) {
+        bool gone = page && !page->at_home;
+        if (gone)
             detach_locked(p, page);
-        }
-        bool gone = page != NULL;
+        else if (page)
+            memset(page->data, 0, PAGE_SIZE);
         spin_unlock(&p->lock);
         if (gone) {
             clock_remove(page);
             cpage_unpin(page);
-        } else {
+        } else if (!page) {
             uint64_t next = pages_next(i, index, true); /* skips holes of sparse files */
             if (next == UINT64_MAX)
                 return;
-            index = MAX(index, next - 1);
+            index = next - 1;
         }
     }
 }
