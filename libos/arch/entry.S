@@ -44,6 +44,8 @@ enclave_entry:
     test    %eax, %eax
     jnz     nested_entry
     mov     %rcx, %gs:GS_HOST_RETURN
+    mov     %rsp, %gs:GS_OUTSIDE_RSP
+    mov     %rbp, %gs:GS_OUTSIDE_RBP
     mov     %gs:GS_HOST_SP, %rdx
     test    %rdx, %rdx
     jnz     1f
@@ -76,9 +78,9 @@ host_leave:
     pushfq
     mov     %rsp, %gs:GS_HOST_SP
     mov     %gs:GS_HOST_RETURN, %rbx
-leave_scrubbed:                     /* RBX target, RDI, RSI: what the host may see */
-    xor     %ebp, %ebp
-    xor     %ecx, %ecx
+    mov     %gs:GS_OUTSIDE_RSP, %rsp
+    mov     %gs:GS_OUTSIDE_RBP, %rbp
+leave_scrubbed:                     /* RBX target, RDI, RSI, RSP, RBP: what the host may see */
     xor     %edx, %edx
     xor     %r8d, %r8d
     xor     %r9d, %r9d
@@ -94,6 +96,7 @@ leave_scrubbed:                     /* RBX target, RDI, RSI: what the host may s
 
 /* RAX = CSSA, RBX = TCS, RCX = where EEXIT goes, RDI/RSI = reason. Each CSSA has half the stack. */
 nested_entry:
+    mov     %rsp, %r8               /* the host's, back at EEXIT */
     lea     VCPU_TRAP_STACK + VCPU_TRAP_PAGES * PAGE_SIZE(%rbx), %rsp
     cmp     $1, %eax
     je      1f
@@ -101,7 +104,9 @@ nested_entry:
 1:  push    $2
     popfq
     push    %rcx
-    push    %rcx
+    push    %rbp
+    push    %r8
+    push    %r8                     /* alignment */
     mov     %rdi, %rsi              /* reason */
     mov     %eax, %edi              /* cssa */
     mov     %rbx, %rdx              /* tcs */
@@ -109,7 +114,11 @@ nested_entry:
     call    trap_stage1             /* exit reason */
     mov     %rax, %rdi
     mov     $PANIC_STATUS, %esi
+    pop     %r8
+    pop     %r8
+    pop     %rbp
     pop     %rbx
+    mov     %r8, %rsp
     jmp     leave_scrubbed
 
     .globl syscall_entry

@@ -136,6 +136,20 @@ void fpu_end(void)
         v->xstate_owner = NULL;
 }
 
+uint32_t fpu_sse_exceptions(void)
+{
+    uint32_t mxcsr;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    return mxcsr & ~(mxcsr >> 7) & 0x3f;
+}
+
+uint32_t fpu_x87_exceptions(void)
+{
+    uint16_t status, control;
+    __asm__ volatile("fnstsw %0; fnstcw %1" : "=m"(status), "=m"(control));
+    return (uint32_t) status & ~(uint32_t) control & 0x3f;
+}
+
 /* ---- XSAVE images, for signal frames --------------------------------------------------------- */
 void fpu_set_xsave_size(uint32_t size);
 void fpu_set_xsave_size(uint32_t size)

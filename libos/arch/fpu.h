@@ -18,6 +18,9 @@ void fpu_save(void *area);      /* registers -> area */
 void fpu_restore(const void *area);
 void fpu_scrub(void);           /* initial state in all registers */
 
+uint32_t fpu_sse_exceptions(void); /* unmasked exception flags of MXCSR, as bits 0..5 */
+uint32_t fpu_x87_exceptions(void); /* the same of the x87 status word */
+
 /* Scheduler: t stops running on this vCPU / is about to return to user mode on it. */
 void fpu_switch_out(struct thread *t);
 void fpu_switch_in(struct thread *t);

@@ -26,6 +26,7 @@ struct vcpu {
     uint64_t host_sp, host_return;
     uint32_t index;
     uint32_t tick_pending;        /* set by a tick that met kernel code */
+    uint64_t outside_rsp, outside_rbp;
     struct host_vcpu *host;       /* untrusted; address checked once */
     uintptr_t slot;               /* KERNEL_VCPUS + index * VCPU_SLOT_SIZE */
     struct fault_info fault;      /* of the last uaccess fix-up */
@@ -39,6 +40,7 @@ _Static_assert(offsetof(struct vcpu, scratch_rcx) == GS_SCRATCH_RCX, "entry.S");
 _Static_assert(offsetof(struct vcpu, current) == GS_CURRENT, "entry.S");
 _Static_assert(offsetof(struct vcpu, host_return) == GS_HOST_RETURN, "entry.S");
 _Static_assert(offsetof(struct vcpu, index) == GS_INDEX, "vdso.c");
+_Static_assert(offsetof(struct vcpu, outside_rbp) == GS_OUTSIDE_RBP, "entry.S");
 _Static_assert(offsetof(struct user_frame, rax) == FRAME_RAX, "entry.S");
 _Static_assert(offsetof(struct user_frame, orig_rax) == FRAME_ORIG_RAX, "entry.S");
 _Static_assert(offsetof(struct user_frame, rip) == FRAME_RIP, "entry.S");

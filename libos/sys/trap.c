@@ -1,6 +1,7 @@
 /* Stage 2 of exceptions and ticks of user code: ordinary kernel context on the thread's own stack,
  * frame complete. Page faults are resolved or become signals; instructions that are illegal in an
  * enclave but legal on Linux (syscall, cpuid) are emulated. */
+#include "libos/arch/fpu.h"
 #include "libos/arch/trap.h"
 #include "libos/arch/vcpu.h"
 #include "libos/base/atomic.h"
@@ -15,7 +16,8 @@
 
 enum {
     SIG_ILL = 4, SIG_TRAP = 5, SIG_BUS = 7, SIG_FPE = 8, SIG_KILL = 9, SIG_SEGV = 11,
-    CODE_KERNEL = 0x80, ILL_ILLOPN = 2, FPE_INTDIV = 1, FPE_FLTINV = 7, BUS_ADRALN = 1,
+    CODE_KERNEL = 0x80, ILL_ILLOPN = 2, FPE_INTDIV = 1, FPE_FLTDIV = 3, FPE_FLTOVF = 4,
+    FPE_FLTUND = 5, FPE_FLTRES = 6, FPE_FLTINV = 7, BUS_ADRALN = 1,
     BUS_ADRERR = 2,
 };
 #define PF_WRITE 2u
@@ -75,6 +77,20 @@ static bool undefined_opcode(struct user_frame *f)
     return false;
 }
 
+/* si_code of a floating-point exception; the order is Linux'. */
+static int float_code(uint32_t flags)
+{
+    if (flags & 1)
+        return FPE_FLTINV;
+    if (flags & 4)
+        return FPE_FLTDIV;
+    if (flags & 8)
+        return FPE_FLTOVF;
+    if (flags & 0x12)
+        return FPE_FLTUND;
+    return flags & 0x20 ? FPE_FLTRES : FPE_FLTINV;
+}
+
 static bool exception(struct user_frame *f, const struct fault_info *info)
 {
     switch (info->vector) {
@@ -87,8 +103,10 @@ static bool exception(struct user_frame *f, const struct fault_info *info)
         signal_fault(SIG_FPE, FPE_INTDIV, UADDR(f->rip), TRAP_DE, 0);
         return false;
     case TRAP_MF:
+        signal_fault(SIG_FPE, float_code(fpu_x87_exceptions()), UADDR(f->rip), TRAP_MF, 0);
+        return false;
     case TRAP_XM:
-        signal_fault(SIG_FPE, FPE_FLTINV, UADDR(f->rip), (int) info->vector, 0);
+        signal_fault(SIG_FPE, float_code(fpu_sse_exceptions()), UADDR(f->rip), TRAP_XM, 0);
         return false;
     case TRAP_DB:
     case TRAP_BP:
