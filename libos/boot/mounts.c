@@ -10,7 +10,7 @@
 
 void boot_mount_root(void)
 {
-    int r = vfs_mount("image", "/", "rootimg", 0, "");
+    int r = vfs_mount("image", "/", "unionfs", 0, "lower=rootimg,upper=ramfs");
     if (r < 0) {
         log_error("the root image cannot be mounted: error %d; run `occlum build`", -r);
         host_shutdown(126);

@@ -133,6 +133,7 @@ struct inode {
     struct pipe *pipe;         /* FIFOs, vfs/pipe.c */
     int writers;               /* > 0 open for writing; < 0 mapped executables deny it */
     uint32_t seals;            /* memfd; mutex */
+    struct inode *above; /* upper layer of a union: the union inode of a copied-up file; set once */
     struct inode *hash_next;
 };
 

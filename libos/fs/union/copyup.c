@@ -1,0 +1,226 @@
+/* Copy-up and the merged view of two directories.
+ *
+ * A regular file is copied up in O(1): the upper inode takes its pages from the lower one until they
+ * are written. The union inode of a copied-up file stays for good (it keeps a reference on itself, and
+ * the upper inode points to it), so that its number and its other hard links keep their meaning.
+ */
+#include "libos/fs/ramfs.h"
+#include "libos/fs/union/union.h"
+#include "libos/mm/heap.h"
+
+#define LOWER_POS ((uint64_t) 1 << 62) /* directory positions of the lower half */
+
+bool union_is_whiteout(const struct inode *i)
+{
+    return S_ISCHR(i->mode) && i->rdev == 0;
+}
+
+static int copy_content(struct inode *up, struct inode *low)
+{
+    if (!S_ISREG(low->mode) || !low->size)
+        return 0;
+    if (!ramfs_is(up->super))
+        return -EOPNOTSUPP;
+    ramfs_set_backing(up, low, low->size);
+    return 0;
+}
+
+static int make_upper(struct inode *dir, const struct union_inode *u, struct inode **ret)
+{
+    const struct inode *low = u->lower;
+    struct qname name = QNAME(u->name);
+    if (S_ISDIR(low->mode))
+        return dir->ops->mkdir(dir, name, low->mode, ret);
+    if (S_ISLNK(low->mode))
+        return dir->ops->symlink(dir, name, low->link, ret);
+    return dir->ops->create(dir, name, low->mode, low->rdev, ret);
+}
+
+static int copy_one(struct union_inode *u)
+{
+    struct inode *up, *low = u->lower;
+    int r = make_upper(u->dir->upper, u, &up);
+    if (r < 0)
+        return r;
+    r = copy_content(up, low);
+    if (r < 0) {
+        (void) u->dir->upper->ops->unlink(u->dir->upper, QNAME(u->name), up); /* made just now */
+        inode_put(up);
+        return r;
+    }
+    up->mode = low->mode;
+    up->uid = low->uid;
+    up->gid = low->gid;
+    up->atime_ns = low->atime_ns;
+    up->mtime_ns = low->mtime_ns;
+    up->ctime_ns = low->ctime_ns;
+    if (!S_ISDIR(low->mode))
+        up->nlink = low->nlink;
+    inode_get(&u->inode);
+    up->above = &u->inode;
+    u->upper = up;
+    __atomic_store_n(&u->inode.real, up, __ATOMIC_RELEASE);
+    return 0;
+}
+
+int union_copy_up_locked(struct union_inode *u)
+{
+    while (!u->upper) {
+        struct union_inode *top = u;
+        while (top->dir && !top->dir->upper)
+            top = top->dir;
+        if (!top->dir || !top->name)
+            return -EROFS;
+        int r = copy_one(top);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int find_in(struct inode *dir, struct qname name, struct inode **ret)
+{
+    *ret = NULL;
+    int r = dir ? dir->ops->lookup(dir, name, ret) : -ENOENT;
+    return r == -ENOENT ? 0 : r;
+}
+
+static struct inode *visible_lower(const struct union_inode *dir)
+{
+    return dir->upper && (dir->upper->flags & INODE_OPAQUE) ? NULL : dir->lower;
+}
+
+bool union_lower_has(struct union_inode *dir, struct qname name)
+{
+    struct inode *low = NULL;
+    int r = find_in(visible_lower(dir), name, &low);
+    if (low)
+        inode_put(low);
+    return r < 0 || low; /* unreadable: hide it all the same */
+}
+
+int union_find_locked(struct union_inode *dir, struct qname name, struct inode **ret_upper,
+                      struct inode **ret_lower)
+{
+    AUTO(inode_put) struct inode *up = NULL;
+    AUTO(inode_put) struct inode *low = NULL;
+    int r = find_in(dir->upper, name, &up);
+    if (r < 0)
+        return r;
+    if (up && union_is_whiteout(up))
+        return -ENOENT;
+    if (!up || (S_ISDIR(up->mode) && !(up->flags & INODE_OPAQUE)))
+        r = find_in(visible_lower(dir), name, &low);
+    if (r < 0)
+        return r;
+    if (!up && !low)
+        return -ENOENT;
+    if (up && low && !S_ISDIR(low->mode)) {
+        inode_put(low);
+        low = NULL;
+    }
+    *ret_upper = TAKE(up);
+    *ret_lower = TAKE(low);
+    return 0;
+}
+
+/* ---- merged reading: the upper names first, then the lower ones that it does not hide ---- */
+
+struct merge {
+    struct dir_ctx ctx;
+    struct dir_ctx *outer;
+    struct union_inode *dir;
+    bool lower, stopped; /* stopped: the outer buffer is full */
+    int names; /* counting only, when outer is NULL */
+};
+
+static bool merge_emit(struct dir_ctx *ctx, struct qname name, uint64_t ino, unsigned type,
+                       uint64_t next)
+{
+    struct merge *m = container_of(ctx, struct merge, ctx);
+    struct inode *up = NULL;
+    if (find_in(m->dir->upper, name, &up) < 0)
+        return false;
+    bool covered = up && (m->lower || union_is_whiteout(up));
+    if (up && up->above)
+        ino = up->above->ino;
+    else if (!m->lower)
+        ino |= (uint64_t) 1 << 40;
+    if (up)
+        inode_put(up);
+    ctx->pos = next;
+    if (covered)
+        return true;
+    m->names++;
+    if (!m->outer)
+        return true;
+    uint64_t outer_next = m->lower ? LOWER_POS + next : next;
+    m->stopped = !m->outer->emit(m->outer, name, ino, type, outer_next);
+    if (m->stopped)
+        return false;
+    m->outer->pos = outer_next;
+    return true;
+}
+
+static int merge_read(struct union_inode *dir, struct dir_ctx *outer, int *ret_names)
+{
+    uint64_t pos = outer ? outer->pos : 2;
+    struct merge m = {.ctx = {pos, merge_emit}, .outer = outer, .dir = dir};
+    int r = 0;
+    if (pos < LOWER_POS) {
+        r = dir->upper ? dir->upper->ops->readdir(dir->upper, &m.ctx) : 0;
+        if (r < 0 || m.stopped)
+            return r;
+        pos = LOWER_POS + 2;
+        if (outer)
+            outer->pos = pos;
+    }
+    struct inode *low = visible_lower(dir);
+    m.lower = true;
+    m.ctx.pos = pos - LOWER_POS;
+    r = low ? low->ops->readdir(low, &m.ctx) : 0;
+    if (ret_names)
+        *ret_names = m.names;
+    return r;
+}
+
+int union_readdir(struct inode *dir, struct dir_ctx *ctx)
+{
+    MUTEX_GUARD(&union_super(dir)->lock);
+    return merge_read(union_of(dir), ctx, NULL);
+}
+
+struct wipe_names {
+    struct dir_ctx ctx;
+    char name[NAME_LIMIT + 1];
+    size_t n;
+};
+
+static bool first_name(struct dir_ctx *ctx, struct qname name, uint64_t ino, unsigned type,
+                       uint64_t next)
+{
+    struct wipe_names *w = container_of(ctx, struct wipe_names, ctx);
+    memcpy(w->name, name.p, name.n);
+    w->n = name.n;
+    return false;
+}
+
+int union_empty_locked(struct union_inode *dir)
+{
+    int names = 0;
+    int r = merge_read(dir, NULL, &names);
+    if (r < 0)
+        return r;
+    if (names)
+        return -ENOTEMPTY;
+    while (dir->upper) {
+        struct wipe_names w = {.ctx = {2, first_name}};
+        r = dir->upper->ops->readdir(dir->upper, &w.ctx);
+        if (r < 0 || w.n == 0)
+            return r;
+        r = dir->upper->ops->unlink(dir->upper, (struct qname) {w.name, w.n}, NULL);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

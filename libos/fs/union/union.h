@@ -1,0 +1,41 @@
+/* Union of a read-only lower tree and a writable upper one. */
+#ifndef FS_UNION_UNION_H
+#define FS_UNION_UNION_H
+#include "libos/vfs/inode.h"
+
+struct union_inode {
+    struct inode inode;
+    struct inode *upper, *lower; /* references, or NULL; upper is set once, under the super's lock */
+    struct union_inode *dir;     /* a reference: where copy-up puts it; NULL: root or born above */
+    char *name;
+};
+
+struct union_super {
+    struct super super;
+    struct super *upper, *lower;
+    struct mutex lock; /* every look at and change of the upper tree's directories */
+};
+
+static inline struct union_inode *union_of(const struct inode *i)
+{
+    return container_of(i, struct union_inode, inode);
+}
+static inline struct union_super *union_super(const struct inode *i)
+{
+    return container_of(i->super, struct union_super, super);
+}
+
+/* Takes over both, also on failure. */
+must_check int union_super_new(struct super *lower, struct super *upper, struct super **ret);
+
+/* Below the super's lock: */
+must_check int union_copy_up_locked(struct union_inode *u); /* u and its directories */
+must_check int union_find_locked(struct union_inode *dir, struct qname name, struct inode **ret_upper,
+                                 struct inode **ret_lower); /* references or NULL; -ENOENT */
+bool union_is_whiteout(const struct inode *i);
+/* The lower tree has this name in dir and shows it. */
+bool union_lower_has(struct union_inode *dir, struct qname name);
+/* -ENOTEMPTY, or 0 having removed the whiteouts of the upper directory. */
+must_check int union_empty_locked(struct union_inode *dir);
+int union_readdir(struct inode *dir, struct dir_ctx *ctx);
+#endif

@@ -1,0 +1,182 @@
+/* Union of two RAM file systems, through the inode operations: what shows, what hides, copy-up. */
+#include "libos/fs/ramfs.h"
+#include "libos/fs/union/union.h"
+#include "libos/host/posix/unit.h"
+#include "libos/vfs/vfs.h"
+#include "test/unit/test.h"
+
+static struct super *s;
+
+static struct inode *add(struct inode *dir, const char *name, uint32_t mode, const char *content)
+{
+    struct inode *i;
+    assert_int_equal(ramfs_add(dir, name, mode, 0, NULL, &i), 0);
+    if (content) {
+        assert_int_equal(inode_write_page(i, 0, content, strlen(content)), 0);
+        i->size = strlen(content);
+    }
+    return i;
+}
+
+/* lower: f "lower", g "gg", d/x "dx", d/y "dy" */
+static void setup(void)
+{
+    unit_process();
+    struct super *low, *up;
+    assert_int_equal(ramfs_super_new("ramfs", &low), 0);
+    assert_int_equal(ramfs_super_new("ramfs", &up), 0);
+    inode_put(add(low->root, "f", S_IFREG | 0640, "lower"));
+    inode_put(add(low->root, "g", S_IFREG | 0644, "gg"));
+    struct inode *d = add(low->root, "d", S_IFDIR | 0755, NULL);
+    inode_put(add(d, "x", S_IFREG | 0644, "dx"));
+    inode_put(add(d, "y", S_IFREG | 0644, "dy"));
+    inode_put(d);
+    assert_int_equal(union_super_new(low, up, &s), 0);
+}
+
+static struct inode *find(struct inode *dir, const char *name)
+{
+    struct inode *i = NULL;
+    int r = dir->ops->lookup(dir, QNAME(name), &i);
+    assert_true(r == 0 || r == -ENOENT);
+    return i;
+}
+
+static void expect(struct inode *dir, const char *name, const char *content)
+{
+    uint8_t page[4096];
+    struct inode *i = find(dir, name);
+    assert_non_null(i);
+    assert_int_equal(inode_size(i), strlen(content));
+    assert_int_equal(inode_read_page(i, 0, page), 0);
+    assert_memory_equal(page, content, strlen(content));
+    assert_int_equal(page[strlen(content)], 0);
+    inode_put(i);
+}
+
+struct names {
+    struct dir_ctx ctx;
+    char text[256];
+    int room;
+};
+
+static bool collect(struct dir_ctx *ctx, struct qname name, uint64_t ino, unsigned type,
+                    uint64_t next)
+{
+    struct names *n = container_of(ctx, struct names, ctx);
+    if (n->room-- == 0)
+        return false;
+    strncat(n->text, name.p, name.n);
+    strcat(n->text, " ");
+    ctx->pos = next;
+    return true;
+}
+
+/* All names, read `room` at a time. */
+static const char *list(struct inode *dir, int room)
+{
+    static struct names n;
+    n = (struct names) {.ctx = {2, collect}};
+    size_t before;
+    do {
+        before = strlen(n.text);
+        n.room = room;
+        assert_int_equal(dir->ops->readdir(dir, &n.ctx), 0);
+    } while (strlen(n.text) > before);
+    return n.text;
+}
+
+TEST(union_shows_both)
+{
+    setup();
+    struct inode *root = s->root, *i;
+    assert_int_equal(root->ops->create(root, QNAME("new"), S_IFREG | 0644, 0, &i), 0);
+    inode_put(i);
+    expect(root, "f", "lower");
+    assert_string_equal(list(root, 100), "new f g d ");
+    assert_string_equal(list(root, 1), "new f g d ");
+    assert_null(find(root, "nothing"));
+    super_put(s);
+}
+
+TEST(union_copy_up)
+{
+    setup();
+    struct inode *root = s->root, *f = find(root, "f"), *d = find(root, "d");
+    struct inode *x = find(d, "x"), *again;
+    uint64_t ino = f->ino, x_ino = x->ino;
+    assert_int_equal(f->ops->prepare_write(f), 0);
+    expect(root, "f", "lower");
+    assert_int_equal(inode_write_page(inode_real(f), 0, "UP", 2), 0);
+    expect(root, "f", "UPwer");
+    assert_int_equal(inode_real(f)->mode, S_IFREG | 0640);
+    struct iattr a = {.valid = ATTR_SIZE, .size = 3};
+    assert_int_equal(inode_change(f, &a), 0);
+    expect(root, "f", "UPw");
+    a.size = 5;
+    assert_int_equal(inode_change(f, &a), 0);
+    struct inode *low = union_of(f)->lower;
+    assert_int_equal(inode_size(low), 5); /* untouched */
+    uint8_t page[4096];
+    assert_int_equal(inode_read_page(f, 0, page), 0);
+    assert_memory_equal(page, "UPw\0\0", 5);
+    assert_int_equal(inode_read_page(low, 0, page), 0);
+    assert_memory_equal(page, "lower", 5);
+    assert_int_equal(x->ops->prepare_write(x), 0); /* copies d up, too */
+    again = find(d, "x");
+    assert_ptr_equal(again, x);
+    assert_int_equal(again->ino, x_ino);
+    inode_put(again);
+    again = find(root, "f");
+    assert_int_equal(again->ino, ino);
+    inode_put(again);
+    assert_string_equal(list(root, 2), "f d g ");
+    inode_put(f);
+    inode_put(x);
+    inode_put(d);
+}
+
+TEST(union_whiteouts)
+{
+    setup();
+    struct inode *root = s->root, *f = find(root, "f"), *d = find(root, "d"), *i;
+    struct inode *x = find(d, "x"), *y = find(d, "y");
+    assert_int_equal(root->ops->unlink(root, QNAME("f"), f), 0);
+    assert_null(find(root, "f"));
+    assert_string_equal(list(root, 100), "g d ");
+    assert_int_equal(root->ops->rmdir(root, QNAME("d"), d), -ENOTEMPTY);
+    assert_int_equal(d->ops->unlink(d, QNAME("x"), x), 0);
+    assert_int_equal(d->ops->unlink(d, QNAME("y"), y), 0);
+    assert_string_equal(list(d, 100), "");
+    assert_int_equal(root->ops->rmdir(root, QNAME("d"), d), 0);
+    assert_null(find(root, "d"));
+    assert_int_equal(root->ops->mkdir(root, QNAME("d"), S_IFDIR | 0755, &i), 0);
+    assert_string_equal(list(i, 100), ""); /* opaque: x and y stay gone */
+    assert_null(find(i, "x"));
+    inode_put(i);
+    assert_int_equal(root->ops->create(root, QNAME("f"), S_IFREG | 0600, 0, &i), 0);
+    assert_int_equal(inode_size(i), 0);
+    inode_put(i);
+    assert_string_equal(list(root, 100), "d f g ");
+    inode_put(x);
+    inode_put(y);
+    inode_put(f);
+    inode_put(d);
+}
+
+TEST(union_rename)
+{
+    setup();
+    struct inode *root = s->root, *f = find(root, "f"), *g = find(root, "g"), *d = find(root, "d");
+    assert_int_equal(root->ops->rename(root, QNAME("d"), d, root, QNAME("e"), NULL, 0), -EXDEV);
+    assert_int_equal(root->ops->rename(root, QNAME("f"), f, d, QNAME("z"), NULL, 0), 0);
+    assert_null(find(root, "f"));
+    expect(d, "z", "lower");
+    assert_int_equal(root->ops->rename(root, QNAME("g"), g, d, QNAME("z"), f, 0), 0);
+    expect(d, "z", "gg");
+    assert_string_equal(list(root, 100), "d ");
+    assert_string_equal(list(d, 100), "z x y ");
+    inode_put(f);
+    inode_put(g);
+    inode_put(d);
+}
