@@ -32,8 +32,7 @@ static struct {
 static struct stubarea *area_of(uintptr_t addr)
 {
     size_t granule = addr >> GRANULE_SHIFT;
-    return granule < GRANULE_COUNT ? atomic_load(&patch.areas[granule])
-                                   : NULL;
+    return granule < GRANULE_COUNT ? atomic_load(&patch.areas[granule]) : NULL;
 }
 
 static bool rip_is_stub(uint64_t rip)

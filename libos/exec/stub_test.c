@@ -14,8 +14,8 @@
 #include "libos/base/errno.h"
 #include "libos/mm/heap.h"
 
-#define CODE_AT ((uintptr_t) 0x200010000000)
-#define STUB_AT ((uintptr_t) 0x200070000000)
+#define CODE_AT ((uintptr_t) 0x300010000000)
+#define STUB_AT ((uintptr_t) 0x300070000000)
 
 /* "Kernel": rax = 1000 + rax, for cpuid rbx = the program's rcx; back to the address in rcx. */
 __asm__(".text\n"
