@@ -216,6 +216,8 @@ bool inode_owner_or_capable(const struct inode *i)
 
 void inode_owner_init(struct inode *i, const struct inode *dir, uint32_t mode)
 {
+    if (!current_process())
+        return; /* the boot thread: everything is root's */
     const struct cred *c = &current_process()->cred;
     i->uid = c->fsuid;
     i->gid = c->fsgid;
