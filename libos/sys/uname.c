@@ -55,7 +55,7 @@ SYSCALL(sysinfo, uaddr_t, ret_info)
     int threads = 0;
     process_for_each(count_threads, &threads);
     struct linux_sysinfo info = {
-        .uptime = clock_mono_ns() / NSEC_PER_SEC,
+        .uptime = clock_mono_ns() / NSEC_PER_SEC + 1, /* never 0: programs divide by it */
         .totalram = memory.total,
         .freeram = memory.free,
         .procs = (uint16_t) MIN(threads, 65535),

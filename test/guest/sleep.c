@@ -40,7 +40,7 @@ TEST_CASE(absolute)
         until.tv_nsec %= 1000000000;
         ZERO(clock_nanosleep(clocks[i], TIMER_ABSTIME, &until, NULL));
         CHECK(now_ns(clocks[i]) >= until.tv_sec * 1000000000LL + until.tv_nsec);
-        until.tv_sec -= 100; /* the past */
+        until.tv_sec = 0; /* the past */
         ZERO(clock_nanosleep(clocks[i], TIMER_ABSTIME, &until, NULL));
     }
 }
