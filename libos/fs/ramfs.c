@@ -511,7 +511,7 @@ static int ram_statfs(struct super *s, struct linux_statfs *ret)
 {
     struct heap_stats h;
     heap_stats(&h);
-    uint64_t limit = h.limit / PAGE_SIZE, used = MIN(h.used_pages, limit);
+    uint64_t limit = h.limit, used = MIN(h.used_pages, limit);
     *ret = (struct linux_statfs) {
         .type = str_eq(s->type_name, "ramfs") ? (int64_t) RAMFS_MAGIC : TMPFS_MAGIC,
         .bsize = PAGE_SIZE, .blocks = limit, .bfree = limit - used, .bavail = limit - used,

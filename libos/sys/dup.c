@@ -2,6 +2,7 @@
 #include "libos/base/atomic.h"
 #include "libos/base/ckmath.h"
 #include "libos/sys/path.h"
+#include "libos/task/process.h"
 #include "libos/vfs/lock.h"
 #include "libos/vfs/memfd.h"
 #include "libos/vfs/pipe.h"
@@ -149,7 +150,8 @@ static long set_flags(struct file *f, unsigned flags)
 
 static long dup_fd(struct file *f, uint64_t arg, bool cloexec)
 {
-    return arg > INT32_MAX ? -EINVAL : dup_min(f, (unsigned) arg, cloexec);
+    uint64_t limit = MIN(current_process()->rlimits[7].cur, (uint64_t) INT32_MAX);
+    return arg >= limit ? -EINVAL : dup_min(f, (unsigned) arg, cloexec);
 }
 
 static bool works_on_path_files(int cmd)

@@ -2,7 +2,8 @@
 #include "libos/mm/heap.h"
 #include "libos/sys/path.h"
 
-#define RW_MAX 0x7ffff000ul
+#define RW_MAX   0x7ffff000ul
+#define TASK_END 0x7ffffffff000ul /* where Linux' user addresses end: beyond is EFAULT at once */
 enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16 };
 #define RWF_KNOWN (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
 
@@ -18,6 +19,8 @@ static long rw_buffer(int fd, uaddr_t buf, size_t n, const uint64_t *pos, bool w
 {
     if ((int64_t) n < 0)
         return -EINVAL;
+    if (n > TASK_END || buf.v > TASK_END - n)
+        return -EFAULT;
     struct user_iovec v;
     struct uio uio = uio_user(&v, buf, MIN(n, RW_MAX));
     return rw(fd, &uio, pos, write, 0);
@@ -55,6 +58,8 @@ static int vec_from_user(struct user_iovec *vec, uaddr_t ua, size_t count)
     for (size_t i = 0; i < count; i++) {
         if ((int64_t) vec[i].len < 0)
             return -EINVAL;
+        if (vec[i].len > TASK_END || vec[i].base > TASK_END - vec[i].len)
+            return -EFAULT;
         vec[i].len = MIN(vec[i].len, left);
         left -= vec[i].len;
     }

@@ -79,7 +79,7 @@ void fdtable_put(struct fdtable *t)
         return;
     for (uint32_t i = 0; i < t->count; i++)
         if (t->slot[i].file) {
-            file_flush(t->slot[i].file);
+            file_flush(t->slot[i].file, t);
             file_put(t->slot[i].file);
         }
     kfree(t->slot);
@@ -130,7 +130,7 @@ int fdtable_close(struct fdtable *t, int fd)
     spin_unlock(&t->lock);
     if (!f)
         return -EBADF;
-    file_flush(f);
+    file_flush(f, t);
     file_put(f);
     return 0;
 }
@@ -155,7 +155,7 @@ void fdtable_close_on_exec(struct fdtable *t)
         struct file *f = t->slot[fd].file && t->slot[fd].cloexec ? take_locked(t, fd) : NULL;
         spin_unlock(&t->lock);
         if (f) {
-            file_flush(f);
+            file_flush(f, t);
             file_put(f);
         }
     }
@@ -234,7 +234,7 @@ int fdtable_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec)
     t->slot[fd] = (struct fd_slot) {f, cloexec};
     spin_unlock(&t->lock);
     if (old) {
-        file_flush(old);
+        file_flush(old, t);
         file_put(old);
     }
     return fd;

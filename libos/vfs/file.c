@@ -74,10 +74,10 @@ void file_put(struct file *f)
         file_free(f);
 }
 
-void file_flush(struct file *f)
+void file_flush(struct file *f, const struct fdtable *table)
 {
-    if (f->mode & FILE_LOCKS)
-        lock_flush(f);
+    if (f->inode->locks)
+        lock_flush(f, table);
     if (f->ops->flush)
         f->ops->flush(f);
 }

@@ -67,8 +67,8 @@ must_check long file_write(struct file *f, struct uio *uio, const uint64_t *pos,
 must_check long file_seek(struct file *f, int64_t offset, int whence);
 uint32_t file_poll(struct file *f, struct poll_table *pt);
 must_check int file_readdir(struct file *f, struct dir_ctx *ctx);
-/* The process closes a descriptor: POSIX locks go. */
-void file_flush(struct file *f);
+/* A descriptor of table is closed: the POSIX locks of its process go. */
+void file_flush(struct file *f, const struct fdtable *table);
 const char *file_anon_name(struct file *f, char *buf, size_t size); /* "pipe:[12]" */
 
 /* Regular files over the page cache; directories; O_PATH. */
@@ -80,5 +80,5 @@ long regular_write(struct file *f, struct uio *uio, uint64_t *pos);
 void epoll_release_file(struct file *f);
 /* Locks on the inode: of the file (flock, OFD) at release, of the process (POSIX) at flush. */
 void lock_release_file(struct file *f);
-void lock_flush(struct file *f);
+void lock_flush(struct file *f, const struct fdtable *table);
 #endif

@@ -2,7 +2,6 @@
 #include "libos/vfs/inode.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
-#include "libos/mm/mm.h"
 #include "libos/task/clock.h"
 #include "libos/task/process.h"
 #include "libos/vfs/file.h"
@@ -66,9 +65,7 @@ void inode_init(struct inode *i, struct super *s, uint32_t mode)
 
 void inode_fini(struct inode *i)
 {
-    pages_drop(i, 0, UINT64_MAX);
-    if (i->pages.home)
-        window_free(i->pages.home, i->pages.home_pages);
+    pages_fini(i);
     kfree(i->link);
     i->link = NULL;
     kfree(i->locks);

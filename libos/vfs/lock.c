@@ -199,7 +199,7 @@ void lock_release_file(struct file *f)
     release(f->inode, f, false);
 }
 
-void lock_flush(struct file *f)
+void lock_flush(struct file *f, const struct fdtable *table)
 {
-    release(f->inode, current_process()->files, true);
+    release(f->inode, table, true);
 }

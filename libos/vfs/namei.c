@@ -347,10 +347,10 @@ static int walk_start(struct walk *w, const struct file *dir, const char *path, 
 }
 
 /* dirfd's file, or NULL where it is not needed; a reference. */
-static int dir_file(int dirfd, const char *path, struct file **ret)
+static int dir_file(int dirfd, const char *path, unsigned flags, struct file **ret)
 {
     *ret = NULL;
-    if (*path == '/' || dirfd == FD_AT_FDCWD)
+    if ((*path == '/' && !(flags & RESOLVE_IN_ROOT_BIT)) || dirfd == FD_AT_FDCWD)
         return 0;
     *ret = fd_get(dirfd);
     return *ret ? 0 : -EBADF;
@@ -385,7 +385,7 @@ int path_at(int dirfd, const char *path, unsigned flags, struct path *ret, struc
     if (!*path && !(flags & LOOKUP_EMPTY))
         return -ENOENT;
     AUTO(file_put) struct file *dir = NULL;
-    int r = dir_file(dirfd, path, &dir);
+    int r = dir_file(dirfd, path, flags, &dir);
     if (r < 0)
         return r;
     if (!*path && dir && !dir->path.dentry) { /* fstat of a pipe by AT_EMPTY_PATH */
@@ -423,7 +423,7 @@ int path_parent(int dirfd, const char *path, unsigned flags, struct parent *ret)
     if (!*path)
         return -ENOENT;
     AUTO(file_put) struct file *dir = NULL;
-    int r = dir_file(dirfd, path, &dir);
+    int r = dir_file(dirfd, path, flags, &dir);
     if (r < 0)
         return r;
     UNINIT struct walk w;
@@ -537,7 +537,7 @@ int path_open(int dirfd, const char *path, unsigned o_flags, uint32_t mode, unsi
         return -ENOENT;
     *ret = (struct open_result) {0};
     AUTO(file_put) struct file *dir = NULL;
-    int r = dir_file(dirfd, path, &dir);
+    int r = dir_file(dirfd, path, resolve, &dir);
     if (r < 0)
         return r;
     unsigned flags = resolve;

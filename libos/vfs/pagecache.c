@@ -184,7 +184,7 @@ static void clock_add(struct cpage *page)
     if (!clock_list.limit) {
         struct heap_stats s;
         heap_stats(&s);
-        clock_list.limit = MAX(s.limit / PAGE_SIZE / CLOCK_SHARE, (size_t) 64);
+        clock_list.limit = MAX(s.limit / CLOCK_SHARE, (size_t) 64);
     }
     spin_lock(&clock_list.lock);
     list_add_tail(&clock_list.list, &page->clock);
@@ -323,6 +323,20 @@ void pages_drop(struct inode *i, uint64_t first, uint64_t end)
             index = next - 1;
         }
     }
+}
+
+void pages_fini(struct inode *i)
+{
+    struct pages *p = &i->pages;
+    pages_drop(i, 0, UINT64_MAX);
+    while (p->count > 0) { /* what is at home; nobody else knows the inode any more */
+        uint64_t index = pages_next(i, 0, true);
+        struct cpage *page = lookup_locked(p, index);
+        detach_locked(p, page);
+        cpage_unpin(page);
+    }
+    if (p->home)
+        window_free(p->home, p->home_pages);
 }
 
 void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len)

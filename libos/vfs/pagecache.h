@@ -47,6 +47,8 @@ void cpage_unpin(struct cpage *p);
 void pages_written(struct inode *i, struct cpage *p, size_t off, size_t len);
 /* Removes pages first .. end - 1. */
 void pages_drop(struct inode *i, uint64_t first, uint64_t end);
+/* Everything, the home too; the inode goes. */
+void pages_fini(struct inode *i);
 /* Zeroes bytes of a page if it is cached. */
 void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len);
 /* First page >= index that exists (data) or does not (hole); UINT64_MAX: none. For SEEK_DATA. */

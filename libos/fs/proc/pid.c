@@ -129,7 +129,7 @@ static int stat_text(const struct proc_ref *ref, struct text *t)
              ticks(p->child_utime_ns), ticks(p->child_stime_ns), priority, p->nice,
              p->thread_count, ticks(p->start_ns), (unsigned long) (m.total * PAGE_SIZE),
              (unsigned long) m.resident);
-    text_add(t, "18446744073709551615 0 0 %lu 0 0 %lu 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 %lu %lu %lu %lu %d\n",
+    text_add(t, "18446744073709551615 0 0 %lu 0 0 %lu 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 %lu %lu %lu %lu %d\n",
              (unsigned long) p->stack_start.v, (unsigned long) p->pending.set, p->exit_signal,
              (unsigned long) p->arg_start.v, (unsigned long) p->arg_end.v,
              (unsigned long) p->env_start.v, (unsigned long) p->env_end.v, p->exit_code);

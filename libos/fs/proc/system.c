@@ -13,7 +13,7 @@ static int meminfo_text(const struct proc_ref *ref, struct text *t)
 {
     struct heap_stats h;
     heap_stats(&h);
-    unsigned long total = h.limit / 1024, used = h.used_pages * (PAGE_SIZE / 1024);
+    unsigned long total = h.limit * (PAGE_SIZE / 1024), used = h.used_pages * (PAGE_SIZE / 1024);
     unsigned long free = total > used ? total - used : 0;
     unsigned long cached = pages_cached() * (PAGE_SIZE / 1024);
     text_add(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, free,
@@ -118,7 +118,7 @@ static int system_stat_text(const struct proc_ref *ref, struct text *t)
 
 static int uptime_text(const struct proc_ref *ref, struct text *t)
 {
-    long up = clock_mono_ns() / (NSEC_PER_SEC / 100);
+    long up = clock_mono_ns() / (NSEC_PER_SEC / 100) + 1; /* never 0 */
     text_add(t, "%ld.%02ld 0.00\n", up / 100, up % 100);
     return 0;
 }
