@@ -5,12 +5,12 @@ VDSO_CFLAGS := -std=gnu17 -O2 --target=x86_64-linux-gnu -ffreestanding -fPIC -mg
 
 $(B)/gen/vdso/%.o: libos/exec/vdso/%.c Makefile scripts/vdso.mk
 	@mkdir -p $(@D)
-	$(CLANG) $(VDSO_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) $(VDSO_CFLAGS) -MMD -MP -c $< -o $@
 $(B)/gen/vdso/%.o: libos/exec/vdso/%.S Makefile scripts/vdso.mk
 	@mkdir -p $(@D)
-	$(CLANG) --target=x86_64-linux-gnu -I. $(MAP) -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) --target=x86_64-linux-gnu -I. $(MAP) -MMD -MP -c $< -o $@
 $(B)/gen/vdso.so: $(B)/gen/vdso/entry.o $(B)/gen/vdso/vdso.o libos/exec/vdso/vdso.ld libos/exec/vdso/vdso.map
-	$(LLD) -shared -Bsymbolic -s -z text --hash-style=both --eh-frame-hdr --build-id=none \
+	$(Q)$(LLD) -shared -Bsymbolic -s -z text --hash-style=both --eh-frame-hdr --build-id=none \
 	    --no-undefined -soname linux-vdso.so.1 --version-script libos/exec/vdso/vdso.map \
 	    -T libos/exec/vdso/vdso.ld -o $@ $(filter %.o,$^)
 $(B)/libos/libos/exec/vdso_blob.o: $(B)/gen/vdso.so

@@ -9,9 +9,9 @@ ZYDIS_CFLAGS := $(filter-out $(WARN) $(INC),$(LIBOS_CFLAGS)) -w -DNDEBUG -DZYAN_
 
 $(B)/libos/zydis/%.o: $(ZYDIS_SRC)/src/%.c Makefile scripts/zydis.mk
 	@mkdir -p $(@D)
-	$(CLANG) $(ZYDIS_CFLAGS) -c $< -o $@
+	$(Q)$(CLANG) $(ZYDIS_CFLAGS) -c $< -o $@
 $(ZYDIS_SRC)/src/%.c:
 	scripts/fetch-zydis
 $(ZYDIS_A): $(ZYDIS_OBJ)
 	@rm -f $@
-	llvm-ar-19 rcsD $@ $^
+	$(Q)llvm-ar-19 rcsD $@ $^

@@ -171,6 +171,10 @@ static int fixed_place(struct mm *mm, const struct elf_image *elf, struct placed
         return -ENOEXEC;
     }
     int r = mm_claim_low(mm);
+    if (r == -EBUSY)
+        log_warn(
+            "exec: another program linked for fixed addresses runs; one at a time until fork() is "
+            "there (link it with -pie)");
     if (r < 0)
         return r;
     *ret = (struct placed){.end = elf->high, .elf = elf};
@@ -195,9 +199,10 @@ static int program_load(struct mm *mm, const struct mm_layout *lay, const struct
     return 0;
 }
 
-/* The ELF interpreter the program names. What is wrong with it is ELIBBAD, as on Linux. */
-static int interp_load(struct mm *mm, const struct mm_layout *lay, const struct image *program,
-                       struct placed *ret, uintptr_t *ret_entry)
+/* The ELF interpreter the program names, found before anything is mapped. What is wrong with it is
+ * ELIBBAD, as on Linux. */
+static int interp_open(const struct image *program, struct file **ret_file,
+                       struct image **ret_image)
 {
     AUTO(file_put) struct file *f = NULL;
     AUTO(image_put) struct image *img = NULL;
@@ -210,13 +215,16 @@ static int interp_load(struct mm *mm, const struct mm_layout *lay, const struct 
         log_info("exec: interpreter %s: error %d", program->interp, -r);
         return r;
     }
-    r = image_place(mm, &img->elf, lay->interp, lay->mmap_base, ret);
-    if (r == 0)
-        r = image_map(mm, ret, f);
-    if (r == 0)
-        *ret_entry = ret->bias + img->elf.entry;
-    ret->elf = NULL; /* goes with img */
-    return r;
+    *ret_file = TAKE(f);
+    *ret_image = TAKE(img);
+    return 0;
+}
+
+static int interp_load(struct mm *mm, const struct mm_layout *lay, const struct image *img,
+                       struct file *f, struct placed *ret)
+{
+    int r = image_place(mm, &img->elf, lay->interp, lay->mmap_base, ret);
+    return r == 0 ? image_map(mm, ret, f) : r;
 }
 
 static void auxv_add(struct stack_spec *s, uint64_t type, uint64_t value)
@@ -288,18 +296,31 @@ static int stack_make(struct mm *mm, const struct mm_layout *lay, const struct e
     return r;
 }
 
+/* Program and interpreter. *ret_entry: where the first instruction is. */
+static int load_images(struct mm *mm, const struct mm_layout *lay, const struct script_chain *c,
+                       struct placed *ret_exe, struct placed *ret_interp, uintptr_t *ret_entry)
+{
+    AUTO(file_put) struct file *f = NULL;
+    AUTO(image_put) struct image *interp = NULL;
+    int r = c->image->elf.interp_size > 0 ? interp_open(c->image, &f, &interp) : 0;
+    if (r == 0)
+        r = program_load(mm, lay, c, ret_exe);
+    if (r == 0 && interp)
+        r = interp_load(mm, lay, interp, f, ret_interp);
+    if (r == 0)
+        *ret_entry =
+            interp ? ret_interp->bias + interp->elf.entry : ret_exe->bias + ret_exe->elf->entry;
+    ret_interp->elf = NULL; /* goes with interp */
+    return r;
+}
+
 static int load_all(struct mm *mm, const struct exec_params *in, const struct script_chain *c,
                     struct exec_result *res)
 {
     struct mm_layout lay;
     mm_layout(mm, &lay);
     struct placed exe, interp = {0};
-    int r = program_load(mm, &lay, c, &exe);
-    if (r < 0)
-        return r;
-    res->entry = exe.bias + exe.elf->entry;
-    if (exe.elf->interp_size > 0)
-        r = interp_load(mm, &lay, c->image, &interp, &res->entry);
+    int r = load_images(mm, &lay, c, &exe, &interp, &res->entry);
     if (r < 0)
         return r;
     char *block;
