@@ -14,9 +14,9 @@ enum hostcall_nr {
 enum hostcall_kind { HOSTCALL_ZERO, HOSTCALL_OUT, HOSTCALL_IN, HOSTCALL_TOKEN, HOSTCALL_VALUE };
 
 /* Sets of errno values a host call may return; bit = errno (all below 128). */
-#define HCE_BIT(e)  ((unsigned __int128) 1 << (e))
-#define HCE_NONE    ((unsigned __int128) 0)
-#define HCE_MEM     (HCE_BIT(12 /* ENOMEM */))
+#define HCE_BIT(e) ((unsigned __int128) 1 << (e))
+#define HCE_NONE   ((unsigned __int128) 0)
+#define HCE_MEM    (HCE_BIT(12 /* ENOMEM */))
 #define HCE_FILE                                                                                   \
     (HCE_BIT(1) | HCE_BIT(2) | HCE_BIT(4) | HCE_BIT(5) | HCE_BIT(9) | HCE_BIT(11) | HCE_BIT(12) |  \
      HCE_BIT(13) | HCE_BIT(16) | HCE_BIT(17) | HCE_BIT(18) | HCE_BIT(20) | HCE_BIT(21) |           \
@@ -28,22 +28,22 @@ enum hostcall_kind { HOSTCALL_ZERO, HOSTCALL_OUT, HOSTCALL_IN, HOSTCALL_TOKEN, H
 
 /* One per vCPU; owned by whoever runs: the enclave inside, the host outside. */
 struct host_vcpu {
-    uint32_t magic;       /* HOST_VCPU_MAGIC */
+    uint32_t magic; /* HOST_VCPU_MAGIC */
     uint32_t index;
-    uint32_t kick;        /* futex word: non-zero ends EXIT_PARK */
+    uint32_t kick; /* futex word: non-zero ends EXIT_PARK */
     uint32_t nr;
     uint64_t args[4];
     uint64_t in_size, out_size;
     int64_t ret;
-    uint64_t boot;        /* vCPU 0: address of struct host_boot */
+    uint64_t boot; /* vCPU 0: address of struct host_boot */
     uint8_t data[HOST_DATA_MAX];
 };
 #define HOST_VCPU_MAGIC 0x4f435055u
 
 struct host_clock {
-    uint64_t tsc;         /* read between the two clocks */
+    uint64_t tsc; /* read between the two clocks */
     int64_t realtime_ns, monotonic_ns;
-    uint64_t tsc_hz;      /* the host's idea; a hint */
+    uint64_t tsc_hz; /* the host's idea; a hint */
 };
 _Static_assert(sizeof(struct host_clock) == 32, "shared");
 
@@ -62,19 +62,19 @@ struct host_cpuid {
 /* Bits of host_boot.events, set by the host, consumed by any vCPU. */
 #define HOST_EVENT_STDIO(fd) (1ull << (fd))
 
-#define HOST_BOOT_MAGIC   0x4f43434c554d4254ull
-#define HOST_STRINGS_MAX  (2u * 1024 * 1024)
+#define HOST_BOOT_MAGIC  0x4f43434c554d4254ull
+#define HOST_STRINGS_MAX (2u * 1024 * 1024)
 
 struct host_boot {
     uint64_t magic;
-    uint64_t events;        /* HOST_EVENT_*; atomic */
-    uint64_t signals;       /* bit n-1: signal n was sent to the runtime; atomic */
-    uint32_t vcpus;         /* how many vCPUs the host will enter */
-    uint32_t log_level;     /* a wish; capped by the measured configuration */
-    uint32_t trace;         /* 1: log every system call (debuggable enclaves only) */
-    uint32_t argc, envc;    /* strings: argv, then environment, NUL-terminated, back to back */
+    uint64_t events;     /* HOST_EVENT_*; atomic */
+    uint64_t signals;    /* bit n-1: signal n was sent to the runtime; atomic */
+    uint32_t vcpus;      /* how many vCPUs the host will enter */
+    uint32_t log_level;  /* a wish; capped by the measured configuration */
+    uint32_t trace;      /* 1: log every system call (debuggable enclaves only) */
+    uint32_t argc, envc; /* strings: argv, then environment, NUL-terminated, back to back */
     uint32_t strings_size;
-    uint64_t strings;       /* address */
+    uint64_t strings;           /* address */
     uint64_t image, image_size; /* the root image, mapped read-only by the host; 0: none */
     struct host_clock clock;
     uint32_t cpuid_count, reserved;

@@ -17,7 +17,7 @@ static void require(bool holds)
 
 static void judge(struct rd *r)
 {
-    enum hostcall_nr nr = (enum hostcall_nr) (rd_u32(r) % HOSTCALL_COUNT);
+    enum hostcall_nr nr = (enum hostcall_nr)(rd_u32(r) % HOSTCALL_COUNT);
     size_t in = rd_u32(r) % (HOST_DATA_MAX + 1), out = rd_u32(r) % (HOST_DATA_MAX + 1);
     int64_t raw = (int64_t) rd_u64(r);
     if (raw & 1) /* half of the time near something interesting */

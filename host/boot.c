@@ -96,7 +96,8 @@ static void fill_clock(struct host_clock *c)
     c->realtime_ns = now_ns(CLOCK_REALTIME);
     c->monotonic_ns = mono;
     double elapsed = (double) (mono - runtime.mono_start_ns);
-    c->tsc_hz = elapsed > 0 ? (uint64_t) ((double) (c->tsc - runtime.tsc_start) * 1e9 / elapsed) : 0;
+    c->tsc_hz =
+        elapsed > 0 ? (uint64_t) ((double) (c->tsc - runtime.tsc_start) * 1e9 / elapsed) : 0;
 }
 
 int runtime_boot_block(int argc, char **argv, char **envp, bool trace)

@@ -13,7 +13,8 @@ int64_t host_call_log(struct host_vcpu *v)
 
 int64_t host_call_clock_read(struct host_vcpu *v)
 {
-    struct host_clock c = {.monotonic_ns = now_ns(CLOCK_MONOTONIC), .tsc = read_tsc(),
+    struct host_clock c = {.monotonic_ns = now_ns(CLOCK_MONOTONIC),
+                           .tsc = read_tsc(),
                            .realtime_ns = now_ns(CLOCK_REALTIME)};
     memcpy(v->data, &c, sizeof c);
     return 0;
@@ -27,7 +28,8 @@ static int64_t done_or_error(int r, uint64_t count)
 int64_t host_call_page_restrict(struct host_vcpu *v)
 {
     uint64_t count = 0;
-    int r = runtime.ops->restrict_perms(runtime.enclave, v->args[0], v->args[1], v->args[2], &count);
+    int r =
+        runtime.ops->restrict_perms(runtime.enclave, v->args[0], v->args[1], v->args[2], &count);
     return done_or_error(r, count);
 }
 

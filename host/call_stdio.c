@@ -82,9 +82,16 @@ int64_t host_call_stdio_stat(struct host_vcpu *v)
     if (v->args[0] > 2 || fstat((int) v->args[0], &st) < 0)
         return -EBADF;
     struct host_stat s = {
-        .dev = st.st_dev, .ino = st.st_ino, .nlink = st.st_nlink, .rdev = st.st_rdev,
-        .size = (uint64_t) st.st_size, .blocks = (uint64_t) st.st_blocks, .mode = st.st_mode,
-        .uid = st.st_uid, .gid = st.st_gid, .blksize = (uint32_t) st.st_blksize,
+        .dev = st.st_dev,
+        .ino = st.st_ino,
+        .nlink = st.st_nlink,
+        .rdev = st.st_rdev,
+        .size = (uint64_t) st.st_size,
+        .blocks = (uint64_t) st.st_blocks,
+        .mode = st.st_mode,
+        .uid = st.st_uid,
+        .gid = st.st_gid,
+        .blksize = (uint32_t) st.st_blksize,
         .atime_ns = st.st_atim.tv_sec * 1000000000ll + st.st_atim.tv_nsec,
         .mtime_ns = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec,
         .ctime_ns = st.st_ctim.tv_sec * 1000000000ll + st.st_ctim.tv_nsec,
@@ -101,7 +108,7 @@ static void remember_terminal(int fd)
 
 int64_t host_call_stdio_ioctl(struct host_vcpu *v)
 {
-    static const unsigned long allowed[] = {TCGETS,     TCSETS,    TCSETSW,  TCSETSF,
+    static const unsigned long allowed[] = {TCGETS,     TCSETS,     TCSETSW,  TCSETSF,
                                             TIOCGWINSZ, TIOCSWINSZ, FIONREAD, TCFLSH};
     int fd = (int) v->args[0];
     bool ok = (unsigned) fd <= 2;
@@ -138,7 +145,7 @@ static void *watcher(void *arg)
         struct pollfd p[4] = {{.fd = stdio.wake, .events = POLLIN}};
         pthread_mutex_lock(&stdio.lock);
         for (int fd = 0; fd < 3; fd++)
-            p[fd + 1] = (struct pollfd) {.fd = stdio.want[fd] ? fd : -1, .events = stdio.want[fd]};
+            p[fd + 1] = (struct pollfd){.fd = stdio.want[fd] ? fd : -1, .events = stdio.want[fd]};
         pthread_mutex_unlock(&stdio.lock);
         if (poll(p, 4, -1) < 0)
             continue;

@@ -65,8 +65,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp argp = {option_table, parse, "-- PROGRAM [ARG...]",
-                                 "Runs a program in an Occlum instance's enclave.", 0, 0, 0};
+static const struct argp argp = {option_table,
+                                 parse,
+                                 "-- PROGRAM [ARG...]",
+                                 "Runs a program in an Occlum instance's enclave.",
+                                 0,
+                                 0,
+                                 0};
 
 void runtime_exit(int status)
 {

@@ -16,7 +16,7 @@ struct runtime {
     unsigned vcpu_count;
     struct host_vcpu *vcpus[VCPU_MAX];
     pthread_t threads[VCPU_MAX];
-    uint64_t tsc_start;     /* for calibration: when the process began */
+    uint64_t tsc_start; /* for calibration: when the process began */
     int64_t mono_start_ns;
 };
 extern struct runtime runtime;
@@ -29,7 +29,8 @@ int runtime_map_image(const char *path);
 int vcpu_start_all(void);
 void vcpu_kick(unsigned index); /* ends its EXIT_PARK */
 void vcpu_kick_any(void);
-__attribute__((noreturn)) void runtime_exit(int status); /* restores the terminal, ends the process */
+__attribute__((noreturn)) void
+runtime_exit(int status); /* restores the terminal, ends the process */
 
 /* stdio.c: readiness of fd 0..2, watched by a thread of its own. */
 int stdio_start(void);

@@ -41,9 +41,11 @@ void vcpu_kick_any(void)
 
 static void park(struct host_vcpu *v, uint64_t max_ns)
 {
-    struct timespec ts = {.tv_sec = (time_t) (max_ns / 1000000000), .tv_nsec = (long) (max_ns % 1000000000)};
+    struct timespec ts = {.tv_sec = (time_t) (max_ns / 1000000000),
+                          .tv_nsec = (long) (max_ns % 1000000000)};
     if (!__atomic_load_n(&v->kick, __ATOMIC_SEQ_CST))
-        syscall(SYS_futex, &v->kick, FUTEX_WAIT_PRIVATE, 0, max_ns == UINT64_MAX ? NULL : &ts, NULL, 0);
+        syscall(SYS_futex, &v->kick, FUTEX_WAIT_PRIVATE, 0, max_ns == UINT64_MAX ? NULL : &ts, NULL,
+                0);
     __atomic_store_n(&v->kick, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -86,7 +88,8 @@ static void *vcpu_main(void *arg)
         .tcs = KERNEL_VCPUS + v->index * VCPU_SLOT_SIZE + VCPU_TCS,
     };
     if (runtime.ops->thread_init(&thread) < 0) {
-        fprintf(stderr, "occlum-run: vCPU %u cannot be set up; `occlum doctor` tells why\n", v->index);
+        fprintf(stderr, "occlum-run: vCPU %u cannot be set up; `occlum doctor` tells why\n",
+                v->index);
         runtime_exit(PANIC_STATUS);
     }
     start_ticks();

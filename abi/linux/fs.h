@@ -19,13 +19,13 @@
 #define S_ISVTX  01000
 #endif
 #ifndef S_ISDIR
-#define S_ISLNK(m)  (((m) & S_IFMT) == S_IFLNK)
-#define S_ISREG(m)  (((m) & S_IFMT) == S_IFREG)
-#define S_ISDIR(m)  (((m) & S_IFMT) == S_IFDIR)
-#define S_ISCHR(m)  (((m) & S_IFMT) == S_IFCHR)
-#define S_ISBLK(m)  (((m) & S_IFMT) == S_IFBLK)
-#define S_ISFIFO(m) (((m) & S_IFMT) == S_IFIFO)
-#define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
+#define S_ISLNK(m)  (((m) &S_IFMT) == S_IFLNK)
+#define S_ISREG(m)  (((m) &S_IFMT) == S_IFREG)
+#define S_ISDIR(m)  (((m) &S_IFMT) == S_IFDIR)
+#define S_ISCHR(m)  (((m) &S_IFMT) == S_IFCHR)
+#define S_ISBLK(m)  (((m) &S_IFMT) == S_IFBLK)
+#define S_ISFIFO(m) (((m) &S_IFMT) == S_IFIFO)
+#define S_ISSOCK(m) (((m) &S_IFMT) == S_IFSOCK)
 #endif
 
 #ifndef O_RDONLY
@@ -53,14 +53,14 @@
 #endif
 #define O_TMPFILE_BIT 020000000
 
-#define FD_AT_FDCWD             (-100)
-#define FD_AT_SYMLINK_NOFOLLOW  0x100
-#define FD_AT_REMOVEDIR         0x200
-#define FD_AT_EACCESS           0x200
-#define FD_AT_SYMLINK_FOLLOW    0x400
-#define FD_AT_NO_AUTOMOUNT      0x800
-#define FD_AT_EMPTY_PATH        0x1000
-#define FD_AT_STATX_SYNC_TYPE   0x6000
+#define FD_AT_FDCWD            (-100)
+#define FD_AT_SYMLINK_NOFOLLOW 0x100
+#define FD_AT_REMOVEDIR        0x200
+#define FD_AT_EACCESS          0x200
+#define FD_AT_SYMLINK_FOLLOW   0x400
+#define FD_AT_NO_AUTOMOUNT     0x800
+#define FD_AT_EMPTY_PATH       0x1000
+#define FD_AT_STATX_SYNC_TYPE  0x6000
 
 #define RESOLVE_NO_XDEV_BIT       0x01
 #define RESOLVE_NO_MAGICLINKS_BIT 0x02
@@ -92,8 +92,14 @@
 #define UMOUNT_NO_FOLLOW  8
 
 enum linux_dirent_type {
-    LINUX_DT_UNKNOWN = 0, LINUX_DT_FIFO = 1, LINUX_DT_CHR = 2, LINUX_DT_DIR = 4, LINUX_DT_BLK = 6,
-    LINUX_DT_REG = 8, LINUX_DT_LNK = 10, LINUX_DT_SOCK = 12,
+    LINUX_DT_UNKNOWN = 0,
+    LINUX_DT_FIFO = 1,
+    LINUX_DT_CHR = 2,
+    LINUX_DT_DIR = 4,
+    LINUX_DT_BLK = 6,
+    LINUX_DT_REG = 8,
+    LINUX_DT_LNK = 10,
+    LINUX_DT_SOCK = 12,
 };
 
 #define LINUX_UTIME_NOW  0x3fffffff

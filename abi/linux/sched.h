@@ -43,11 +43,11 @@ struct linux_clone_args {
 _Static_assert(sizeof(struct linux_clone_args) == 88, "Linux ABI");
 
 #ifndef SCHED_OTHER
-#define SCHED_OTHER    0
-#define SCHED_FIFO     1
-#define SCHED_RR       2
-#define SCHED_BATCH    3
-#define SCHED_IDLE     5
+#define SCHED_OTHER 0
+#define SCHED_FIFO  1
+#define SCHED_RR    2
+#define SCHED_BATCH 3
+#define SCHED_IDLE  5
 #endif
 #define LINUX_SCHED_DEADLINE      6
 #define LINUX_SCHED_RESET_ON_FORK 0x40000000
@@ -61,27 +61,27 @@ struct linux_sched_attr {
 };
 _Static_assert(sizeof(struct linux_sched_attr) == 48, "Linux ABI");
 
-#define FUTEX_WAIT            0
-#define FUTEX_WAKE            1
-#define FUTEX_FD              2
-#define FUTEX_REQUEUE         3
-#define FUTEX_CMP_REQUEUE     4
-#define FUTEX_WAKE_OP         5
-#define FUTEX_LOCK_PI         6
-#define FUTEX_UNLOCK_PI       7
-#define FUTEX_TRYLOCK_PI      8
-#define FUTEX_WAIT_BITSET     9
-#define FUTEX_WAKE_BITSET     10
-#define FUTEX_WAIT_REQUEUE_PI 11
-#define FUTEX_CMP_REQUEUE_PI  12
-#define FUTEX_LOCK_PI2        13
-#define FUTEX_PRIVATE_FLAG    128
-#define FUTEX_CLOCK_REALTIME  256
-#define FUTEX_CMD_MASK        (~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME))
+#define FUTEX_WAIT             0
+#define FUTEX_WAKE             1
+#define FUTEX_FD               2
+#define FUTEX_REQUEUE          3
+#define FUTEX_CMP_REQUEUE      4
+#define FUTEX_WAKE_OP          5
+#define FUTEX_LOCK_PI          6
+#define FUTEX_UNLOCK_PI        7
+#define FUTEX_TRYLOCK_PI       8
+#define FUTEX_WAIT_BITSET      9
+#define FUTEX_WAKE_BITSET      10
+#define FUTEX_WAIT_REQUEUE_PI  11
+#define FUTEX_CMP_REQUEUE_PI   12
+#define FUTEX_LOCK_PI2         13
+#define FUTEX_PRIVATE_FLAG     128
+#define FUTEX_CLOCK_REALTIME   256
+#define FUTEX_CMD_MASK         (~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME))
 #define FUTEX_BITSET_MATCH_ANY 0xffffffffu
-#define FUTEX_WAITERS    0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK   0x3fffffffu
+#define FUTEX_WAITERS          0x80000000u
+#define FUTEX_OWNER_DIED       0x40000000u
+#define FUTEX_TID_MASK         0x3fffffffu
 
 struct linux_robust_list_head {
     uint64_t list;

@@ -58,35 +58,35 @@
 #define SS_DISABLE   2
 #define MINSIGSTKSZ  2048
 #endif
-#define SA_RESTORER_FLAG     0x04000000
-#define SA_UNSUPPORTED_FLAG  0x00000400
-#define SA_EXPOSE_TAGBITS    0x00000800
-#define SS_AUTODISARM_FLAG   0x80000000u
+#define SA_RESTORER_FLAG    0x04000000
+#define SA_UNSUPPORTED_FLAG 0x00000400
+#define SA_EXPOSE_TAGBITS   0x00000800
+#define SS_AUTODISARM_FLAG  0x80000000u
 
 #ifndef SI_USER
-#define SI_USER    0
-#define SI_KERNEL  0x80
-#define SI_QUEUE   (-1)
-#define SI_TIMER   (-2)
-#define SI_MESGQ   (-3)
-#define SI_ASYNCIO (-4)
-#define SI_SIGIO   (-5)
-#define SI_TKILL   (-6)
-#define ILL_ILLOPN  2
-#define FPE_INTDIV  1
-#define FPE_FLTINV  7
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
-#define BUS_ADRALN  1
-#define BUS_ADRERR  2
-#define TRAP_BRKPT  1
-#define TRAP_TRACE  2
-#define CLD_EXITED    1
-#define CLD_KILLED    2
-#define CLD_DUMPED    3
-#define CLD_TRAPPED   4
-#define CLD_STOPPED   5
-#define CLD_CONTINUED 6
+#define SI_USER         0
+#define SI_KERNEL       0x80
+#define SI_QUEUE        (-1)
+#define SI_TIMER        (-2)
+#define SI_MESGQ        (-3)
+#define SI_ASYNCIO      (-4)
+#define SI_SIGIO        (-5)
+#define SI_TKILL        (-6)
+#define ILL_ILLOPN      2
+#define FPE_INTDIV      1
+#define FPE_FLTINV      7
+#define SEGV_MAPERR     1
+#define SEGV_ACCERR     2
+#define BUS_ADRALN      1
+#define BUS_ADRERR      2
+#define TRAP_BRKPT      1
+#define TRAP_TRACE      2
+#define CLD_EXITED      1
+#define CLD_KILLED      2
+#define CLD_DUMPED      3
+#define CLD_TRAPPED     4
+#define CLD_STOPPED     5
+#define CLD_CONTINUED   6
 #define SIGEV_SIGNAL    0
 #define SIGEV_NONE      1
 #define SIGEV_THREAD    2
@@ -178,8 +178,8 @@ struct linux_rt_sigframe {
 _Static_assert(sizeof(struct linux_rt_sigframe) == 440, "Linux ABI");
 
 /* In bytes 464..511 of the FXSAVE image a signal frame carries. */
-#define FP_XSTATE_MAGIC_1     0x46505853u
-#define FP_XSTATE_MAGIC_2     0x46505845u
+#define FP_XSTATE_MAGIC_1      0x46505853u
+#define FP_XSTATE_MAGIC_2      0x46505845u
 #define FP_XSTATE_MAGIC_2_SIZE 4
 #define FP_SW_RESERVED_OFFSET  464
 struct linux_fpx_sw_bytes {

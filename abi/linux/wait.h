@@ -20,7 +20,7 @@
 #define LINUX_P_PGID  2
 #define LINUX_P_PIDFD 3
 
-#define WAIT_STATUS_EXIT(code)    (((code) & 0xff) << 8)
-#define WAIT_STATUS_STOPPED(sig)  (((sig) << 8) | 0x7f)
-#define WAIT_STATUS_CONTINUED     0xffff
+#define WAIT_STATUS_EXIT(code)   (((code) &0xff) << 8)
+#define WAIT_STATUS_STOPPED(sig) (((sig) << 8) | 0x7f)
+#define WAIT_STATUS_CONTINUED    0xffff
 #endif

@@ -16,7 +16,7 @@ void fpu_init(uint64_t xfrm);   /* once; picks the variant of save and restore *
 void fpu_area_init(void *area); /* the state a new program starts with */
 void fpu_save(void *area);      /* registers -> area */
 void fpu_restore(const void *area);
-void fpu_scrub(void);           /* initial state in all registers */
+void fpu_scrub(void); /* initial state in all registers */
 
 uint32_t fpu_sse_exceptions(void); /* unmasked exception flags of MXCSR, as bits 0..5 */
 uint32_t fpu_x87_exceptions(void); /* the same of the x87 status word */

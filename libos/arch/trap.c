@@ -31,11 +31,27 @@ static struct sgx_ssa_gpr *ssa_gpr(uintptr_t slot, unsigned frame)
 
 static void frame_from_gpr(struct user_frame *f, const struct sgx_ssa_gpr *g)
 {
-    *f = (struct user_frame) {
-        .r15 = g->r15, .r14 = g->r14, .r13 = g->r13, .r12 = g->r12, .rbp = g->rbp, .rbx = g->rbx,
-        .r11 = g->r11, .r10 = g->r10, .r9 = g->r9, .r8 = g->r8, .rax = g->rax, .rcx = g->rcx,
-        .rdx = g->rdx, .rsi = g->rsi, .rdi = g->rdi, .orig_rax = UINT64_MAX, .rip = g->rip,
-        .rflags = g->rflags, .rsp = g->rsp, .full = 1,
+    *f = (struct user_frame){
+        .r15 = g->r15,
+        .r14 = g->r14,
+        .r13 = g->r13,
+        .r12 = g->r12,
+        .rbp = g->rbp,
+        .rbx = g->rbx,
+        .r11 = g->r11,
+        .r10 = g->r10,
+        .r9 = g->r9,
+        .r8 = g->r8,
+        .rax = g->rax,
+        .rcx = g->rcx,
+        .rdx = g->rdx,
+        .rsi = g->rsi,
+        .rdi = g->rdi,
+        .orig_rax = UINT64_MAX,
+        .rip = g->rip,
+        .rflags = g->rflags,
+        .rsp = g->rsp,
+        .full = 1,
     };
 }
 
@@ -66,7 +82,8 @@ static bool fix_up(struct vcpu *v, struct sgx_ssa_gpr *g, struct fault_info info
     if (rip < (uintptr_t) user_copy_start || rip >= (uintptr_t) user_copy_end)
         return false;
     v->fault = info;
-    g->rip = rip < (uintptr_t) user_cmpxchg ? (uintptr_t) user_copy_fixup : (uintptr_t) user_word_fixup;
+    g->rip =
+        rip < (uintptr_t) user_cmpxchg ? (uintptr_t) user_copy_fixup : (uintptr_t) user_word_fixup;
     g->exit_info = 0;
     return true;
 }
@@ -84,7 +101,7 @@ static void tick(struct vcpu *v, struct sgx_ssa_gpr *g)
     if (!in_user(g->rip) || (trap_rip_is_stub && trap_rip_is_stub(g->rip)))
         v->tick_pending = 1;
     else
-        enter_stage2(v, g, (struct fault_info) {.vector = TRAP_TICK});
+        enter_stage2(v, g, (struct fault_info){.vector = TRAP_TICK});
 }
 
 static void exception(struct vcpu *v, struct sgx_ssa_gpr *g)
@@ -154,5 +171,6 @@ noreturn_fn void kernel_fault(void)
              f->rax, f->rbx, f->rcx, f->rdx, f->rsi, f->rdi, f->rbp, f->r8, f->r12);
     print_backtrace(f->rip, f->rbp);
     panic("the kernel took a fault%s",
-          v->fault.vector == 6 ? " (a check of the compiler failed: out of bounds, null, kcfi ...)" : "");
+          v->fault.vector == 6 ? " (a check of the compiler failed: out of bounds, null, kcfi ...)"
+                               : "");
 }

@@ -4,8 +4,17 @@
 #include "libos/arch/frame.h"
 
 enum trap_vector {
-    TRAP_DE = 0, TRAP_DB = 1, TRAP_BP = 3, TRAP_BR = 5, TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14,
-    TRAP_MF = 16, TRAP_AC = 17, TRAP_XM = 19, TRAP_TICK = 256, /* not a vector: preemption */
+    TRAP_DE = 0,
+    TRAP_DB = 1,
+    TRAP_BP = 3,
+    TRAP_BR = 5,
+    TRAP_UD = 6,
+    TRAP_GP = 13,
+    TRAP_PF = 14,
+    TRAP_MF = 16,
+    TRAP_AC = 17,
+    TRAP_XM = 19,
+    TRAP_TICK = 256, /* not a vector: preemption */
 };
 
 /* Is this RIP inside a patch stub? Ticks there only set a flag. Must not fault. Installed by exec. */

@@ -25,7 +25,7 @@ struct vcpu {
     struct thread *current;
     uint64_t host_sp, host_return;
     uint32_t index;
-    uint32_t tick_pending;        /* set by a tick that met kernel code */
+    uint32_t tick_pending; /* set by a tick that met kernel code */
     uint64_t outside_rsp, outside_rbp;
     struct host_vcpu *host;       /* untrusted; address checked once */
     uintptr_t slot;               /* KERNEL_VCPUS + index * VCPU_SLOT_SIZE */
@@ -55,7 +55,7 @@ static inline struct vcpu *this_vcpu(void)
 
 struct vcpu *vcpu_by_index(unsigned index);
 /* Assembly, entry.S. */
-void host_leave(uint64_t rdi, uint64_t rsi); /* EEXIT; returns at the next ENTER_RUN */
+void host_leave(uint64_t rdi, uint64_t rsi);           /* EEXIT; returns at the next ENTER_RUN */
 noreturn_fn void user_enter(struct user_frame *frame); /* full restore */
 void syscall_entry(void);
 void cpuid_entry(void);

@@ -16,8 +16,8 @@
 #define GS_HOST_RETURN   0x50 /* where EEXIT goes */
 #define GS_INDEX         0x58 /* number of the vCPU; read by the vDSO */
 
-#define GS_OUTSIDE_RSP   0x60 /* the host's stack at entry: EEXIT must bring it back */
-#define GS_OUTSIDE_RBP   0x68
+#define GS_OUTSIDE_RSP 0x60 /* the host's stack at entry: EEXIT must bring it back */
+#define GS_OUTSIDE_RBP 0x68
 
 #define FRAME_RAX      80
 #define FRAME_ORIG_RAX 120

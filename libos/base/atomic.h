@@ -5,19 +5,19 @@
 #define BASE_ATOMIC_H
 #include "libos/base/types.h"
 
-#define atomic_load(p)         __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define atomic_store(p, v)     __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define atomic_swap(p, v)      __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
-#define atomic_add(p, v)       __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
-#define atomic_sub(p, v)       __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
-#define atomic_or(p, v)        __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
-#define atomic_and(p, v)       __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
-#define atomic_add_new(p, v)   __atomic_add_fetch((p), (v), __ATOMIC_SEQ_CST)
-#define atomic_sub_new(p, v)   __atomic_sub_fetch((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_load(p)       __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define atomic_store(p, v)   __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define atomic_swap(p, v)    __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_add(p, v)     __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_sub(p, v)     __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_or(p, v)      __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_and(p, v)     __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_add_new(p, v) __atomic_add_fetch((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_sub_new(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_SEQ_CST)
 /* true: *p was *expected and is desired now. false: *expected is what *p was. */
 #define atomic_cas(p, expected, desired)                                                           \
     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST,               \
                                 __ATOMIC_ACQUIRE)
 /* A load after this one sees what others stored before theirs (the only order x86 does not keep). */
-#define atomic_fence()         __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define atomic_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif

@@ -10,7 +10,7 @@ static int sum_in_order(struct list *head)
 {
     int s = 0;
     struct item *i;
-    list_for_each(i, head, link)
+    list_for_each (i, head, link)
         s = s * 10 + i->v;
     return s;
 }
@@ -40,7 +40,7 @@ TEST(list_delete)
     list_del(&b.link); /* twice is harmless */
     assert_int_equal(sum_in_order(&head), 13);
     struct item *i;
-    list_for_each_safe(i, &head, link)
+    list_for_each_safe (i, &head, link)
         list_del(&i->link);
     assert_true(list_empty(&head));
 }

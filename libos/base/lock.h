@@ -9,7 +9,10 @@ struct spinlock {
     uint32_t held;
 };
 
-#define SPINLOCK_INIT {0}
+#define SPINLOCK_INIT                                                                              \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 static inline void spin_lock(struct spinlock *l)
 {

@@ -29,7 +29,8 @@ static void random_spec(char *out, size_t size, char *ret_conversion, int *ret_l
     *ret_longs = l;
 }
 
-static const int64_t interesting[] = {0, 1, -1, 9, 10, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, 255};
+static const int64_t interesting[] = {0,         1,         -1,        9,         10,
+                                      INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, 255};
 
 TEST(printf_against_libc)
 {
@@ -40,7 +41,8 @@ TEST(printf_against_libc)
         int longs;
         random_spec(fmt, sizeof fmt, &c, &longs);
         size_t room = (size_t) random() % sizeof own;
-        int64_t v = random() % 2 ? interesting[random() % 10] : (int64_t) random() << (random() % 33);
+        int64_t v =
+            random() % 2 ? interesting[random() % 10] : (int64_t) random() << (random() % 33);
         size_t n, want;
         memset(own, 0x55, sizeof own);
         memset(libc, 0x55, sizeof libc);
@@ -69,7 +71,8 @@ TEST(printf_pointer_and_null)
     assert_string_equal(b, "0x12ab (null)");
     fmt_str(b, sizeof b, "%*d|%.*s", 4, 7, 2, "abc");
     assert_string_equal(b, "   7|ab");
-    assert_int_equal(fmt_str(b, sizeof b, "%hd %hhu %jd %td", 1, 2u, (intmax_t) 3, (ptrdiff_t) 4), 7);
+    assert_int_equal(fmt_str(b, sizeof b, "%hd %hhu %jd %td", 1, 2u, (intmax_t) 3, (ptrdiff_t) 4),
+                     7);
 }
 
 TEST(text_has_a_ceiling)

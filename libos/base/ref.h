@@ -7,8 +7,11 @@ struct ref {
     uint32_t n;
 };
 
-#define REF_INIT {1}
-#define REF_MAX  0x7fffffffu
+#define REF_INIT                                                                                   \
+    {                                                                                              \
+        1                                                                                          \
+    }
+#define REF_MAX 0x7fffffffu
 
 static inline void ref_init(struct ref *r)
 {

@@ -13,19 +13,19 @@ struct cspan {
     size_t n;
 };
 
-#define SPAN_OF(obj)  ((struct span) {(uint8_t *) &(obj), sizeof(obj)})
-#define CSPAN_OF(obj) ((struct cspan) {(const uint8_t *) &(obj), sizeof(obj)})
+#define SPAN_OF(obj)  ((struct span){(uint8_t *) &(obj), sizeof(obj)})
+#define CSPAN_OF(obj) ((struct cspan){(const uint8_t *) &(obj), sizeof(obj)})
 
 static inline struct cspan cspan(struct span s)
 {
-    return (struct cspan) {s.p, s.n};
+    return (struct cspan){s.p, s.n};
 }
 
 static inline must_check bool span_sub(struct span s, size_t off, size_t len, struct span *ret)
 {
     if (off > s.n || len > s.n - off)
         return false;
-    *ret = (struct span) {s.p + off, len};
+    *ret = (struct span){s.p + off, len};
     return true;
 }
 
@@ -33,7 +33,7 @@ static inline must_check bool cspan_sub(struct cspan s, size_t off, size_t len, 
 {
     if (off > s.n || len > s.n - off)
         return false;
-    *ret = (struct cspan) {s.p + off, len};
+    *ret = (struct cspan){s.p + off, len};
     return true;
 }
 
@@ -57,10 +57,10 @@ static inline struct cspan rd_bytes(struct rd *r, size_t n)
 {
     if (r->bad || n > r->s.n) {
         r->bad = true;
-        return (struct cspan) {0};
+        return (struct cspan){0};
     }
     struct cspan out = {r->s.p, n};
-    r->s = (struct cspan) {r->s.p + n, r->s.n - n};
+    r->s = (struct cspan){r->s.p + n, r->s.n - n};
     return out;
 }
 

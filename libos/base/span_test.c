@@ -20,9 +20,9 @@ TEST(span_get)
 {
     const uint8_t b[4] = {1, 2, 3, 4};
     uint16_t v = 9;
-    assert_true(cspan_get((struct cspan) {b, 4}, 2, &v, 2));
+    assert_true(cspan_get((struct cspan){b, 4}, 2, &v, 2));
     assert_int_equal(v, 0x0403);
-    assert_false(cspan_get((struct cspan) {b, 4}, 3, &v, 2));
+    assert_false(cspan_get((struct cspan){b, 4}, 3, &v, 2));
     assert_int_equal(v, 0x0403);
 }
 

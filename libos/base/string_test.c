@@ -3,17 +3,17 @@
 #include "test/unit/test.h"
 
 /* The kernel's own memcpy and friends under other names, beside libc's. */
-#define memcpy  own_memcpy
-#define memmove own_memmove
-#define memset  own_memset
-#define memcmp  own_memcmp
-#define memchr  own_memchr
-#define strlen  own_strlen
-#define strnlen own_strnlen
-#define strcmp  own_strcmp
-#define strncmp own_strncmp
-#define strchr  own_strchr
-#define strrchr own_strrchr
+#define memcpy     own_memcpy
+#define memmove    own_memmove
+#define memset     own_memset
+#define memcmp     own_memcmp
+#define memchr     own_memchr
+#define strlen     own_strlen
+#define strnlen    own_strnlen
+#define strcmp     own_strcmp
+#define strncmp    own_strncmp
+#define strchr     own_strchr
+#define strrchr    own_strrchr
 #define str_copy   own_str_copy
 #define wipe       own_wipe
 #define str_eq     own_str_eq
@@ -51,7 +51,8 @@ TEST(string_mem_against_libc)
             x[i] = y[i] = (uint8_t) random();
             a[i] = b[i] = (uint8_t) (random() & 1);
         }
-        size_t n = (size_t) random() % 49, from = (size_t) random() % 48, to = (size_t) random() % 48;
+        size_t n = (size_t) random() % 49, from = (size_t) random() % 48,
+               to = (size_t) random() % 48;
         own_memmove(x + to, x + from, n);
         memmove(y + to, y + from, n);
         assert_memory_equal(x, y, sizeof x);

@@ -18,17 +18,17 @@ typedef struct {
     uintptr_t v;
 } haddr_t; /* outside the enclave; may change at any time */
 
-#define UADDR(x) ((uaddr_t) {(uintptr_t) (x)})
-#define HADDR(x) ((haddr_t) {(uintptr_t) (x)})
+#define UADDR(x) ((uaddr_t){(uintptr_t) (x)})
+#define HADDR(x) ((haddr_t){(uintptr_t) (x)})
 
-#define must_check       __attribute__((warn_unused_result))
-#define noreturn_fn      __attribute__((noreturn))
-#define hidden           __attribute__((visibility("hidden")))
+#define must_check        __attribute__((warn_unused_result))
+#define noreturn_fn       __attribute__((noreturn))
+#define hidden            __attribute__((visibility("hidden")))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
-#define aligned_to(n)    __attribute__((aligned(n)))
-#define likely(x)        __builtin_expect(!!(x), 1)
-#define unlikely(x)      __builtin_expect(!!(x), 0)
-#define ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
+#define aligned_to(n)     __attribute__((aligned(n)))
+#define likely(x)         __builtin_expect(!!(x), 1)
+#define unlikely(x)       __builtin_expect(!!(x), 0)
+#define ARRAY_SIZE(a)     (sizeof(a) / sizeof((a)[0]))
 
 #if defined(__clang__) && __clang_major__ >= 18
 #define counted_by(n) __attribute__((counted_by(n)))
@@ -54,13 +54,13 @@ typedef struct {
 /* Drops const, where an interface is shared by readers and writers and the value is only read. */
 #define unconst(p) ((void *) (uintptr_t) (p))
 
-#define MIN(a, b)           CHOOSE(a, <, b, __COUNTER__)
-#define MAX(a, b)           CHOOSE(a, >, b, __COUNTER__)
+#define MIN(a, b) CHOOSE(a, <, b, __COUNTER__)
+#define MAX(a, b) CHOOSE(a, >, b, __COUNTER__)
 
 /* Powers of two only; the argument must not be within align of the type's maximum. */
-#define ROUND_UP(x, align)   (((x) + ((align) - 1)) & ~((__typeof__(x)) (align) - 1))
-#define ROUND_DOWN(x, align) ((x) & ~((__typeof__(x)) (align) - 1))
-#define IS_ALIGNED(x, align) (((x) & ((align) - 1)) == 0)
+#define ROUND_UP(x, align)   (((x) + ((align) -1)) & ~((__typeof__(x)) (align) -1))
+#define ROUND_DOWN(x, align) ((x) & ~((__typeof__(x)) (align) -1))
+#define IS_ALIGNED(x, align) (((x) & ((align) -1)) == 0)
 
 #define NSEC_PER_SEC 1000000000ll
 #define NSEC_PER_MS  1000000ll

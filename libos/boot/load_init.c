@@ -22,7 +22,7 @@ static int pack(const char *const *list, struct exec_strings *ret)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++)
         at += str_copy(at, list[i], n + 1) + 1;
-    *ret = (struct exec_strings) {p, n, count};
+    *ret = (struct exec_strings){p, n, count};
     return 0;
 }
 

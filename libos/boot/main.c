@@ -75,7 +75,7 @@ static void make_params(void)
         refuse("not below any of the entry_points in Occlum.json: ", argv[0]);
     if (!boot_config_args_allowed(c, host_params.argc, argv))
         refuse("these arguments are not allowed by the policy in Occlum.json: ", argv[0]);
-    init_params = (struct spawn_params) {.path = argv[0], .argv = argv, .envp = make_env(s)};
+    init_params = (struct spawn_params){.path = argv[0], .argv = argv, .envp = make_env(s)};
 }
 
 static void report_counters(void)

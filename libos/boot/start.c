@@ -34,8 +34,8 @@ const struct boot_config *boot_config(void)
 
 static void log_to_host(const char *line, size_t n)
 {
-    (void) hostcall_io(HOSTCALL_log, (struct cspan) {(const uint8_t *) line, n}, (struct span) {0},
-                       0, 0, 0, 0); /* a log that the host drops is lost */
+    (void) hostcall_io(HOSTCALL_log, (struct cspan){(const uint8_t *) line, n}, (struct span){0}, 0,
+                       0, 0, 0); /* a log that the host drops is lost */
 }
 
 static uint64_t enclave_xfrm(void)

@@ -37,8 +37,8 @@ static void blocks_add(uint32_t state[8], const uint8_t *p, size_t blocks)
 
 void sha256_init(struct sha256 *s)
 {
-    *s = (struct sha256) {.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
-                                    0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+    *s = (struct sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+                                   0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
 }
 
 /* Inside fpu_begin/end. */
@@ -51,7 +51,7 @@ static void update(struct sha256 *s, struct cspan data)
     if (have > 0) {
         size_t n = MIN(data.n, SHA256_BLOCK - have);
         memcpy(s->part + have, data.p, n);
-        data = (struct cspan) {data.p + n, data.n - n};
+        data = (struct cspan){data.p + n, data.n - n};
         if (have + n < SHA256_BLOCK)
             return;
         blocks_add(s->state, s->part, 1);
@@ -70,7 +70,7 @@ static void final(struct sha256 *s, uint8_t *digest)
     size_t n = (have < 56 ? SHA256_BLOCK : 2 * SHA256_BLOCK) - have;
     for (size_t i = 0; i < 8; i++)
         pad[n - 1 - i] = (uint8_t) (bits >> (8 * i));
-    update(s, (struct cspan) {pad, n});
+    update(s, (struct cspan){pad, n});
     for (size_t i = 0; i < 8; i++) {
         uint32_t be = __builtin_bswap32(s->state[i]);
         memcpy(digest + 4 * i, &be, sizeof be);
@@ -107,15 +107,15 @@ void hmac_sha256(struct cspan key, struct cspan data, uint8_t ret_mac[SHA256_SIZ
 {
     uint8_t pad[SHA256_BLOCK] = {0}, inner[SHA256_SIZE];
     if (key.n > sizeof pad)
-        sha256_two(key, (struct cspan) {0}, pad);
+        sha256_two(key, (struct cspan){0}, pad);
     else if (key.n)
         memcpy(pad, key.p, key.n);
     for (size_t i = 0; i < sizeof pad; i++)
         pad[i] ^= 0x36;
-    sha256_two((struct cspan) {pad, sizeof pad}, data, inner);
+    sha256_two((struct cspan){pad, sizeof pad}, data, inner);
     for (size_t i = 0; i < sizeof pad; i++)
         pad[i] ^= 0x36 ^ 0x5c;
-    sha256_two((struct cspan) {pad, sizeof pad}, (struct cspan) {inner, sizeof inner}, ret_mac);
+    sha256_two((struct cspan){pad, sizeof pad}, (struct cspan){inner, sizeof inner}, ret_mac);
     wipe(pad, sizeof pad);
     wipe(inner, sizeof inner);
 }

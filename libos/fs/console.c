@@ -17,9 +17,21 @@
 #define BOUNCE 16384u
 
 enum {
-    TCGETS = 0x5401, TCSETS = 0x5402, TCSETSW = 0x5403, TCSETSF = 0x5404, TIOCGPGRP = 0x540f,
-    TIOCSPGRP = 0x5410, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414, TCFLSH = 0x540b, TCXONC = 0x540a,
-    TCSBRK = 0x5409, FIONREAD = 0x541b, FIONBIO = 0x5421, TIOCSCTTY = 0x540e, TIOCNOTTY = 0x5422,
+    TCGETS = 0x5401,
+    TCSETS = 0x5402,
+    TCSETSW = 0x5403,
+    TCSETSF = 0x5404,
+    TIOCGPGRP = 0x540f,
+    TIOCSPGRP = 0x5410,
+    TIOCGWINSZ = 0x5413,
+    TIOCSWINSZ = 0x5414,
+    TCFLSH = 0x540b,
+    TCXONC = 0x540a,
+    TCSBRK = 0x5409,
+    FIONREAD = 0x541b,
+    FIONBIO = 0x5421,
+    TIOCSCTTY = 0x540e,
+    TIOCNOTTY = 0x5422,
     TIOCGSID = 0x5429,
 };
 
@@ -80,7 +92,7 @@ static long console_read(struct file *f, struct uio *uio, uint64_t *pos)
         return -ENOMEM;
     long r;
     do {
-        r = hostcall_io(HOSTCALL_stdio_read, (struct cspan) {0}, (struct span) {buf, size},
+        r = hostcall_io(HOSTCALL_stdio_read, (struct cspan){0}, (struct span){buf, size},
                         (uint64_t) fd, 0, 0, 0);
         if (r == -EAGAIN)
             r = wait_ready(f, fd, POLL_IN);
@@ -98,8 +110,8 @@ static long write_all(struct file *f, int fd, const uint8_t *buf, size_t n)
 {
     size_t done = 0;
     while (done < n) {
-        long r = hostcall_io(HOSTCALL_stdio_write, (struct cspan) {buf + done, n - done},
-                             (struct span) {0}, (uint64_t) fd, 0, 0, 0);
+        long r = hostcall_io(HOSTCALL_stdio_write, (struct cspan){buf + done, n - done},
+                             (struct span){0}, (uint64_t) fd, 0, 0, 0);
         if (r == -EAGAIN)
             r = wait_ready(f, fd, POLL_OUT);
         if (r == -EPIPE)
@@ -165,8 +177,8 @@ static long pass_ioctl(int fd, unsigned cmd, uint64_t arg, size_t n, bool out)
     struct span s = {buf, n};
     long r = out ? 0 : copy_from_user(s, UADDR(arg));
     if (r == 0)
-        r = hostcall_io(HOSTCALL_stdio_ioctl, out ? (struct cspan) {0} : cspan(s),
-                        out ? s : (struct span) {0}, (uint64_t) fd, cmd, 0, 0);
+        r = hostcall_io(HOSTCALL_stdio_ioctl, out ? (struct cspan){0} : cspan(s),
+                        out ? s : (struct span){0}, (uint64_t) fd, cmd, 0, 0);
     if (r >= 0 && out)
         r = copy_to_user(UADDR(arg), cspan(s));
     return r < 0 ? r : 0;
@@ -175,7 +187,7 @@ static long pass_ioctl(int fd, unsigned cmd, uint64_t arg, size_t n, bool out)
 static bool is_terminal(int fd)
 {
     uint8_t buf[sizeof(struct linux_termios)];
-    return hostcall_io(HOSTCALL_stdio_ioctl, (struct cspan) {0}, (struct span) {buf, sizeof buf},
+    return hostcall_io(HOSTCALL_stdio_ioctl, (struct cspan){0}, (struct span){buf, sizeof buf},
                        (uint64_t) fd, TCGETS, 0, 0) >= 0;
 }
 
@@ -244,23 +256,36 @@ static int console_open(struct inode *i, struct file *f)
 }
 
 static const struct file_ops console_file_ops = {
-    .open = console_open, .read = console_read, .write = console_write, .poll = console_poll,
-    .ioctl = console_ioctl, .name = "/dev/console",
+    .open = console_open,
+    .read = console_read,
+    .write = console_write,
+    .poll = console_poll,
+    .ioctl = console_ioctl,
+    .name = "/dev/console",
 };
 
 DEVICE(tty, 0666, tty_device);
 const struct device_type tty_device = {
-    .name = "tty", .mode = 0666, .major = 5, .minor = 0, .ops = &console_file_ops,
+    .name = "tty",
+    .mode = 0666,
+    .major = 5,
+    .minor = 0,
+    .ops = &console_file_ops,
 };
 DEVICE(console, 0600, console_device);
 const struct device_type console_device = {
-    .name = "console", .mode = 0600, .major = 5, .minor = 1, .ops = &console_file_ops,
+    .name = "console",
+    .mode = 0600,
+    .major = 5,
+    .minor = 1,
+    .ops = &console_file_ops,
 };
 
 static void stream_inode_init(int fd)
 {
     struct host_stat st = {.mode = S_IFCHR | 0620, .rdev = linux_makedev(136, 0)};
-    if (hostcall_io(HOSTCALL_stdio_stat, (struct cspan) {0}, SPAN_OF(st), (uint64_t) fd, 0, 0, 0) < 0)
+    if (hostcall_io(HOSTCALL_stdio_stat, (struct cspan){0}, SPAN_OF(st), (uint64_t) fd, 0, 0, 0) <
+        0)
         st.mode = S_IFCHR | 0620;
     uint32_t type = st.mode & S_IFMT;
     if (type != S_IFCHR && type != S_IFIFO && type != S_IFREG && type != S_IFSOCK)
@@ -283,8 +308,8 @@ int console_install(struct fdtable *t)
         bool terminal = console_inode[fd].rdev == linux_makedev(136, 0);
         unsigned o_flags = terminal ? O_RDWR : fd == 0 ? O_RDONLY : O_WRONLY;
         inode_get(&console_inode[fd]);
-        struct file *f = file_new_pathless(&console_inode[fd], &console_file_ops, NULL, o_flags,
-                                           FILE_STREAM);
+        struct file *f =
+            file_new_pathless(&console_inode[fd], &console_file_ops, NULL, o_flags, FILE_STREAM);
         if (!f)
             return -ENOMEM;
         int r = fdtable_install_at(t, f, fd, false);

@@ -15,7 +15,7 @@ static int add(struct inode *root, const char *name, uint32_t mode, uint64_t rde
 static int populate(struct inode *root)
 {
     static const char *const links[][2] = {
-        {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+        {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
         {"stderr", "/proc/self/fd/2"}, {"core", "/proc/kcore"},
     };
     int r = 0;

@@ -113,7 +113,7 @@ static int buckets_grow(struct ram_inode *d)
     if (!fresh)
         return d->bucket_count ? 0 : -ENOSPC; /* longer chains will do */
     struct ram_entry *e;
-    list_for_each(e, &d->entries, link) {
+    list_for_each (e, &d->entries, link) {
         e->hash_next = fresh[e->hash % count];
         fresh[e->hash % count] = e;
     }
@@ -216,8 +216,7 @@ static int ram_mkdir(struct inode *dir, struct qname name, uint32_t mode, struct
     return ram_make(dir, name, mode, 0, NULL, ret);
 }
 
-static int ram_symlink(struct inode *dir, struct qname name, const char *target,
-                       struct inode **ret)
+static int ram_symlink(struct inode *dir, struct qname name, const char *target, struct inode **ret)
 {
     return ram_make(dir, name, S_IFLNK | 0777, 0, target, ret);
 }
@@ -328,7 +327,7 @@ static int ram_rename(struct inode *od, struct qname on, struct inode *moved, st
 static int ram_readdir(struct inode *dir, struct dir_ctx *ctx)
 {
     struct ram_entry *e;
-    list_for_each(e, &ram(dir)->entries, link) {
+    list_for_each (e, &ram(dir)->entries, link) {
         if (e->cookie < ctx->pos)
             continue;
         struct qname name = {e->name, e->len};
@@ -344,7 +343,7 @@ static int ram_readdir(struct inode *dir, struct dir_ctx *ctx)
 static struct ram_xattr *xattr_find(const struct ram_inode *r, const char *name)
 {
     struct ram_xattr *x;
-    list_for_each(x, &r->xattrs, link)
+    list_for_each (x, &r->xattrs, link)
         if (str_eq(x->name, name))
             return x;
     return NULL;
@@ -411,7 +410,7 @@ static long ram_listxattr(struct inode *i, struct span buf)
 {
     size_t n = 0;
     struct ram_xattr *x;
-    list_for_each(x, &ram(i)->xattrs, link) {
+    list_for_each (x, &ram(i)->xattrs, link) {
         size_t len = strlen(x->name) + 1;
         if (buf.n) {
             if (n + len > buf.n)
@@ -460,14 +459,24 @@ void ramfs_set_backing(struct inode *i, struct inode *backing, uint64_t size)
     .listxattr = ram_listxattr
 
 static const struct inode_ops dir_ops = {
-    .lookup = ram_lookup, .create = ram_create, .mkdir = ram_mkdir, .symlink = ram_symlink,
-    .link = ram_link, .unlink = ram_unlink, .rmdir = ram_rmdir, .rename = ram_rename,
-    .tmpfile = ram_tmpfile, .readdir = ram_readdir, XATTR_OPS,
+    .lookup = ram_lookup,
+    .create = ram_create,
+    .mkdir = ram_mkdir,
+    .symlink = ram_symlink,
+    .link = ram_link,
+    .unlink = ram_unlink,
+    .rmdir = ram_rmdir,
+    .rename = ram_rename,
+    .tmpfile = ram_tmpfile,
+    .readdir = ram_readdir,
+    XATTR_OPS,
 };
 static const struct inode_ops file_inode_ops = {XATTR_OPS};
 static const struct inode_ops special_inode_ops = {XATTR_OPS};
 static const struct inode_ops backed_inode_ops = {
-    .read_page = backed_read_page, .setattr = backed_setattr, XATTR_OPS,
+    .read_page = backed_read_page,
+    .setattr = backed_setattr,
+    XATTR_OPS,
 };
 
 /* ---- super ---- */
@@ -512,11 +521,16 @@ static int ram_statfs(struct super *s, struct linux_statfs *ret)
     struct heap_stats h;
     heap_stats(&h);
     uint64_t limit = h.limit, used = MIN(h.used_pages, limit);
-    *ret = (struct linux_statfs) {
+    *ret = (struct linux_statfs){
         .type = str_eq(s->type_name, "ramfs") ? (int64_t) RAMFS_MAGIC : TMPFS_MAGIC,
-        .bsize = PAGE_SIZE, .blocks = limit, .bfree = limit - used, .bavail = limit - used,
-        .files = limit, .ffree = limit - MIN(ram_super(s)->inodes, limit),
-        .namelen = NAME_LIMIT, .frsize = PAGE_SIZE,
+        .bsize = PAGE_SIZE,
+        .blocks = limit,
+        .bfree = limit - used,
+        .bavail = limit - used,
+        .files = limit,
+        .ffree = limit - MIN(ram_super(s)->inodes, limit),
+        .namelen = NAME_LIMIT,
+        .frsize = PAGE_SIZE,
     };
     return 0;
 }

@@ -17,7 +17,7 @@ must_check long hostcall_io(enum hostcall_nr nr, struct cspan in, struct span ou
                             uint64_t a1, uint64_t a2, uint64_t a3);
 static inline must_check long hostcall(enum hostcall_nr nr, uint64_t a0, uint64_t a1, uint64_t a2)
 {
-    return hostcall_io(nr, (struct cspan) {0}, (struct span) {0}, a0, a1, a2, 0);
+    return hostcall_io(nr, (struct cspan){0}, (struct span){0}, a0, a1, a2, 0);
 }
 
 /* Memory of the host: checked to lie wholly outside the enclave, copied once, in aligned words. A

@@ -8,9 +8,10 @@ TEST(host_answer_longer_than_asked_is_a_lie)
 {
     uint8_t b[4] = {0};
     fake_host_answer(HOSTCALL_stdio_read, 5, 1);
-    assert_int_equal(hostcall_io(HOSTCALL_stdio_read, (struct cspan) {0}, SPAN_OF(b), 0, 0, 0, 0), -EIO);
+    assert_int_equal(hostcall_io(HOSTCALL_stdio_read, (struct cspan){0}, SPAN_OF(b), 0, 0, 0, 0),
+                     -EIO);
     fake_host_answer(HOSTCALL_stdio_write, 5, 1);
-    assert_int_equal(hostcall_io(HOSTCALL_stdio_write, CSPAN_OF(b), (struct span) {0}, 1, 0, 0, 0),
+    assert_int_equal(hostcall_io(HOSTCALL_stdio_write, CSPAN_OF(b), (struct span){0}, 1, 0, 0, 0),
                      -EIO);
 }
 

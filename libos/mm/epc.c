@@ -10,8 +10,8 @@
 
 int epc_commit(uintptr_t addr, size_t pages)
 {
-    int r = enclu_accept_pages(addr, pages,
-                               SGX_SECINFO_REG | SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_PENDING);
+    int r = enclu_accept_pages(
+        addr, pages, SGX_SECINFO_REG | SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_PENDING);
     return r == 0 ? 0 : -ENOMEM;
 }
 

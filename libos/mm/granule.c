@@ -13,7 +13,7 @@ static struct {
     struct mm *owner[USER_GRANULES];
     uint16_t warm[1024]; /* stack of freed single granules */
     uint32_t warm_count;
-    uint32_t fresh;      /* all from here on were never used as singles */
+    uint32_t fresh; /* all from here on were never used as singles */
 } granule = {.fresh = 1};
 
 struct mm *granule_owner(uintptr_t addr)

@@ -44,7 +44,7 @@ struct slab {
     uint64_t used[SLAB_OBJECTS / 64]; /* bit set: handed out */
 };
 
-static const uint16_t class_size[] = {16,  32,  48,  64,   96,   128,  192,  256,  384,   512,
+static const uint16_t class_size[] = {16,  32,   48,   64,   96,   128,  192,  256,  384,   512,
                                       768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384};
 #define CLASSES ARRAY_SIZE(class_size)
 
@@ -56,9 +56,9 @@ static struct {
     size_t end;           /* one past the last page ever committed */
     size_t next;          /* next fit starts here */
     size_t limit, used;
-    struct slab *slabs;   /* slab 0 is never used */
+    struct slab *slabs; /* slab 0 is never used */
     size_t slab_count;
-    uint32_t slab_free;   /* list of unused slab structs, through next */
+    uint32_t slab_free; /* list of unused slab structs, through next */
     uint32_t partial[CLASSES];
     uint32_t singles[64], single_count; /* free single pages, ready to hand out */
 } heap;
@@ -265,7 +265,7 @@ static uint32_t slab_new_locked(size_t c)
         pi->dirty = 1;
     }
     struct slab *s = &heap.slabs[id];
-    *s = (struct slab) {.base = (uintptr_t) page_addr(first), .size_class = (uint16_t) c};
+    *s = (struct slab){.base = (uintptr_t) page_addr(first), .size_class = (uint16_t) c};
     s->count = (uint16_t) MIN(pages * PAGE_SIZE / class_size[c], (size_t) SLAB_OBJECTS);
     s->free_count = s->count;
     heap.map[first].slab = (uint16_t) id;
@@ -327,8 +327,8 @@ static void slab_give_locked(uint32_t id, uintptr_t p)
 {
     struct slab *s = &heap.slabs[id];
     size_t size = class_size[s->size_class], i = (p - s->base) / size;
-    check(p == s->base + i * size && i < s->count);         /* not into the middle of an object */
-    check(s->used[i / 64] >> (i % 64) & 1);                 /* not free already */
+    check(p == s->base + i * size && i < s->count); /* not into the middle of an object */
+    check(s->used[i / 64] >> (i % 64) & 1);         /* not free already */
     s->used[i / 64] &= ~(1ull << (i % 64));
     if (++s->free_count == 1 && !s->listed)
         list_push_locked(id);
@@ -394,8 +394,9 @@ char *kstrdup(const char *s)
 void heap_stats(struct heap_stats *ret)
 {
     SPIN_GUARD(&heap.lock);
-    *ret = (struct heap_stats) {.limit = heap.limit, .used_pages = heap.used,
-                                .cached_pages = heap.end - heap.first - heap.used};
+    *ret = (struct heap_stats){.limit = heap.limit,
+                               .used_pages = heap.used,
+                               .cached_pages = heap.end - heap.first - heap.used};
 }
 
 void heap_init(size_t limit_bytes)

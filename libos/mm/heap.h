@@ -7,8 +7,8 @@
 #define MM_HEAP_H
 #include "libos/base/ckmath.h"
 
-must_check void *kzalloc(size_t size); /* zeroed; aligned to 16, to 64 from 64 bytes on */
-void kfree(void *p);                   /* NULL is fine */
+must_check void *kzalloc(size_t size);           /* zeroed; aligned to 16, to 64 from 64 bytes on */
+void kfree(void *p);                             /* NULL is fine */
 must_check void *krealloc(void *p, size_t size); /* new bytes are zero */
 must_check char *kstrdup(const char *s);
 

@@ -96,7 +96,7 @@ TEST(heap_random_use)
         if (b->p) {
             verify(b);
             kfree(b->p);
-            *b = (struct block) {0};
+            *b = (struct block){0};
         } else {
             fill_random(b);
         }
@@ -104,7 +104,7 @@ TEST(heap_random_use)
     for (size_t i = 0; i < 512; i++) {
         verify(&blocks[i]);
         kfree(blocks[i].p);
-        blocks[i] = (struct block) {0};
+        blocks[i] = (struct block){0};
     }
     heap_stats(&after);
     assert_true(after.used_pages <= before.used_pages + 64); /* one slab of each class may stay */

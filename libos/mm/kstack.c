@@ -14,7 +14,7 @@
 
 static struct {
     struct spinlock lock;
-    uint32_t used;       /* slots that were ever committed */
+    uint32_t used; /* slots that were ever committed */
     uint32_t free_count;
     uint16_t free[SLOT_COUNT];
     uint64_t taken[SLOT_COUNT / 64];

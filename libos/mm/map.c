@@ -15,15 +15,29 @@
 #include "libos/mm/window.h"
 
 enum {
-    MAP_SHARED_ = 1, MAP_PRIVATE_ = 2, MAP_TYPE_ = 15, MAP_FIXED_ = 0x10, MAP_ANONYMOUS_ = 0x20,
-    MAP_NORESERVE_ = 0x4000, MAP_LOCKED_ = 0x2000, MAP_STACK_ = 0x20000,
-    MAP_POPULATE_ = 0x8000, MAP_FIXED_NOREPLACE_ = 0x100000,
+    MAP_SHARED_ = 1,
+    MAP_PRIVATE_ = 2,
+    MAP_TYPE_ = 15,
+    MAP_FIXED_ = 0x10,
+    MAP_ANONYMOUS_ = 0x20,
+    MAP_NORESERVE_ = 0x4000,
+    MAP_LOCKED_ = 0x2000,
+    MAP_STACK_ = 0x20000,
+    MAP_POPULATE_ = 0x8000,
+    MAP_FIXED_NOREPLACE_ = 0x100000,
 };
 enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
 #define EARLY_MAX (16 * PAGE_SIZE) /* of mappings that are filled at once */
 enum {
-    MADV_NORMAL_ = 0, MADV_RANDOM_ = 1, MADV_SEQUENTIAL_ = 2, MADV_WILLNEED_ = 3, MADV_DONTNEED_ = 4,
-    MADV_FREE_ = 8, MADV_REMOVE_ = 9, MADV_DONTFORK_ = 10, MADV_HWPOISON_ = 100,
+    MADV_NORMAL_ = 0,
+    MADV_RANDOM_ = 1,
+    MADV_SEQUENTIAL_ = 2,
+    MADV_WILLNEED_ = 3,
+    MADV_DONTNEED_ = 4,
+    MADV_FREE_ = 8,
+    MADV_REMOVE_ = 9,
+    MADV_DONTFORK_ = 10,
+    MADV_HWPOISON_ = 100,
 };
 
 struct map_request {
@@ -47,10 +61,16 @@ static int vma_add(struct mm *mm, const struct map_request *q)
     struct vma *v = new_zero(struct vma);
     if (!v)
         return -ENOMEM;
-    *v = (struct vma) {
-        .start = q->start, .end = q->end, .kind = q->kind, .prot = q->prot, .file = q->file,
-        .offset = q->offset, .stack = (q->flags & MAP_STACK_) != 0,
-        .locked = (q->flags & MAP_LOCKED_) != 0, .noreserve = (q->flags & MAP_NORESERVE_) != 0,
+    *v = (struct vma){
+        .start = q->start,
+        .end = q->end,
+        .kind = q->kind,
+        .prot = q->prot,
+        .file = q->file,
+        .offset = q->offset,
+        .stack = (q->flags & MAP_STACK_) != 0,
+        .locked = (q->flags & MAP_LOCKED_) != 0,
+        .noreserve = (q->flags & MAP_NORESERVE_) != 0,
     };
     if (v->file) {
         mm_file_ops->get(v->file);
@@ -228,7 +248,9 @@ static int check_request(const struct map_request *q, size_t len, bool shared)
 long mm_map(struct mm *mm, uintptr_t addr, size_t len, int prot, int flags, struct file *file,
             uint64_t offset)
 {
-    struct map_request q = {.prot = prot & 7, .flags = flags, .offset = offset,
+    struct map_request q = {.prot = prot & 7,
+                            .flags = flags,
+                            .offset = offset,
                             .kind = file ? VMA_FILE : VMA_ANON,
                             .file = flags & MAP_ANONYMOUS_ ? NULL : file};
     if (flags & MAP_ANONYMOUS_) {
@@ -328,7 +350,8 @@ int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot)
 }
 
 /* ---- mremap ----------------------------------------------------------------------------------- */
-static int copy_pages(struct mm *mm, const struct vma *from, uintptr_t src, uintptr_t dst, size_t len)
+static int copy_pages(struct mm *mm, const struct vma *from, uintptr_t src, uintptr_t dst,
+                      size_t len)
 {
     for (size_t at = 0; at < len; at += PAGE_SIZE) {
         const struct page_meta *m = upage_peek(src + at);
@@ -350,8 +373,11 @@ static long remap_move(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_
                        int flags, uintptr_t new_addr)
 {
     struct map_request q = {
-        .prot = v->prot, .flags = flags & MREMAP_FIXED_ ? MAP_FIXED_ : 0, .file = v->file,
-        .offset = v->offset + (addr - v->start), .kind = v->kind,
+        .prot = v->prot,
+        .flags = flags & MREMAP_FIXED_ ? MAP_FIXED_ : 0,
+        .file = v->file,
+        .offset = v->offset + (addr - v->start),
+        .kind = v->kind,
     };
     if (v->stack)
         q.flags |= MAP_STACK_;
@@ -370,9 +396,12 @@ static long remap_move(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_
     return r < 0 ? r : (long) q.start;
 }
 
-static long remap_shared(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_len, size_t new_len)
+static long remap_shared(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_len,
+                         size_t new_len)
 {
-    struct map_request q = {.prot = v->prot, .file = v->file, .flags = MAP_SHARED_,
+    struct map_request q = {.prot = v->prot,
+                            .file = v->file,
+                            .flags = MAP_SHARED_,
                             .offset = v->offset + (addr - v->start)};
     uintptr_t home;
     int r = mm_file_ops->shared_home(mm_file_ops->inode(v->file), q.offset / PAGE_SIZE,
@@ -403,8 +432,12 @@ static long remap_locked(struct mm *mm, uintptr_t addr, size_t old_len, size_t n
         return moves ? -ENOMEM : remap_shared(mm, v, addr, old_len, new_len);
     uintptr_t end = addr + new_len;
     if (!moves && v->end == addr + old_len && end <= USER_END && is_free(mm, v->end, end)) {
-        struct map_request q = {.start = v->end, .end = end, .prot = v->prot, .file = v->file,
-                                .offset = v->offset + (v->end - v->start), .kind = v->kind};
+        struct map_request q = {.start = v->end,
+                                .end = end,
+                                .prot = v->prot,
+                                .file = v->file,
+                                .offset = v->offset + (v->end - v->start),
+                                .kind = v->kind};
         int r = vma_add(mm, &q);
         vma_merge_around(&mm->vmas, addr, end);
         return r < 0 ? r : (long) addr;
@@ -473,8 +506,9 @@ int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags)
         struct vma *v = vma_find(&mm->vmas, a);
         uintptr_t stop = MIN(end, v->end);
         if (v->kind == VMA_SHARED && (flags & 4)) {
-            int r = mm_file_ops->sync(mm_file_ops->inode(v->file),
-                                      (v->offset + (a - v->start)) / PAGE_SIZE, (stop - a) / PAGE_SIZE);
+            int r =
+                mm_file_ops->sync(mm_file_ops->inode(v->file),
+                                  (v->offset + (a - v->start)) / PAGE_SIZE, (stop - a) / PAGE_SIZE);
             if (r < 0)
                 return r;
         }

@@ -15,8 +15,12 @@ struct file *(*mm_anon_shared_file)(uint64_t size);
 /* Offsets in a process's first granule. The stubs of libraries lie in the same granule as their code
  * or within 2 GiB, because further granules of an mm are used for data first. */
 enum {
-    AT_STUBS = 0x00010000, AT_STUBS_END = 0x00e00000, AT_EXE = 0x01000000, AT_INTERP = 0x07000000,
-    AT_MMAP = 0x07800000, AT_STACK_TOP = 0x0fff0000,
+    AT_STUBS = 0x00010000,
+    AT_STUBS_END = 0x00e00000,
+    AT_EXE = 0x01000000,
+    AT_INTERP = 0x07000000,
+    AT_MMAP = 0x07800000,
+    AT_STACK_TOP = 0x0fff0000,
 };
 
 #define BRK_EARLY (4 * PAGE_SIZE)
@@ -69,7 +73,7 @@ void mm_put(struct mm *mm)
 
 void mm_layout(struct mm *mm, struct mm_layout *ret)
 {
-    *ret = (struct mm_layout) {
+    *ret = (struct mm_layout){
         .stubs = mm->base + AT_STUBS,
         .stubs_end = mm->base + AT_STUBS_END,
         .exe = mm->base + AT_EXE,
@@ -141,7 +145,7 @@ void mm_settle(struct mm *mm)
 void mm_stats(struct mm *mm, struct mm_stats *ret)
 {
     MUTEX_GUARD(&mm->lock);
-    *ret = (struct mm_stats) {0};
+    *ret = (struct mm_stats){0};
     for (size_t i = 0; i < mm->vmas.count; i++) {
         const struct vma *v = mm->vmas.v[i];
         size_t pages = (v->end - v->start) / PAGE_SIZE;
@@ -162,10 +166,15 @@ bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret)
     if (i == mm->vmas.count)
         return false;
     const struct vma *v = mm->vmas.v[i];
-    *ret = (struct mm_area) {
-        .start = v->start, .end = v->end, .prot = v->prot, .shared = v->kind == VMA_SHARED,
-        .stack = v->stack, .heap = v->start >= mm->brk_start && v->end <= ROUND_UP(mm->brk, PAGE_SIZE),
-        .offset = v->offset, .file = v->file,
+    *ret = (struct mm_area){
+        .start = v->start,
+        .end = v->end,
+        .prot = v->prot,
+        .shared = v->kind == VMA_SHARED,
+        .stack = v->stack,
+        .heap = v->start >= mm->brk_start && v->end <= ROUND_UP(mm->brk, PAGE_SIZE),
+        .offset = v->offset,
+        .file = v->file,
     };
     if (v->file)
         mm_file_ops->get(v->file);

@@ -46,10 +46,10 @@ uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk); /* the break after the call,
 /* For the loader. The base of the mm's own address range: deterministic offsets inside it give the
  * same addresses for each run of a program, so that kept pages fit again. */
 struct mm_layout {
-    uintptr_t stubs, stubs_end;   /* patch-site stubs, within 2 GiB of everything below */
-    uintptr_t exe, interp;        /* where to put PIE images and interpreters */
-    uintptr_t mmap_base;          /* first fit from here upwards */
-    uintptr_t stack_top;          /* the stack grows down from here */
+    uintptr_t stubs, stubs_end; /* patch-site stubs, within 2 GiB of everything below */
+    uintptr_t exe, interp;      /* where to put PIE images and interpreters */
+    uintptr_t mmap_base;        /* first fit from here upwards */
+    uintptr_t stack_top;        /* the stack grows down from here */
 };
 void mm_layout(struct mm *mm, struct mm_layout *ret);
 /* Claims granule 0 (addresses below 256 MiB) for a non-PIE program; -EBUSY if another mm has it. */
@@ -113,5 +113,6 @@ extern struct file *(*mm_anon_shared_file)(uint64_t size); /* NULL: out of memor
 /* Called when an executable private mapping of a file has been filled: patches its system-call and
  * cpuid sites. Installed by exec/ (a hook, because mm may not call up). page: kernel-writable user
  * page at addr, index its page number in the file. */
-extern void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr);
+extern void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index,
+                                 uintptr_t addr);
 #endif

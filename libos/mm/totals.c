@@ -8,5 +8,5 @@ void mm_totals(struct mm_totals *ret)
 {
     uint64_t limit = atomic_load(&upages_live_limit);
     uint64_t used = atomic_load(&upages_live_total);
-    *ret = (struct mm_totals) {limit * PAGE_SIZE, (limit - MIN(used, limit)) * PAGE_SIZE};
+    *ret = (struct mm_totals){limit * PAGE_SIZE, (limit - MIN(used, limit)) * PAGE_SIZE};
 }

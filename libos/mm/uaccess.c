@@ -119,7 +119,7 @@ long str_from_user(char *dst, size_t size, uaddr_t src)
         /* up to the end of the page, so that a string at the end of memory is fine */
         size_t part = PAGE_SIZE - (src.v + n) % PAGE_SIZE;
         part = MIN(MIN(part, size - n), (size_t) 64);
-        int r = copy_from_user((struct span) {(uint8_t *) dst + n, part}, uaddr_add(src, n));
+        int r = copy_from_user((struct span){(uint8_t *) dst + n, part}, uaddr_add(src, n));
         if (r < 0)
             return r;
         const char *end = memchr(dst + n, 0, part);

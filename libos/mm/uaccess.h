@@ -30,7 +30,7 @@ must_check int mm_copy_from(struct mm *mm, struct span dst, uaddr_t src);
 
 static inline uaddr_t uaddr_add(uaddr_t a, size_t n)
 {
-    return (uaddr_t) {a.v + n};
+    return (uaddr_t){a.v + n};
 }
 static inline bool uaddr_null(uaddr_t a)
 {

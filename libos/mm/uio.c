@@ -6,18 +6,18 @@
 
 struct uio uio_kernel(struct span s)
 {
-    return (struct uio) {.kernel = s, .left = s.n};
+    return (struct uio){.kernel = s, .left = s.n};
 }
 
 struct uio uio_kernel_source(struct cspan s)
 {
-    return uio_kernel((struct span) {unconst(s.p), s.n});
+    return uio_kernel((struct span){unconst(s.p), s.n});
 }
 
 struct uio uio_user(struct user_iovec *store, uaddr_t base, size_t len)
 {
-    *store = (struct user_iovec) {base.v, len};
-    return (struct uio) {.user = store, .count = 1, .left = len};
+    *store = (struct user_iovec){base.v, len};
+    return (struct uio){.user = store, .count = 1, .left = len};
 }
 
 struct uio uio_user_vec(const struct user_iovec *vec, size_t count)
@@ -47,9 +47,9 @@ static int move_kernel(struct uio *u, enum uio_op op, uint8_t *buf, size_t n)
 static int move_user(enum uio_op op, uaddr_t at, uint8_t *buf, size_t n)
 {
     if (op == UIO_PUT)
-        return copy_to_user(at, (struct cspan) {buf, n});
+        return copy_to_user(at, (struct cspan){buf, n});
     if (op == UIO_TAKE)
-        return copy_from_user((struct span) {buf, n}, at);
+        return copy_from_user((struct span){buf, n}, at);
     return clear_user(at, n);
 }
 

@@ -9,10 +9,10 @@ struct user_iovec { /* struct iovec of the guest ABI */
 };
 
 struct uio {
-    struct span kernel;             /* used if user is NULL */
-    const struct user_iovec *user;  /* kernel copy of the vector, lengths already bounded */
-    size_t count, index, offset;    /* position in the vector (or in kernel: offset) */
-    size_t left;                    /* bytes still to move */
+    struct span kernel;            /* used if user is NULL */
+    const struct user_iovec *user; /* kernel copy of the vector, lengths already bounded */
+    size_t count, index, offset;   /* position in the vector (or in kernel: offset) */
+    size_t left;                   /* bytes still to move */
 };
 
 #define IOV_LIMIT 1024

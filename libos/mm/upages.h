@@ -14,8 +14,8 @@
 #include "libos/mm/mm.h"
 
 struct page_meta {
-    uint64_t key;        /* KEPT or LIVE file page: identity of the content; 0: none */
-    uint8_t prot;        /* what the EPCM allows now */
+    uint64_t key; /* KEPT or LIVE file page: identity of the content; 0: none */
+    uint8_t prot; /* what the EPCM allows now */
     bool committed, live;
 };
 
@@ -27,12 +27,12 @@ struct page_meta *upage_peek(uintptr_t addr);
 must_check int upages_populate_anon(uintptr_t start, uintptr_t end, int prot);
 /* Fills from file page `index` on. Pages beyond the end of the file: -ENXIO if the first one is. */
 must_check int upages_populate_file(struct mm *mm, const struct vma *vma, uintptr_t start,
-                                   uintptr_t end);
+                                    uintptr_t end);
 must_check int upages_populate_stubs(uintptr_t start, uintptr_t end);
 void upages_protect(uintptr_t start, uintptr_t end, int prot); /* LIVE pages */
-void upages_drop(uintptr_t start, uintptr_t end);  /* LIVE and left over -> FREE */
-void upages_drop_live(uintptr_t start, uintptr_t end); /* LIVE -> FREE */
-void upages_zero(uintptr_t start, uintptr_t end);  /* LIVE anonymous pages -> zero, still LIVE */
+void upages_drop(uintptr_t start, uintptr_t end);              /* LIVE and left over -> FREE */
+void upages_drop_live(uintptr_t start, uintptr_t end);         /* LIVE -> FREE */
+void upages_zero(uintptr_t start, uintptr_t end); /* LIVE anonymous pages -> zero, still LIVE */
 /* A new mapping covers the range: take over or drop what is left there. */
 must_check int upages_claim(struct mm *mm, const struct vma *vma);
 /* The process is gone: LIVE -> KEPT, STALE or FREE. */

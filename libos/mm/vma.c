@@ -54,7 +54,8 @@ static bool joins(const struct vma *a, const struct vma *b)
     if (a->end != b->start || a->kind != b->kind || a->prot != b->prot || a->file != b->file ||
         a->stack != b->stack || a->locked != b->locked || a->noreserve != b->noreserve)
         return false;
-    return a->kind == VMA_ANON || (a->kind != VMA_STUBS && a->offset + (a->end - a->start) == b->offset);
+    return a->kind == VMA_ANON ||
+           (a->kind != VMA_STUBS && a->offset + (a->end - a->start) == b->offset);
 }
 
 static void remove_index(struct vma_set *s, size_t i)

@@ -10,9 +10,9 @@ struct vma {
     enum vma_kind kind;
     int prot;
     bool stack, locked, noreserve;
-    struct file *file;   /* a reference; FILE and SHARED */
-    uint64_t offset;     /* in the file, of start */
-    uint64_t unique;     /* FILE: identity for keys, 0: do not keep */
+    struct file *file;    /* a reference; FILE and SHARED */
+    uint64_t offset;      /* in the file, of start */
+    uint64_t unique;      /* FILE: identity for keys, 0: do not keep */
     uintptr_t next_fault; /* sequential faults double the window */
     uint32_t window;      /* pages */
 };
@@ -22,14 +22,15 @@ struct vma_set {
     size_t count, cap;
 };
 
-size_t vma_index(const struct vma_set *s, uintptr_t addr); /* first with end > addr, or count */
+size_t vma_index(const struct vma_set *s, uintptr_t addr);     /* first with end > addr, or count */
 struct vma *vma_find(const struct vma_set *s, uintptr_t addr); /* containing addr, or NULL */
 struct vma *vma_first(const struct vma_set *s, uintptr_t start, uintptr_t end); /* overlapping */
 must_check int vma_insert(struct vma_set *s, struct vma *v); /* no overlap; takes v; may merge it */
-void vma_remove_at(struct vma_set *s, size_t index);           /* frees it */
+void vma_remove_at(struct vma_set *s, size_t index);         /* frees it */
 /* Makes addr a border: 0 or -ENOMEM. */
 must_check int vma_split(struct vma_set *s, uintptr_t addr);
-must_check bool vma_reserve(struct vma_set *s, size_t more); /* room, so that later steps cannot fail */
+must_check bool vma_reserve(struct vma_set *s,
+                            size_t more); /* room, so that later steps cannot fail */
 void vma_free(struct vma *v);
 void vma_merge_around(struct vma_set *s, uintptr_t start, uintptr_t end);
 
@@ -37,11 +38,11 @@ struct mm {
     struct ref ref;
     struct mutex lock;
     struct vma_set vmas;
-    uintptr_t base;           /* own granule */
-    uint32_t granules[64];    /* runs owned: index of the first granule */
+    uintptr_t base;        /* own granule */
+    uint32_t granules[64]; /* runs owned: index of the first granule */
     uint32_t granule_runs;
     uint32_t run_length[64];
-    bool low;                 /* owns granule 0 */
+    bool low; /* owns granule 0 */
     uintptr_t brk_start, brk, brk_limit;
     size_t total_pages;
     uintptr_t map_hint;

@@ -27,7 +27,7 @@ static struct {
 static uintptr_t take_hole_locked(uint64_t size)
 {
     struct hole *h;
-    list_for_each(h, &window.holes, link) {
+    list_for_each (h, &window.holes, link) {
         if (h->end - h->start < size)
             continue;
         uintptr_t at = h->start;
@@ -70,12 +70,12 @@ void window_free(uintptr_t addr, uint64_t pages)
     h->end = addr + pages * PAGE_SIZE;
     SPIN_GUARD(&window.lock);
     struct hole *next;
-    list_for_each(next, &window.holes, link) if (next->start == h->end)
-    {
-        next->start = h->start;
-        kfree(h);
-        return;
-    }
+    list_for_each (next, &window.holes, link)
+        if (next->start == h->end) {
+            next->start = h->start;
+            kfree(h);
+            return;
+        }
     list_add_tail(&window.holes, &h->link);
 }
 

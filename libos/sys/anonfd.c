@@ -83,7 +83,13 @@ SYSCALL(timerfd_gettime, int, fd, uaddr_t, ret)
     return put_user(ret, t);
 }
 
-enum { MFD_CLOEXEC_ = 1, MFD_ALLOW_SEALING_ = 2, MFD_HUGETLB_ = 4, MFD_NOEXEC_SEAL_ = 8, MFD_EXEC_ = 16 };
+enum {
+    MFD_CLOEXEC_ = 1,
+    MFD_ALLOW_SEALING_ = 2,
+    MFD_HUGETLB_ = 4,
+    MFD_NOEXEC_SEAL_ = 8,
+    MFD_EXEC_ = 16
+};
 
 SYSCALL(memfd_create, uaddr_t, ua, unsigned, flags)
 {

@@ -28,7 +28,7 @@ static long change_fd(int fd, struct iattr *a)
 
 static struct iattr mode_attr(uint32_t mode)
 {
-    return (struct iattr) {.valid = ATTR_MODE, .mode = mode & 07777};
+    return (struct iattr){.valid = ATTR_MODE, .mode = mode & 07777};
 }
 
 SYSCALL(chmod, uaddr_t, path, uint32_t, mode)
@@ -59,8 +59,9 @@ SYSCALL(fchmodat2, int, dirfd, uaddr_t, path, uint32_t, mode, int, flags)
 
 static struct iattr owner_attr(uint32_t uid, uint32_t gid)
 {
-    return (struct iattr) {.valid = (uid != ~0u ? ATTR_UID : 0u) | (gid != ~0u ? ATTR_GID : 0u),
-                           .uid = uid, .gid = gid};
+    return (struct iattr){.valid = (uid != ~0u ? ATTR_UID : 0u) | (gid != ~0u ? ATTR_GID : 0u),
+                          .uid = uid,
+                          .gid = gid};
 }
 
 SYSCALL(chown, uaddr_t, path, uint32_t, uid, uint32_t, gid)
@@ -189,9 +190,10 @@ static int times_attr(const struct linux_timespec times[2], struct iattr *a, boo
     if (r < 0)
         return r;
     int64_t current = inode_now();
-    *a = (struct iattr) {
+    *a = (struct iattr){
         .valid = (set[0] ? ATTR_ATIME : 0u) | (set[1] ? ATTR_MTIME : 0u),
-        .atime_ns = now[0] ? current : ns[0], .mtime_ns = now[1] ? current : ns[1],
+        .atime_ns = now[0] ? current : ns[0],
+        .mtime_ns = now[1] ? current : ns[1],
     };
     *ret_all_now = now[0] && now[1];
     return 0;
@@ -251,7 +253,7 @@ static long utimes_micro(int dirfd, uaddr_t path, uaddr_t times)
         for (int i = 0; i < 2; i++) {
             if (tv[i].tv_usec < 0 || tv[i].tv_usec >= 1000000)
                 return -EINVAL;
-            ts[i] = (struct linux_timespec) {tv[i].tv_sec, tv[i].tv_usec * 1000};
+            ts[i] = (struct linux_timespec){tv[i].tv_sec, tv[i].tv_usec * 1000};
         }
     }
     return utimes_at(dirfd, path, ts, 0);
@@ -274,8 +276,8 @@ SYSCALL(utime, uaddr_t, path, uaddr_t, times)
     if (!uaddr_null(times)) {
         if (get_user(&t, times) < 0)
             return -EFAULT;
-        ts[0] = (struct linux_timespec) {t[0], 0};
-        ts[1] = (struct linux_timespec) {t[1], 0};
+        ts[0] = (struct linux_timespec){t[0], 0};
+        ts[1] = (struct linux_timespec){t[1], 0};
     }
     return utimes_at(AT_FDCWD_, path, ts, 0);
 }

@@ -30,7 +30,8 @@ static int clone3_check(const struct linux_clone_args *a)
     const uint64_t known = 0x1ffffff00ull | LINUX_CLONE_INTO_CGROUP | LINUX_CLONE_NEWTIME;
     if ((a->flags & ~known) || (a->flags & CLONE_DETACHED))
         return -EINVAL;
-    if (a->exit_signal > SIG_COUNT || ((a->flags & (CLONE_THREAD | CLONE_PARENT)) && a->exit_signal))
+    if (a->exit_signal > SIG_COUNT ||
+        ((a->flags & (CLONE_THREAD | CLONE_PARENT)) && a->exit_signal))
         return -EINVAL;
     if ((a->stack == 0) != (a->stack_size == 0) || a->stack + a->stack_size < a->stack ||
         a->stack + a->stack_size > ELRANGE_END)
@@ -47,7 +48,7 @@ SYSCALL(clone3, uaddr_t, args, size_t, size)
         return -EINVAL;
     if (size > sizeof a)
         return -E2BIG;
-    int r = copy_from_user((struct span) {(uint8_t *) &a, size}, args);
+    int r = copy_from_user((struct span){(uint8_t *) &a, size}, args);
     if (r == 0)
         r = clone3_check(&a);
     if (r < 0)

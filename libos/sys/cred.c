@@ -5,10 +5,10 @@
 #include "libos/sys/syscall.h"
 #include "libos/task/process.h"
 
-#define CAPS_ALL  ((1ull << (LINUX_CAP_LAST + 1)) - 1)
+#define CAPS_ALL       ((1ull << (LINUX_CAP_LAST + 1)) - 1)
 #define CAP_SETGID_BIT (1ull << 6)
 #define CAP_SETUID_BIT (1ull << 7)
-#define KEEP      UINT32_MAX
+#define KEEP           UINT32_MAX
 
 static struct cred cred_now(void)
 {
@@ -221,18 +221,18 @@ SYSCALL(capget, uaddr_t, header, uaddr_t, ret_data)
         return n == -EINVAL && uaddr_null(ret_data) ? 0 : n;
     if (h.pid < 0)
         return -EINVAL;
-    AUTO(process_put) struct process *p =
-        process_lookup_get(h.pid ? h.pid : current_process()->pid);
+    AUTO(process_put)
+    struct process *p = process_lookup_get(h.pid ? h.pid : current_process()->pid);
     if (!p)
         return -ESRCH;
     struct cred c;
     process_cred(p, &c);
     struct linux_cap_data d[2];
     for (int i = 0; i < 2; i++)
-        d[i] = (struct linux_cap_data) {(uint32_t) (c.cap_effective >> 32 * i),
-                                        (uint32_t) (c.cap_permitted >> 32 * i),
-                                        (uint32_t) (c.cap_inheritable >> 32 * i)};
-    return copy_to_user(ret_data, (struct cspan) {(const uint8_t *) d, (size_t) n * sizeof *d});
+        d[i] = (struct linux_cap_data){(uint32_t) (c.cap_effective >> 32 * i),
+                                       (uint32_t) (c.cap_permitted >> 32 * i),
+                                       (uint32_t) (c.cap_inheritable >> 32 * i)};
+    return copy_to_user(ret_data, (struct cspan){(const uint8_t *) d, (size_t) n * sizeof *d});
 }
 
 SYSCALL(capset, uaddr_t, header, uaddr_t, data)
@@ -244,7 +244,7 @@ SYSCALL(capset, uaddr_t, header, uaddr_t, data)
         return n;
     if (h.pid != 0 && h.pid != current_process()->pid)
         return -EPERM;
-    if (copy_from_user((struct span) {(uint8_t *) d, (size_t) n * sizeof *d}, data) < 0)
+    if (copy_from_user((struct span){(uint8_t *) d, (size_t) n * sizeof *d}, data) < 0)
         return -EFAULT;
     struct cred c = cred_now();
     uint64_t e = (d[0].effective | (uint64_t) d[1].effective << 32) & CAPS_ALL;

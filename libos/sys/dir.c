@@ -39,8 +39,8 @@ static bool dents_emit(struct dir_ctx *ctx, struct qname name, uint64_t ino, uns
 
 static long getdents_file(struct file *f, uaddr_t buf, size_t size, bool old_form)
 {
-    struct dents d = {.ctx.emit = dents_emit, .size = MIN(size, (size_t) DENTS_MAX),
-                      .old_form = old_form};
+    struct dents d = {
+        .ctx.emit = dents_emit, .size = MIN(size, (size_t) DENTS_MAX), .old_form = old_form};
     if (d.size == 0)
         return -EINVAL;
     d.buf = kzalloc(d.size);
@@ -52,7 +52,7 @@ static long getdents_file(struct file *f, uaddr_t buf, size_t size, bool old_for
     if (r == 0 && d.used == 0 && d.full)
         r = -EINVAL;
     if (r == 0 || d.used > 0)
-        r = copy_to_user(buf, (struct cspan) {d.buf, d.used});
+        r = copy_to_user(buf, (struct cspan){d.buf, d.used});
     if (r == 0)
         f->pos = d.ctx.pos;
     mutex_unlock(&f->pos_lock);
@@ -100,7 +100,7 @@ SYSCALL(getcwd, uaddr_t, buf, size_t, size)
     size_t n = strlen(p) + 1;
     if (n > size)
         return -ERANGE;
-    int r = copy_to_user(buf, (struct cspan) {(const uint8_t *) p, n});
+    int r = copy_to_user(buf, (struct cspan){(const uint8_t *) p, n});
     return r < 0 ? r : (long) n;
 }
 

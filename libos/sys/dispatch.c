@@ -45,7 +45,8 @@ void syscall_run(struct user_frame *f)
     const struct syscall_args a = {{f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9}};
     if (unlikely(syscall_trace))
         trace_enter(nr, &a);
-    long r = likely(nr < SYSCALL_MAX && syscall_table[nr].fn) ? syscall_table[nr].fn(&a) : unknown(nr);
+    long r =
+        likely(nr < SYSCALL_MAX && syscall_table[nr].fn) ? syscall_table[nr].fn(&a) : unknown(nr);
     f->rax = (uint64_t) r;
     if (unlikely(syscall_trace))
         trace_exit(nr, r);

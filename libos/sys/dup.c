@@ -8,11 +8,31 @@
 #include "libos/vfs/pipe.h"
 
 enum {
-    F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_GETLK = 5, F_SETLK = 6,
-    F_SETLKW = 7, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_SETOWN_EX = 15,
-    F_GETOWN_EX = 16, F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_SETLEASE = 1024,
-    F_GETLEASE = 1025, F_NOTIFY = 1026, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031,
-    F_GETPIPE_SZ = 1032, F_ADD_SEALS = 1033, F_GET_SEALS = 1034,
+    F_DUPFD = 0,
+    F_GETFD = 1,
+    F_SETFD = 2,
+    F_GETFL = 3,
+    F_SETFL = 4,
+    F_GETLK = 5,
+    F_SETLK = 6,
+    F_SETLKW = 7,
+    F_SETOWN = 8,
+    F_GETOWN = 9,
+    F_SETSIG = 10,
+    F_GETSIG = 11,
+    F_SETOWN_EX = 15,
+    F_GETOWN_EX = 16,
+    F_OFD_GETLK = 36,
+    F_OFD_SETLK = 37,
+    F_OFD_SETLKW = 38,
+    F_SETLEASE = 1024,
+    F_GETLEASE = 1025,
+    F_NOTIFY = 1026,
+    F_DUPFD_CLOEXEC = 1030,
+    F_SETPIPE_SZ = 1031,
+    F_GETPIPE_SZ = 1032,
+    F_ADD_SEALS = 1033,
+    F_GET_SEALS = 1034,
 };
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 #define FLOCK_NB 4
@@ -63,7 +83,9 @@ SYSCALL(dup3, int, old, int, new, int, flags)
 /* The guest's range as first and last byte. */
 static int range_of(const struct linux_flock *l, struct file *f, struct lock_range *r)
 {
-    int64_t base = l->whence == 1 ? (int64_t) f->pos : l->whence == 2 ? (int64_t) inode_size(f->inode) : 0;
+    int64_t base = l->whence == 1   ? (int64_t) f->pos
+                   : l->whence == 2 ? (int64_t) inode_size(f->inode)
+                                    : 0;
     int64_t start, end;
     if (l->whence < 0 || l->whence > 2)
         return -EINVAL;
@@ -132,8 +154,11 @@ SYSCALL(flock, int, fd, int, op)
     if (!f || (f->mode & FILE_PATH))
         return -EBADF;
     struct lock_range r = {
-        .kind = LOCK_FLOCK, .end = INT64_MAX,
-        .type = kind == FLOCK_SH ? LOCK_READ : kind == FLOCK_EX ? LOCK_WRITE : LOCK_NONE,
+        .kind = LOCK_FLOCK,
+        .end = INT64_MAX,
+        .type = kind == FLOCK_SH   ? LOCK_READ
+                : kind == FLOCK_EX ? LOCK_WRITE
+                                   : LOCK_NONE,
     };
     return lock_set(f, &r, !(op & FLOCK_NB));
 }
@@ -142,7 +167,8 @@ SYSCALL(flock, int, fd, int, op)
 
 static long set_flags(struct file *f, unsigned flags)
 {
-    if (((flags ^ f->flags) & O_NOATIME) && (flags & O_NOATIME) && !inode_owner_or_capable(f->inode))
+    if (((flags ^ f->flags) & O_NOATIME) && (flags & O_NOATIME) &&
+        !inode_owner_or_capable(f->inode))
         return -EPERM;
     atomic_store(&f->flags, (f->flags & ~(unsigned) SETTABLE) | (flags & SETTABLE));
     return 0;

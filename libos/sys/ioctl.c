@@ -2,8 +2,14 @@
 #include "libos/base/atomic.h"
 #include "libos/sys/path.h"
 
-enum { FIONCLEX_ = 0x5450, FIOCLEX_ = 0x5451, FIONBIO_ = 0x5421, FIOASYNC_ = 0x5452,
-       FIONREAD_ = 0x541b, FIOQSIZE_ = 0x5460 };
+enum {
+    FIONCLEX_ = 0x5450,
+    FIOCLEX_ = 0x5451,
+    FIONBIO_ = 0x5421,
+    FIOASYNC_ = 0x5452,
+    FIONREAD_ = 0x541b,
+    FIOQSIZE_ = 0x5460
+};
 
 static long set_flag(struct file *f, unsigned flag, uaddr_t arg)
 {
@@ -36,7 +42,8 @@ SYSCALL(ioctl, int, fd, unsigned, cmd, uint64_t, arg)
     if (f->ops->ioctl)
         return f->ops->ioctl(f, cmd, arg);
     if (cmd == FIONREAD_ && S_ISREG(f->inode->mode))
-        return put_user(UADDR(arg), (int) MAX((int64_t) (inode_size(f->inode) - f->pos), (int64_t) 0));
+        return put_user(UADDR(arg),
+                        (int) MAX((int64_t) (inode_size(f->inode) - f->pos), (int64_t) 0));
     if (cmd == FIOQSIZE_ && (S_ISREG(f->inode->mode) || inode_is_dir(f->inode)))
         return put_user(UADDR(arg), (int64_t) inode_size(f->inode));
     return -ENOTTY;

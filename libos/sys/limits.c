@@ -29,11 +29,11 @@ static int limit_change(struct process *p, unsigned resource, const struct linux
     spin_lock(&p->lock);
     int r = new ? limit_check(p, resource, new) : 0;
     if (r == 0 && ret_old)
-        *ret_old = (struct linux_rlimit) {p->rlimits[resource].cur, p->rlimits[resource].max};
+        *ret_old = (struct linux_rlimit){p->rlimits[resource].cur, p->rlimits[resource].max};
     if (r == 0 && new)
-        p->rlimits[resource] = (struct rlimit_pair) {new->cur, new->max};
+        p->rlimits[resource] = (struct rlimit_pair){new->cur, new->max};
     spin_unlock(&p->lock);
-    if (r == 0 && new && resource == RLIMIT_CPU && p == current_process())
+    if (r == 0 && new &&resource == RLIMIT_CPU && p == current_process())
         return itimer_watch_cpu_limit(p);
     return r;
 }
@@ -67,8 +67,7 @@ SYSCALL(prlimit64, int, pid, unsigned, resource, uaddr_t, limit, uaddr_t, ret_ol
     struct linux_rlimit new, old;
     if (!uaddr_null(limit) && get_user(&new, limit) < 0)
         return -EFAULT;
-    AUTO(process_put) struct process *p =
-        process_lookup_get(pid ? pid : current_process()->pid);
+    AUTO(process_put) struct process *p = process_lookup_get(pid ? pid : current_process()->pid);
     if (!p)
         return -ESRCH;
     if (!may_limit(p))

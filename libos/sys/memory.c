@@ -9,8 +9,14 @@
 #include "libos/vfs/vfs.h"
 
 enum {
-    MMAP_SHARED = 0x01, MMAP_PRIVATE = 0x02, MMAP_SHARED_VALIDATE = 0x03, MMAP_TYPE = 0x0f,
-    MMAP_FIXED = 0x10, MMAP_ANONYMOUS = 0x20, MMAP_HUGETLB = 0x40000, MMAP_FIXED_NOREPLACE = 0x100000,
+    MMAP_SHARED = 0x01,
+    MMAP_PRIVATE = 0x02,
+    MMAP_SHARED_VALIDATE = 0x03,
+    MMAP_TYPE = 0x0f,
+    MMAP_FIXED = 0x10,
+    MMAP_ANONYMOUS = 0x20,
+    MMAP_HUGETLB = 0x40000,
+    MMAP_FIXED_NOREPLACE = 0x100000,
 };
 enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
 enum { MSYNC_ASYNC = 1, MSYNC_INVALIDATE = 2, MSYNC_SYNC = 4 };
@@ -74,8 +80,8 @@ SYSCALL(mprotect, uint64_t, addr, uint64_t, len, int, prot)
 SYSCALL(mremap, uint64_t, old_addr, uint64_t, old_len, uint64_t, new_len, int, flags, uint64_t,
         new_addr)
 {
-    if ((flags & ~(MREMAP_MAYMOVE_ | MREMAP_FIXED_ | MREMAP_DONTUNMAP_)) || !page_aligned(old_addr) ||
-        new_len == 0)
+    if ((flags & ~(MREMAP_MAYMOVE_ | MREMAP_FIXED_ | MREMAP_DONTUNMAP_)) ||
+        !page_aligned(old_addr) || new_len == 0)
         return -EINVAL;
     if ((flags & (MREMAP_FIXED_ | MREMAP_DONTUNMAP_)) && !(flags & MREMAP_MAYMOVE_))
         return -EINVAL;

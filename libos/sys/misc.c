@@ -17,8 +17,8 @@ SYSCALL(getrandom, uaddr_t, buf, size_t, size, unsigned, flags)
     size_t done = 0;
     while (done < size) {
         size_t n = MIN(size - done, sizeof chunk);
-        random_bytes((struct span) {chunk, n});
-        if (copy_to_user(uaddr_add(buf, done), (struct cspan) {chunk, n}) < 0)
+        random_bytes((struct span){chunk, n});
+        if (copy_to_user(uaddr_add(buf, done), (struct cspan){chunk, n}) < 0)
             break;
         done += n;
         if (done >= RANDOM_STEP && thread_interrupted())
@@ -30,8 +30,11 @@ SYSCALL(getrandom, uaddr_t, buf, size_t, size, unsigned, flags)
 
 /* ---- membarrier ------------------------------------------------------------------------------- */
 enum {
-    MEMBARRIER_QUERY = 0, MEMBARRIER_GLOBAL = 1, MEMBARRIER_GLOBAL_EXPEDITED = 2,
-    MEMBARRIER_REGISTER_GLOBAL_EXPEDITED = 4, MEMBARRIER_PRIVATE_EXPEDITED = 8,
+    MEMBARRIER_QUERY = 0,
+    MEMBARRIER_GLOBAL = 1,
+    MEMBARRIER_GLOBAL_EXPEDITED = 2,
+    MEMBARRIER_REGISTER_GLOBAL_EXPEDITED = 4,
+    MEMBARRIER_PRIVATE_EXPEDITED = 8,
     MEMBARRIER_REGISTER_PRIVATE_EXPEDITED = 16,
 };
 
@@ -58,8 +61,8 @@ SYSCALL(ptrace, long, request, int, pid, uint64_t, addr, uint64_t, data)
     return -EPERM;
 }
 
-SYSCALL(process_vm_readv, int, pid, uaddr_t, local, uint64_t, local_count, uaddr_t, remote, uint64_t,
-        remote_count, uint64_t, flags)
+SYSCALL(process_vm_readv, int, pid, uaddr_t, local, uint64_t, local_count, uaddr_t, remote,
+        uint64_t, remote_count, uint64_t, flags)
 {
     return -EPERM;
 }

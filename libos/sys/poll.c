@@ -158,16 +158,16 @@ SYSCALL(ppoll, uaddr_t, fds, unsigned, count, uaddr_t, timeout, uaddr_t, mask, s
 
 /* ---- select ---- */
 
-#define SELECT_MAX  65536
-#define SELECT_IN   (POLL_IN | POLL_RDNORM | POLL_RDBAND | POLL_HUP | POLL_ERR)
-#define SELECT_OUT  (POLL_OUT | POLL_WRNORM | POLL_WRBAND | POLL_ERR)
-#define SELECT_PRI  POLL_PRI
+#define SELECT_MAX 65536
+#define SELECT_IN  (POLL_IN | POLL_RDNORM | POLL_RDBAND | POLL_HUP | POLL_ERR)
+#define SELECT_OUT (POLL_OUT | POLL_WRNORM | POLL_WRBAND | POLL_ERR)
+#define SELECT_PRI POLL_PRI
 
 static const uint32_t select_ready[3] = {SELECT_IN, SELECT_OUT, SELECT_PRI};
 
 struct select_sets {
-    size_t bytes;         /* of each set: whole longs */
-    uint8_t *bits[3];     /* in; NULL: not given */
+    size_t bytes;     /* of each set: whole longs */
+    uint8_t *bits[3]; /* in; NULL: not given */
     uint8_t *memory;
 };
 
@@ -186,7 +186,7 @@ static int sets_from_user(struct select_sets *s, int n, const uaddr_t ua[3])
         if (uaddr_null(ua[i]))
             continue;
         s->bits[i] = s->memory + (size_t) i * s->bytes;
-        if (copy_from_user((struct span) {s->bits[i], s->bytes}, ua[i]) < 0)
+        if (copy_from_user((struct span){s->bits[i], s->bytes}, ua[i]) < 0)
             return -EFAULT;
     }
     return 0;
@@ -206,7 +206,7 @@ static long sets_to_poll(const struct select_sets *s, int n, struct linux_pollfd
         if (!f)
             return -EBADF;
         file_put(f);
-        p[count++] = (struct linux_pollfd) {.fd = (int) fd, .events = (int16_t) events};
+        p[count++] = (struct linux_pollfd){.fd = (int) fd, .events = (int16_t) events};
     }
     return count;
 }
@@ -253,7 +253,7 @@ static long select_user(int n, const uaddr_t ua[3], int64_t deadline_ns)
     if (r == 0)
         r = select_sets_wait(&s, n, deadline_ns);
     for (int i = 0; i < 3 && r >= 0; i++)
-        if (s.bits[i] && copy_to_user(ua[i], (struct cspan) {s.bits[i], s.bytes}) < 0)
+        if (s.bits[i] && copy_to_user(ua[i], (struct cspan){s.bits[i], s.bytes}) < 0)
             r = -EFAULT;
     kfree(s.memory);
     return r;
@@ -268,8 +268,8 @@ SYSCALL(select, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, except, uaddr_t, tim
         if (tv[0] < 0 || tv[1] < 0)
             return -EINVAL;
         if (tv[0] < INT64_MAX / NSEC_PER_SEC / 2)
-            deadline = tv[0] || tv[1]
-                           ? clock_mono_ns() + tv[0] * NSEC_PER_SEC + tv[1] * NSEC_PER_US : 0;
+            deadline =
+                tv[0] || tv[1] ? clock_mono_ns() + tv[0] * NSEC_PER_SEC + tv[1] * NSEC_PER_US : 0;
     }
     const uaddr_t sets[3] = {in, out, except};
     long r = select_user(n, sets, deadline);
@@ -277,7 +277,8 @@ SYSCALL(select, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, except, uaddr_t, tim
     return r == -EINTR ? -ERESTARTNOHAND : r;
 }
 
-SYSCALL(pselect6, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, except, uaddr_t, timeout, uaddr_t, sig)
+SYSCALL(pselect6, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, except, uaddr_t, timeout, uaddr_t,
+        sig)
 {
     uint64_t arg[2] = {0, 0};
     int64_t deadline;
@@ -347,7 +348,7 @@ static long epoll_wait_user(int epfd, uaddr_t events, int max, int64_t deadline_
         return -ENOMEM;
     long r = epoll_wait(ep, ev, max, deadline_ns);
     if (r > 0 &&
-        copy_to_user(events, (struct cspan) {(const uint8_t *) ev, (size_t) r * sizeof *ev}) < 0)
+        copy_to_user(events, (struct cspan){(const uint8_t *) ev, (size_t) r * sizeof *ev}) < 0)
         r = -EFAULT;
     if (ev != few)
         kfree(ev);
@@ -372,12 +373,14 @@ static long epoll_pwait_user(int epfd, uaddr_t events, int max, int64_t deadline
     return r;
 }
 
-SYSCALL(epoll_pwait, int, epfd, uaddr_t, events, int, max, int, timeout, uaddr_t, mask, size_t, size)
+SYSCALL(epoll_pwait, int, epfd, uaddr_t, events, int, max, int, timeout, uaddr_t, mask, size_t,
+        size)
 {
     return epoll_pwait_user(epfd, events, max, deadline_of_ms(timeout), mask, size);
 }
 
-SYSCALL(epoll_pwait2, int, epfd, uaddr_t, events, int, max, uaddr_t, timeout, uaddr_t, mask, size_t, size)
+SYSCALL(epoll_pwait2, int, epfd, uaddr_t, events, int, max, uaddr_t, timeout, uaddr_t, mask, size_t,
+        size)
 {
     int64_t deadline;
     int e = deadline_of_timespec(timeout, &deadline);

@@ -9,14 +9,34 @@
 #include "libos/task/process.h"
 
 enum {
-    PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4,
-    PR_GET_KEEPCAPS = 7, PR_SET_KEEPCAPS = 8, PR_SET_NAME = 15, PR_GET_NAME = 16,
-    PR_GET_SECCOMP = 21, PR_SET_SECCOMP = 22, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP = 24,
-    PR_GET_TSC = 25, PR_GET_SECUREBITS = 27, PR_SET_SECUREBITS = 28, PR_SET_TIMERSLACK = 29,
-    PR_GET_TIMERSLACK = 30, PR_MCE_KILL_GET = 34, PR_SET_CHILD_SUBREAPER = 36,
-    PR_GET_CHILD_SUBREAPER = 37, PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39,
-    PR_GET_TID_ADDRESS = 40, PR_SET_THP_DISABLE = 41, PR_GET_THP_DISABLE = 42,
-    PR_CAP_AMBIENT = 47, PR_SET_PTRACER = 0x59616d61, PR_SET_VMA = 0x53564d41,
+    PR_SET_PDEATHSIG = 1,
+    PR_GET_PDEATHSIG = 2,
+    PR_GET_DUMPABLE = 3,
+    PR_SET_DUMPABLE = 4,
+    PR_GET_KEEPCAPS = 7,
+    PR_SET_KEEPCAPS = 8,
+    PR_SET_NAME = 15,
+    PR_GET_NAME = 16,
+    PR_GET_SECCOMP = 21,
+    PR_SET_SECCOMP = 22,
+    PR_CAPBSET_READ = 23,
+    PR_CAPBSET_DROP = 24,
+    PR_GET_TSC = 25,
+    PR_GET_SECUREBITS = 27,
+    PR_SET_SECUREBITS = 28,
+    PR_SET_TIMERSLACK = 29,
+    PR_GET_TIMERSLACK = 30,
+    PR_MCE_KILL_GET = 34,
+    PR_SET_CHILD_SUBREAPER = 36,
+    PR_GET_CHILD_SUBREAPER = 37,
+    PR_SET_NO_NEW_PRIVS = 38,
+    PR_GET_NO_NEW_PRIVS = 39,
+    PR_GET_TID_ADDRESS = 40,
+    PR_SET_THP_DISABLE = 41,
+    PR_GET_THP_DISABLE = 42,
+    PR_CAP_AMBIENT = 47,
+    PR_SET_PTRACER = 0x59616d61,
+    PR_SET_VMA = 0x53564d41,
 };
 #define PR_CAP_AMBIENT_IS_SET    1
 #define PR_CAP_AMBIENT_CLEAR_ALL 4
@@ -29,7 +49,7 @@ static long set_name(uaddr_t name)
     char buf[16] = "";
     long n = str_from_user(buf, sizeof buf, name);
     if (n == -ENAMETOOLONG) {
-        if (copy_from_user((struct span) {(uint8_t *) buf, sizeof buf - 1}, name) < 0)
+        if (copy_from_user((struct span){(uint8_t *) buf, sizeof buf - 1}, name) < 0)
             return -EFAULT;
     } else if (n < 0) {
         return n;

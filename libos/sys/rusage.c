@@ -7,14 +7,14 @@
 
 struct linux_rusage rusage_of(struct cputime used)
 {
-    return (struct linux_rusage) {.utime = timeval_of(used.user_ns),
-                                  .stime = timeval_of(used.system_ns)};
+    return (struct linux_rusage){.utime = timeval_of(used.user_ns),
+                                 .stime = timeval_of(used.system_ns)};
 }
 
 static struct cputime children_cputime(struct process *p)
 {
     SPIN_GUARD(&p->lock);
-    return (struct cputime) {p->child_utime_ns, p->child_stime_ns};
+    return (struct cputime){p->child_utime_ns, p->child_stime_ns};
 }
 
 SYSCALL(getrusage, int, who, uaddr_t, ret_usage)

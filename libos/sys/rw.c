@@ -51,7 +51,7 @@ SYSCALL(pwrite64, int, fd, uaddr_t, buf, size_t, n, int64_t, offset)
 /* Copies and bounds a vector; total above RW_MAX is cut as Linux does. */
 static int vec_from_user(struct user_iovec *vec, uaddr_t ua, size_t count)
 {
-    int r = copy_from_user((struct span) {(uint8_t *) vec, count * sizeof *vec}, ua);
+    int r = copy_from_user((struct span){(uint8_t *) vec, count * sizeof *vec}, ua);
     if (r < 0)
         return r;
     uint64_t left = RW_MAX;

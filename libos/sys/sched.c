@@ -45,7 +45,7 @@ static uint64_t online_cpus(void)
 SYSCALL(sched_setaffinity, int, tid, size_t, size, uaddr_t, mask)
 {
     uint64_t wanted = 0;
-    if (copy_from_user((struct span) {(uint8_t *) &wanted, MIN(size, sizeof wanted)}, mask) < 0)
+    if (copy_from_user((struct span){(uint8_t *) &wanted, MIN(size, sizeof wanted)}, mask) < 0)
         return -EFAULT;
     if (!(wanted & online_cpus()))
         return -EINVAL;
@@ -176,8 +176,8 @@ enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
 struct nice_request {
     int which, who;
     bool set;
-    int value;      /* to set */
-    int best;       /* lowest found */
+    int value; /* to set */
+    int best;  /* lowest found */
     int matches;
 };
 

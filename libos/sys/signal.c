@@ -58,7 +58,7 @@ SYSCALL(rt_sigpending, uaddr_t, ret_set, size_t, set_size)
     if (set_size > SIGSET_SIZE)
         return -EINVAL;
     uint64_t set = signal_pending_set() & current()->sigmask;
-    return copy_to_user(ret_set, (struct cspan) {(const uint8_t *) &set, set_size});
+    return copy_to_user(ret_set, (struct cspan){(const uint8_t *) &set, set_size});
 }
 
 static long wait_for_handler(void)

@@ -15,13 +15,13 @@ struct end { /* one side of a copy */
 
 static long end_read(struct end *e, uint8_t *buf, size_t n)
 {
-    struct uio uio = uio_kernel((struct span) {buf, n});
+    struct uio uio = uio_kernel((struct span){buf, n});
     return file_read(e->f, &uio, e->positioned ? &e->pos : NULL);
 }
 
 static long end_write(struct end *e, const uint8_t *buf, size_t n)
 {
-    struct uio uio = uio_kernel_source((struct cspan) {buf, n});
+    struct uio uio = uio_kernel_source((struct cspan){buf, n});
     return file_write(e->f, &uio, e->positioned ? &e->pos : NULL, false);
 }
 
@@ -143,7 +143,8 @@ SYSCALL(copy_file_range, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_
     return copy_between(&in, &out, in_pos, out_pos, count, false);
 }
 
-SYSCALL(splice, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_pos, size_t, count, unsigned, flags)
+SYSCALL(splice, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_pos, size_t, count, unsigned,
+        flags)
 {
     if (flags & ~0xfu)
         return -EINVAL;

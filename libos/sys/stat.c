@@ -8,10 +8,19 @@ static int stat_to_user(uaddr_t ua, struct inode *i)
     struct kstat k;
     inode_stat(i, &k);
     struct linux_stat st = {
-        .dev = k.dev, .ino = k.ino, .nlink = k.nlink, .mode = k.mode, .uid = k.uid, .gid = k.gid,
-        .rdev = k.rdev, .size = (int64_t) k.size, .blksize = k.blksize,
-        .blocks = (int64_t) k.blocks, .atime = timespec_of(k.atime_ns),
-        .mtime = timespec_of(k.mtime_ns), .ctime = timespec_of(k.ctime_ns),
+        .dev = k.dev,
+        .ino = k.ino,
+        .nlink = k.nlink,
+        .mode = k.mode,
+        .uid = k.uid,
+        .gid = k.gid,
+        .rdev = k.rdev,
+        .size = (int64_t) k.size,
+        .blksize = k.blksize,
+        .blocks = (int64_t) k.blocks,
+        .atime = timespec_of(k.atime_ns),
+        .mtime = timespec_of(k.mtime_ns),
+        .ctime = timespec_of(k.ctime_ns),
     };
     return put_user(ua, st);
 }
@@ -53,7 +62,7 @@ SYSCALL(newfstatat, int, dirfd, uaddr_t, path, uaddr_t, buf, int, flags)
 static struct linux_statx_time statx_time(int64_t ns)
 {
     struct linux_timespec t = timespec_of(ns);
-    return (struct linux_statx_time) {.sec = t.tv_sec, .nsec = (uint32_t) t.tv_nsec};
+    return (struct linux_statx_time){.sec = t.tv_sec, .nsec = (uint32_t) t.tv_nsec};
 }
 
 static void statx_fill(struct linux_statx *x, const struct target *t)
@@ -61,22 +70,33 @@ static void statx_fill(struct linux_statx *x, const struct target *t)
     struct kstat k;
     inode_stat(t->inode, &k);
     const struct mount *m = t->file ? t->file->path.mnt : t->path.mnt;
-    *x = (struct linux_statx) {
+    *x = (struct linux_statx){
         .mask = LINUX_STATX_BASIC | LINUX_STATX_BTIME | (m ? LINUX_STATX_MNT_ID : 0),
-        .blksize = k.blksize, .nlink = k.nlink, .uid = k.uid, .gid = k.gid,
-        .mode = (uint16_t) k.mode, .ino = k.ino, .size = k.size, .blocks = k.blocks,
-        .atime = statx_time(k.atime_ns), .btime = statx_time(k.btime_ns),
-        .ctime = statx_time(k.ctime_ns), .mtime = statx_time(k.mtime_ns),
-        .rdev_major = linux_major(k.rdev), .rdev_minor = linux_minor(k.rdev),
-        .dev_major = linux_major(k.dev), .dev_minor = linux_minor(k.dev), .mnt_id = m ? m->id : 0,
+        .blksize = k.blksize,
+        .nlink = k.nlink,
+        .uid = k.uid,
+        .gid = k.gid,
+        .mode = (uint16_t) k.mode,
+        .ino = k.ino,
+        .size = k.size,
+        .blocks = k.blocks,
+        .atime = statx_time(k.atime_ns),
+        .btime = statx_time(k.btime_ns),
+        .ctime = statx_time(k.ctime_ns),
+        .mtime = statx_time(k.mtime_ns),
+        .rdev_major = linux_major(k.rdev),
+        .rdev_minor = linux_minor(k.rdev),
+        .dev_major = linux_major(k.dev),
+        .dev_minor = linux_minor(k.dev),
+        .mnt_id = m ? m->id : 0,
     };
 }
 
 SYSCALL(statx, int, dirfd, uaddr_t, path, int, flags, uint32_t, mask, uaddr_t, buf)
 {
     if ((mask & 0x80000000u) || (flags & FD_AT_STATX_SYNC_TYPE) == FD_AT_STATX_SYNC_TYPE ||
-        (flags & ~(FD_AT_SYMLINK_NOFOLLOW | FD_AT_EMPTY_PATH | FD_AT_NO_AUTOMOUNT |
-                   FD_AT_STATX_SYNC_TYPE)))
+        (flags &
+         ~(FD_AT_SYMLINK_NOFOLLOW | FD_AT_EMPTY_PATH | FD_AT_NO_AUTOMOUNT | FD_AT_STATX_SYNC_TYPE)))
         return -EINVAL;
     struct target t = {0};
     int r = target_at(dirfd, path, flags, &t);
@@ -176,7 +196,7 @@ static long readlink_at(int dirfd, uaddr_t path, uaddr_t buf, int size)
     if (n < 0)
         return n;
     n = MIN(n, (long) size);
-    r = copy_to_user(buf, (struct cspan) {(const uint8_t *) text, (size_t) n});
+    r = copy_to_user(buf, (struct cspan){(const uint8_t *) text, (size_t) n});
     return r < 0 ? r : n;
 }
 

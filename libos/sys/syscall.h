@@ -41,16 +41,16 @@ extern const struct syscall_entry syscall_table[SYSCALL_MAX];
 #define ARG_uaddr_t(x)  UADDR(x)
 
 #define SC_COUNT_(_0, _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, N, ...) N
-#define SC_COUNT(...)  SC_COUNT_(0, ##__VA_ARGS__, 6, x, 5, x, 4, x, 3, x, 2, x, 1, x, 0)
-#define SC_CAT_(a, b)  a##b
-#define SC_CAT(a, b)   SC_CAT_(a, b)
-#define SC_P0()                                void
-#define SC_P1(t, a)                            t a
-#define SC_P2(t, a, ...)                       t a, SC_P1(__VA_ARGS__)
-#define SC_P3(t, a, ...)                       t a, SC_P2(__VA_ARGS__)
-#define SC_P4(t, a, ...)                       t a, SC_P3(__VA_ARGS__)
-#define SC_P5(t, a, ...)                       t a, SC_P4(__VA_ARGS__)
-#define SC_P6(t, a, ...)                       t a, SC_P5(__VA_ARGS__)
+#define SC_COUNT(...)                                                            SC_COUNT_(0, ##__VA_ARGS__, 6, x, 5, x, 4, x, 3, x, 2, x, 1, x, 0)
+#define SC_CAT_(a, b)                                                            a##b
+#define SC_CAT(a, b)                                                             SC_CAT_(a, b)
+#define SC_P0()                                                                  void
+#define SC_P1(t, a)                                                              t a
+#define SC_P2(t, a, ...)                                                         t a, SC_P1(__VA_ARGS__)
+#define SC_P3(t, a, ...)                                                         t a, SC_P2(__VA_ARGS__)
+#define SC_P4(t, a, ...)                                                         t a, SC_P3(__VA_ARGS__)
+#define SC_P5(t, a, ...)                                                         t a, SC_P4(__VA_ARGS__)
+#define SC_P6(t, a, ...)                                                         t a, SC_P5(__VA_ARGS__)
 #define SC_V0(x)
 #define SC_V1(x, t, a)                         ARG_##t(x[0])
 #define SC_V2(x, t, a, t2, a2)                 SC_V1(x, t, a), ARG_##t2(x[1])
@@ -66,7 +66,7 @@ extern const struct syscall_entry syscall_table[SYSCALL_MAX];
     syscall_fn sys_##name;                                                                         \
     long sys_##name(__attribute__((unused)) const struct syscall_args *args)                       \
     {                                                                                              \
-        return do_##name(SC_CAT(SC_V, SC_COUNT(__VA_ARGS__))(args->a __VA_OPT__(, ) __VA_ARGS__));  \
+        return do_##name(SC_CAT(SC_V, SC_COUNT(__VA_ARGS__))(args->a __VA_OPT__(, ) __VA_ARGS__)); \
     }                                                                                              \
     static long do_##name(SC_CAT(SC_P, SC_COUNT(__VA_ARGS__))(__VA_ARGS__))
 #endif

@@ -25,7 +25,7 @@ int target_fd(int fd, struct target *ret)
     struct file *f = fd_get(fd);
     if (!f)
         return -EBADF;
-    *ret = (struct target) {.file = f, .inode = f->inode};
+    *ret = (struct target){.file = f, .inode = f->inode};
     return 0;
 }
 

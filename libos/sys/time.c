@@ -58,9 +58,13 @@ static long adjtime_read(uaddr_t timex)
         return -EFAULT;
     if (tx.modes)
         return -EPERM;
-    tx = (struct linux_timex) {.status = 0x40, .maxerror = 16000000, .esterror = 16000000,
-                               .precision = 1, .tick = 10000, .tolerance = 32768000,
-                               .time = timeval_of(clock_realtime_ns())};
+    tx = (struct linux_timex){.status = 0x40,
+                              .maxerror = 16000000,
+                              .esterror = 16000000,
+                              .precision = 1,
+                              .tick = 10000,
+                              .tolerance = 32768000,
+                              .time = timeval_of(clock_realtime_ns())};
     return put_user(timex, tx) < 0 ? -EFAULT : 5; /* TIME_ERROR: not synchronised */
 }
 

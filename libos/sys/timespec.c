@@ -30,12 +30,12 @@ bool timeval_to_ns(const struct linux_timeval *tv, int64_t *ret_ns)
 
 struct linux_timespec timespec_of(int64_t ns)
 {
-    return (struct linux_timespec) {ns / NSEC_PER_SEC, ns % NSEC_PER_SEC};
+    return (struct linux_timespec){ns / NSEC_PER_SEC, ns % NSEC_PER_SEC};
 }
 
 struct linux_timeval timeval_of(int64_t ns)
 {
-    return (struct linux_timeval) {ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / NSEC_PER_US};
+    return (struct linux_timeval){ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / NSEC_PER_US};
 }
 
 int timespec_from_user(uaddr_t ua, int64_t *ret_ns)

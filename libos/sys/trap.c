@@ -15,9 +15,21 @@
 #include "libos/task/sched.h"
 
 enum {
-    SIG_ILL = 4, SIG_TRAP = 5, SIG_BUS = 7, SIG_FPE = 8, SIG_KILL = 9, SIG_SEGV = 11,
-    CODE_KERNEL = 0x80, ILL_ILLOPN = 2, FPE_INTDIV = 1, FPE_FLTDIV = 3, FPE_FLTOVF = 4,
-    FPE_FLTUND = 5, FPE_FLTRES = 6, FPE_FLTINV = 7, BUS_ADRALN = 1,
+    SIG_ILL = 4,
+    SIG_TRAP = 5,
+    SIG_BUS = 7,
+    SIG_FPE = 8,
+    SIG_KILL = 9,
+    SIG_SEGV = 11,
+    CODE_KERNEL = 0x80,
+    ILL_ILLOPN = 2,
+    FPE_INTDIV = 1,
+    FPE_FLTDIV = 3,
+    FPE_FLTOVF = 4,
+    FPE_FLTUND = 5,
+    FPE_FLTRES = 6,
+    FPE_FLTINV = 7,
+    BUS_ADRALN = 1,
     BUS_ADRERR = 2,
 };
 #define PF_WRITE 2u
@@ -25,7 +37,9 @@ enum {
 
 static void page_fault(const struct fault_info *info)
 {
-    int access = info->error_code & PF_FETCH ? PROT_X : info->error_code & PF_WRITE ? PROT_W : PROT_R;
+    int access = info->error_code & PF_FETCH   ? PROT_X
+                 : info->error_code & PF_WRITE ? PROT_W
+                                               : PROT_R;
     int code = 0;
     int r = mm_fault(current_mm(), info->addr, access, &code);
     if (r == 0)

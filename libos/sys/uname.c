@@ -21,7 +21,7 @@ static long name_from_user(uaddr_t name, int len, char buf[NAME_LEN])
         return -EPERM;
     if (len < 0 || len > NAME_LEN)
         return -EINVAL;
-    return copy_from_user((struct span) {(uint8_t *) buf, (size_t) len}, name);
+    return copy_from_user((struct span){(uint8_t *) buf, (size_t) len}, name);
 }
 
 SYSCALL(sethostname, uaddr_t, name, int, len)

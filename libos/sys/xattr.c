@@ -48,10 +48,10 @@ static long set(const struct target *t, const char *name, uaddr_t value, size_t 
     uint8_t *buf = kzalloc(size + 1);
     if (!buf)
         return -ENOMEM;
-    r = copy_from_user((struct span) {buf, size}, value);
+    r = copy_from_user((struct span){buf, size}, value);
     if (r == 0) {
         MUTEX_GUARD(&i->mutex);
-        r = i->ops->setxattr(i, name, (struct cspan) {buf, size}, flags);
+        r = i->ops->setxattr(i, name, (struct cspan){buf, size}, flags);
     }
     kfree(buf);
     return r;
@@ -70,9 +70,9 @@ static long get(const struct target *t, const char *name, uaddr_t value, size_t 
     if (!buf)
         return -ENOMEM;
     mutex_lock(&i->mutex);
-    long n = i->ops->getxattr(i, name, (struct span) {buf, size});
+    long n = i->ops->getxattr(i, name, (struct span){buf, size});
     mutex_unlock(&i->mutex);
-    if (n > 0 && size && copy_to_user(value, (struct cspan) {buf, (size_t) n}) < 0)
+    if (n > 0 && size && copy_to_user(value, (struct cspan){buf, (size_t) n}) < 0)
         n = -EFAULT;
     kfree(buf);
     return n;
@@ -88,9 +88,9 @@ static long list(const struct target *t, uaddr_t ua, size_t size)
     if (!buf)
         return -ENOMEM;
     mutex_lock(&i->mutex);
-    long n = i->ops->listxattr(i, (struct span) {buf, size});
+    long n = i->ops->listxattr(i, (struct span){buf, size});
     mutex_unlock(&i->mutex);
-    if (n > 0 && size && copy_to_user(ua, (struct cspan) {buf, (size_t) n}) < 0)
+    if (n > 0 && size && copy_to_user(ua, (struct cspan){buf, (size_t) n}) < 0)
         n = -EFAULT;
     kfree(buf);
     return n;
@@ -154,64 +154,63 @@ static long by_fd(int fd, struct request q)
 
 SYSCALL(setxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
-    return by_path(path, 0, (struct request) {XATTR_SET, name, value, size, flags});
+    return by_path(path, 0, (struct request){XATTR_SET, name, value, size, flags});
 }
 
 SYSCALL(lsetxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
     return by_path(path, FD_AT_SYMLINK_NOFOLLOW,
-                   (struct request) {XATTR_SET, name, value, size, flags});
+                   (struct request){XATTR_SET, name, value, size, flags});
 }
 
 SYSCALL(fsetxattr, int, fd, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
-    return by_fd(fd, (struct request) {XATTR_SET, name, value, size, flags});
+    return by_fd(fd, (struct request){XATTR_SET, name, value, size, flags});
 }
 
 SYSCALL(getxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size)
 {
-    return by_path(path, 0, (struct request) {XATTR_GET, name, value, size, 0});
+    return by_path(path, 0, (struct request){XATTR_GET, name, value, size, 0});
 }
 
 SYSCALL(lgetxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size)
 {
-    return by_path(path, FD_AT_SYMLINK_NOFOLLOW,
-                   (struct request) {XATTR_GET, name, value, size, 0});
+    return by_path(path, FD_AT_SYMLINK_NOFOLLOW, (struct request){XATTR_GET, name, value, size, 0});
 }
 
 SYSCALL(fgetxattr, int, fd, uaddr_t, name, uaddr_t, value, size_t, size)
 {
-    return by_fd(fd, (struct request) {XATTR_GET, name, value, size, 0});
+    return by_fd(fd, (struct request){XATTR_GET, name, value, size, 0});
 }
 
 SYSCALL(listxattr, uaddr_t, path, uaddr_t, buf, size_t, size)
 {
-    return by_path(path, 0, (struct request) {XATTR_LIST, UADDR(0), buf, size, 0});
+    return by_path(path, 0, (struct request){XATTR_LIST, UADDR(0), buf, size, 0});
 }
 
 SYSCALL(llistxattr, uaddr_t, path, uaddr_t, buf, size_t, size)
 {
     return by_path(path, FD_AT_SYMLINK_NOFOLLOW,
-                   (struct request) {XATTR_LIST, UADDR(0), buf, size, 0});
+                   (struct request){XATTR_LIST, UADDR(0), buf, size, 0});
 }
 
 SYSCALL(flistxattr, int, fd, uaddr_t, buf, size_t, size)
 {
-    return by_fd(fd, (struct request) {XATTR_LIST, UADDR(0), buf, size, 0});
+    return by_fd(fd, (struct request){XATTR_LIST, UADDR(0), buf, size, 0});
 }
 
 SYSCALL(removexattr, uaddr_t, path, uaddr_t, name)
 {
-    return by_path(path, 0, (struct request) {XATTR_REMOVE, name, UADDR(0), 0, 0});
+    return by_path(path, 0, (struct request){XATTR_REMOVE, name, UADDR(0), 0, 0});
 }
 
 SYSCALL(lremovexattr, uaddr_t, path, uaddr_t, name)
 {
     return by_path(path, FD_AT_SYMLINK_NOFOLLOW,
-                   (struct request) {XATTR_REMOVE, name, UADDR(0), 0, 0});
+                   (struct request){XATTR_REMOVE, name, UADDR(0), 0, 0});
 }
 
 SYSCALL(fremovexattr, int, fd, uaddr_t, name)
 {
-    return by_fd(fd, (struct request) {XATTR_REMOVE, name, UADDR(0), 0, 0});
+    return by_fd(fd, (struct request){XATTR_REMOVE, name, UADDR(0), 0, 0});
 }

@@ -33,7 +33,7 @@ void clock_init(uint64_t tsc, int64_t realtime_ns, uint64_t tsc_hz)
 
 void clock_params(struct clock_params *ret)
 {
-    *ret = (struct clock_params) {clk.tsc_base, clk.mult, CLOCK_SHIFT, clk.boot_real_ns};
+    *ret = (struct clock_params){clk.tsc_base, clk.mult, CLOCK_SHIFT, clk.boot_real_ns};
 }
 
 int64_t clock_mono_ns(void)
@@ -105,7 +105,7 @@ static void remove_locked(struct ktimer *t)
 
 void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t))
 {
-    *t = (struct ktimer) {.fn = fn};
+    *t = (struct ktimer){.fn = fn};
 }
 
 void ktimer_arm(struct ktimer *t, int64_t deadline_ns)

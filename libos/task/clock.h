@@ -4,8 +4,8 @@
 #include "libos/base/types.h"
 #include "libos/base/list.h"
 
-int64_t clock_mono_ns(void);     /* CLOCK_MONOTONIC: since the enclave started, never 0 */
-int64_t clock_realtime_ns(void); /* since the Epoch */
+int64_t clock_mono_ns(void);      /* CLOCK_MONOTONIC: since the enclave started, never 0 */
+int64_t clock_realtime_ns(void);  /* since the Epoch */
 int64_t clock_boot_real_ns(void); /* realtime at mono == 0 */
 
 /* Kernel timers: fn runs once at or after deadline, in the context of any thread or the idle loop,

@@ -199,8 +199,8 @@ static int tell_tid(const struct clone_params *c, int tid)
 
 static void vfork_wait(struct process *child)
 {
-    (void) wait_event(&child->vfork_wait, atomic_load(&child->vfork_done),
-                      SLEEP_KILLABLE, FOREVER); /* -EINTR: this thread dies on its way out */
+    (void) wait_event(&child->vfork_wait, atomic_load(&child->vfork_done), SLEEP_KILLABLE,
+                      FOREVER); /* -EINTR: this thread dies on its way out */
 }
 
 void vfork_complete(struct process *p)

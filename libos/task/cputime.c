@@ -5,8 +5,7 @@
 
 struct cputime thread_cputime(const struct thread *t)
 {
-    struct cputime used = {atomic_load(&t->utime_ns),
-                           atomic_load(&t->stime_ns)};
+    struct cputime used = {atomic_load(&t->utime_ns), atomic_load(&t->stime_ns)};
     int64_t since = atomic_load(&t->entered_ns);
     if (since) {
         int64_t slice = clock_mono_ns() - since;
@@ -19,7 +18,7 @@ struct cputime process_cputime_locked(struct process *p)
 {
     struct cputime sum = {p->dead_utime_ns, p->dead_stime_ns};
     struct thread *t;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         struct cputime used = thread_cputime(t);
         sum.user_ns += used.user_ns;
         sum.system_ns += used.system_ns;

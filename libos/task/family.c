@@ -59,7 +59,7 @@ bool family_group_orphaned_locked(int pgid, const struct process *except)
     if (!s)
         return true;
     struct process *p;
-    list_for_each(p, &s->group, group_link) {
+    list_for_each (p, &s->group, group_link) {
         if (p == except || p->state != PROCESS_LIVE || !p->parent)
             continue;
         if (p->parent->pgid != pgid && p->parent->sid == p->sid)

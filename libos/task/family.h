@@ -13,9 +13,9 @@
 struct pid_slot {
     struct process *proc;
     struct thread *thread;
-    struct list group;  /* processes whose pgid is this number */
-    uint32_t sessions;  /* processes whose sid is this number */
-    bool reserved;      /* by a thread or a process */
+    struct list group; /* processes whose pgid is this number */
+    uint32_t sessions; /* processes whose sid is this number */
+    bool reserved;     /* by a thread or a process */
 };
 
 extern struct spinlock process_table_lock;
@@ -45,7 +45,7 @@ void vfork_complete(struct process *p);
 /* Signals: the part of birth and death. */
 struct signal_state;
 must_check struct signal_state *signal_state_new(void);
-void signal_thread_exit(struct thread *t);  /* frees t->sig; hands its share of signals on */
+void signal_thread_exit(struct thread *t); /* frees t->sig; hands its share of signals on */
 void signal_process_exit(struct process *p);
 void timers_process_exit(struct process *p);
 void itimer_process_exit(struct process *p);

@@ -33,7 +33,7 @@ struct futex_key {
 
 struct bucket {
     struct spinlock lock;
-    uint32_t count;      /* of waiters; read without the lock by wakers, after their own store */
+    uint32_t count; /* of waiters; read without the lock by wakers, after their own store */
     struct list waiters;
 } aligned_to(64);
 
@@ -56,7 +56,7 @@ static int key_of(uaddr_t word, struct futex_key *ret)
     if (word.v >= KERNEL_BASE)
         return -EFAULT;
     bool shared = word.v >= SHARED_BASE && word.v < SHARED_END;
-    *ret = (struct futex_key) {shared ? NULL : current()->proc->mm, word.v};
+    *ret = (struct futex_key){shared ? NULL : current()->proc->mm, word.v};
     return 0;
 }
 
@@ -153,7 +153,7 @@ static int wake_some_locked(struct bucket *b, struct futex_key key, int count, u
 {
     int woken = 0;
     struct futex_waiter *w;
-    list_for_each_safe(w, &b->waiters, link) {
+    list_for_each_safe (w, &b->waiters, link) {
         if (woken >= count)
             break;
         if (!key_same(w->key, key) || !(w->bits & bits))
@@ -205,7 +205,7 @@ static int move_some_locked(struct bucket *from, struct futex_key key, struct bu
 {
     int moved = 0;
     struct futex_waiter *w;
-    list_for_each_safe(w, &from->waiters, link) {
+    list_for_each_safe (w, &from->waiters, link) {
         if (moved >= count)
             break;
         if (!key_same(w->key, key))

@@ -59,8 +59,8 @@ void futex_exit_robust(struct thread *t)
         uint64_t next = 0;
         int r = next_entry(entry, &next); /* before the wake: the memory may go away after it */
         bool same = (entry ^ pending) <= ROBUST_PI;
-        if (!same && owner_died(word_of(entry, head.futex_offset), t->tid, entry & ROBUST_PI,
-                                false) < 0)
+        if (!same &&
+            owner_died(word_of(entry, head.futex_offset), t->tid, entry & ROBUST_PI, false) < 0)
             return;
         if (r < 0)
             break;

@@ -137,9 +137,9 @@ static struct timer_value value_locked(const struct itimers *it, int which)
 {
     const struct itimer *t = &it->timer[which];
     if (t->expiry_ns == 0)
-        return (struct timer_value) {0, t->interval_ns};
+        return (struct timer_value){0, t->interval_ns};
     int64_t left = t->expiry_ns - itimer_now_locked(it, which);
-    return (struct timer_value) {MAX(left, NSEC_PER_US), t->interval_ns};
+    return (struct timer_value){MAX(left, NSEC_PER_US), t->interval_ns};
 }
 
 static void set_locked(struct itimers *it, int which, const struct timer_value *new)
@@ -158,7 +158,7 @@ int itimer_set(int which, const struct timer_value *new, struct timer_value *ret
     if (which < ITIMER_REAL || which > ITIMER_PROF)
         return -EINVAL;
     struct process *p = current_process();
-    *ret_old = (struct timer_value) {0};
+    *ret_old = (struct timer_value){0};
     if (!p->itimers && (!new || new->value_ns == 0))
         return 0;
     struct itimers *it = itimers_of(p);

@@ -9,7 +9,10 @@ struct mutex {
     struct thread *owner; /* NULL: free */
 };
 
-#define MUTEX_INIT(name) {.queue = WAITQ_INIT((name).queue)}
+#define MUTEX_INIT(name)                                                                           \
+    {                                                                                              \
+        .queue = WAITQ_INIT((name).queue)                                                          \
+    }
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m);

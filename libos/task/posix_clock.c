@@ -33,8 +33,7 @@ static int read_cpu_clock(int id, int64_t *ret_ns)
         return -EINVAL;
     if (id & CPU_CLOCK_THREAD)
         return read_thread_clock(pid, which, ret_ns);
-    AUTO(process_put) struct process *p =
-        process_lookup_get(pid ? pid : current_process()->pid);
+    AUTO(process_put) struct process *p = process_lookup_get(pid ? pid : current_process()->pid);
     if (!p)
         return -EINVAL;
     *ret_ns = cpu_value(process_cputime(p), which);

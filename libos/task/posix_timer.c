@@ -22,9 +22,9 @@ struct posix_timer {
     int id, clock, notify, signo;
     uint64_t value;
     struct ktimer ktimer;
-    int64_t expiry_ns;     /* monotonic, or CPU time; 0: disarmed */
+    int64_t expiry_ns; /* monotonic, or CPU time; 0: disarmed */
     int64_t interval_ns;
-    int overrun_last;      /* of the last signal taken */
+    int overrun_last; /* of the last signal taken */
 };
 
 static bool on_cpu_clock(const struct posix_timer *t)
@@ -57,12 +57,12 @@ static void arm_locked(struct posix_timer *t)
 /* ---- expiry ----------------------------------------------------------------------------------- */
 static bool add_overrun_locked(struct posix_timer *t, int64_t count)
 {
-    struct sigpending *s = t->target && t->target->sig ? &t->target->sig->pending
-                                                       : &t->proc->pending;
+    struct sigpending *s =
+        t->target && t->target->sig ? &t->target->sig->pending : &t->proc->pending;
     if (!(s->set & sigbit(t->signo)))
         return false;
     struct sigqueue *q;
-    list_for_each(q, &s->queue, link) {
+    list_for_each (q, &s->queue, link) {
         if (q->info.signo != t->signo || q->info.code != SI_TIMER || q->info.timer.id != t->id)
             continue;
         int64_t sum = q->info.timer.overrun + count;
@@ -82,7 +82,7 @@ static bool expire_locked(struct posix_timer *t, struct linux_siginfo *ret_info)
         t->interval_ns ? timer_next_expiry(t->expiry_ns, t->interval_ns, now, &missed) : 0;
     if (t->notify == SIGEV_NONE || add_overrun_locked(t, missed + 1))
         return false;
-    *ret_info = (struct linux_siginfo) {.signo = t->signo, .code = SI_TIMER};
+    *ret_info = (struct linux_siginfo){.signo = t->signo, .code = SI_TIMER};
     ret_info->timer.id = t->id;
     ret_info->timer.overrun = (int32_t) MIN(missed, (int64_t) OVERRUN_MAX);
     ret_info->timer.value = t->value;
@@ -109,7 +109,7 @@ static void timer_fired(struct ktimer *k)
 void posix_timer_delivered_locked(struct process *p, int id, int overrun)
 {
     struct posix_timer *t;
-    list_for_each(t, &p->posix_timers, link) {
+    list_for_each (t, &p->posix_timers, link) {
         if (t->id == id)
             t->overrun_last = overrun;
     }
@@ -158,7 +158,7 @@ static int enter_list(struct posix_timer *t, bool value_is_id)
     SPIN_GUARD(&p->lock);
     int count = 0;
     struct posix_timer *other;
-    list_for_each(other, &p->posix_timers, link)
+    list_for_each (other, &p->posix_timers, link)
         count++;
     if (count >= TIMERS_MAX)
         return -EAGAIN;
@@ -183,8 +183,11 @@ int posix_timer_create(int clock, const struct linux_sigevent *ev, int *ret_id)
     struct posix_timer *t = new_zero(struct posix_timer);
     if (!t)
         return -EAGAIN;
-    *t = (struct posix_timer) {.proc = current_process(), .clock = clock, .notify = e->notify,
-                               .signo = e->signo, .value = e->value};
+    *t = (struct posix_timer){.proc = current_process(),
+                              .clock = clock,
+                              .notify = e->notify,
+                              .signo = e->signo,
+                              .value = e->value};
     ktimer_init(&t->ktimer, timer_fired);
     r = set_target(t, e);
     if (r == 0)
@@ -199,7 +202,7 @@ int posix_timer_create(int clock, const struct linux_sigevent *ev, int *ret_id)
 static struct posix_timer *find_locked(struct process *p, int id)
 {
     struct posix_timer *t;
-    list_for_each(t, &p->posix_timers, link) {
+    list_for_each (t, &p->posix_timers, link) {
         if (t->id == id)
             return t;
     }
@@ -242,13 +245,13 @@ void timers_process_exit(struct process *p)
 static struct timer_value value_locked(const struct posix_timer *t)
 {
     if (t->expiry_ns == 0)
-        return (struct timer_value) {0, t->interval_ns};
+        return (struct timer_value){0, t->interval_ns};
     int64_t left = t->expiry_ns - timer_now_locked(t);
     if (left <= 0 && t->notify == SIGEV_NONE && t->interval_ns)
         left = t->interval_ns - (-left % t->interval_ns);
     else if (left <= 0)
         left = t->notify == SIGEV_NONE ? 0 : 1;
-    return (struct timer_value) {left, t->interval_ns};
+    return (struct timer_value){left, t->interval_ns};
 }
 
 static int64_t expiry_of_locked(const struct posix_timer *t, bool absolute, int64_t value_ns)

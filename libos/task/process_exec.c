@@ -20,7 +20,7 @@ static int begin_locked(struct process *p, struct thread *me)
     p->exec_in_progress = true;
     p->exec_thread = me;
     struct thread *t;
-    list_for_each(t, &p->threads, proc_link)
+    list_for_each (t, &p->threads, proc_link)
         if (t != me)
             thread_set_work(t, THREAD_WORK_EXIT);
     return 0;
@@ -41,8 +41,7 @@ static int kill_other_threads(struct process *p, struct thread *me)
     spin_unlock(&p->lock);
     if (r < 0 || single)
         return r;
-    r = wait_event(&p->thread_wait, atomic_load(&p->thread_count) == 1,
-                   SLEEP_KILLABLE, FOREVER);
+    r = wait_event(&p->thread_wait, atomic_load(&p->thread_count) == 1, SLEEP_KILLABLE, FOREVER);
     if (r < 0)
         end(p);
     return r < 0 ? -ERESTARTNOINTR : 0;
@@ -166,6 +165,6 @@ void process_exec_commit(struct process_image *img)
     timers_process_exit(p);
     replace_image(p, me, img);
     process_hooks.files_close_on_exec(p->files);
-    me->sig->altstack = (struct linux_sigaltstack) {.flags = SS_DISABLE};
+    me->sig->altstack = (struct linux_sigaltstack){.flags = SS_DISABLE};
     end(p);
 }

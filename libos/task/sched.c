@@ -36,7 +36,7 @@ struct run_queue {
 static struct {
     struct run_queue rq[VCPU_MAX];
     uint32_t vcpus;
-    uint32_t parked;  /* bit per vCPU; atomic */
+    uint32_t parked; /* bit per vCPU; atomic */
     struct sched_stats stats;
     struct spinlock stack_lock;
     struct thread *spare[64]; /* dead threads with their stacks, to be reused */
@@ -105,7 +105,7 @@ static struct thread *dequeue(struct run_queue *rq, uint32_t cpu)
         return NULL;
     SPIN_GUARD(&rq->lock);
     struct thread *t;
-    list_for_each(t, &rq->threads, run_link) {
+    list_for_each (t, &rq->threads, run_link) {
         if (!allowed_on(t, cpu))
             continue;
         list_del(&t->run_link);
@@ -225,7 +225,8 @@ static bool must_not_sleep(struct thread *t)
 {
     uint32_t work = __atomic_load_n(&t->work, __ATOMIC_ACQUIRE);
     return (t->killable && (work & THREAD_WORK_EXIT)) ||
-           (t->interruptible && (work & (THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_STOP)));
+           (t->interruptible &&
+            (work & (THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_STOP)));
 }
 
 struct sleep_timer {
@@ -349,15 +350,19 @@ struct thread *thread_new(struct process *proc, int tid)
     if (!t)
         return NULL;
     uintptr_t top = t->kstack_top;
-    *t = (struct thread) {.kstack_top = top, .proc = proc, .tid = tid, .last_cpu = -1,
-                          .cpu_mask = ~0ull, .state = THREAD_NEW};
+    *t = (struct thread){.kstack_top = top,
+                         .proc = proc,
+                         .tid = tid,
+                         .last_cpu = -1,
+                         .cpu_mask = ~0ull,
+                         .state = THREAD_NEW};
     t->xsave = (uint8_t *) t + ROUND_UP(sizeof *t, 64ul);
     fpu_area_init(t->xsave);
     ref_init(&t->ref);
     list_init(&t->run_link);
     list_init(&t->proc_link);
     struct user_frame *f = thread_frame(t);
-    *f = (struct user_frame) {.rflags = 0x202, .full = 1, .orig_rax = UINT64_MAX};
+    *f = (struct user_frame){.rflags = 0x202, .full = 1, .orig_rax = UINT64_MAX};
     uintptr_t *sp = (uintptr_t *) f;
     sp -= 2; /* the trampoline's call finds the stack 16-aligned */
     *--sp = (uintptr_t) thread_trampoline;

@@ -5,8 +5,8 @@
 
 void sched_init(unsigned vcpus);
 noreturn_fn void sched_run_vcpu(void); /* the idle loop of the calling vCPU; never returns */
-void sched_tick(void);     /* the running user thread's time may be up: timers, balance, yield */
-void sched_relax(void);    /* at every way out of the kernel if a tick came: cheap test inside */
+void sched_tick(void);  /* the running user thread's time may be up: timers, balance, yield */
+void sched_relax(void); /* at every way out of the kernel if a tick came: cheap test inside */
 struct sched_stats {
     uint64_t switches, steals, parks, kicks;
 };

@@ -20,9 +20,9 @@
 #define USER_CS       0x33
 #define USER_SS       0x2b
 /* CF PF AF ZF SF DF OF: what a program may choose. TF and AC would trap inside the kernel. */
-#define RFLAGS_USER   0x00000cd5ull
-#define RFLAGS_FIXED  0x00000202ull
-#define RFLAGS_DF     0x00000400ull
+#define RFLAGS_USER  0x00000cd5ull
+#define RFLAGS_FIXED 0x00000202ull
+#define RFLAGS_DF    0x00000400ull
 
 enum { SAVED_MAGIC, SAVED_SHOWN_RIP, SAVED_TRUE_RIP, SAVED_RESTART };
 
@@ -45,7 +45,7 @@ int signal_altstack(const struct linux_sigaltstack *new, uintptr_t sp,
                     struct linux_sigaltstack *ret_old)
 {
     struct linux_sigaltstack *a = &current()->sig->altstack;
-    *ret_old = (struct linux_sigaltstack) {.sp = a->sp, .size = a->size};
+    *ret_old = (struct linux_sigaltstack){.sp = a->sp, .size = a->size};
     ret_old->flags = altstack_state(a, sp) | (a->flags & (int32_t) SS_AUTODISARM_FLAG);
     if (!new)
         return 0;
@@ -56,7 +56,7 @@ int signal_altstack(const struct linux_sigaltstack *new, uintptr_t sp,
         return -EINVAL;
     if (mode != SS_DISABLE && new->size < MINSIGSTKSZ)
         return -ENOMEM;
-    *a = (struct linux_sigaltstack) {.sp = new->sp, .size = new->size, .flags = new->flags};
+    *a = (struct linux_sigaltstack){.sp = new->sp, .size = new->size, .flags = new->flags};
     if (mode == SS_DISABLE)
         a->sp = a->size = 0;
     return 0;
@@ -110,7 +110,7 @@ static int push_xstate(uintptr_t where)
     memcpy(image + FP_SW_RESERVED_OFFSET, &sw, sizeof sw);
     uint32_t magic2 = FP_XSTATE_MAGIC_2;
     memcpy(image + size, &magic2, sizeof magic2);
-    return copy_to_user(UADDR(where), (struct cspan) {image, size + sizeof magic2});
+    return copy_to_user(UADDR(where), (struct cspan){image, size + sizeof magic2});
 }
 
 static void fill_sigcontext(struct linux_sigcontext *c, const struct user_frame *f, bool restart)
@@ -119,14 +119,30 @@ static void fill_sigcontext(struct linux_sigcontext *c, const struct user_frame 
     uint64_t shown = signal_rip_hook ? signal_rip_hook(f->rip) : f->rip;
     if (restart)
         shown -= 2; /* the system call instruction, as on Linux */
-    *c = (struct linux_sigcontext) {
-        .r8 = f->r8, .r9 = f->r9, .r10 = f->r10, .r11 = f->full ? f->r11 : f->rflags,
-        .r12 = f->r12, .r13 = f->r13, .r14 = f->r14, .r15 = f->r15,
-        .rdi = f->rdi, .rsi = f->rsi, .rbp = f->rbp, .rbx = f->rbx, .rdx = f->rdx,
-        .rax = restart ? f->orig_rax : f->rax, .rcx = f->full ? f->rcx : shown,
-        .rsp = f->rsp, .rip = shown, .rflags = f->rflags,
-        .cs = USER_CS, .ss = USER_SS,
-        .err = s->error_code, .trapno = s->trapno, .cr2 = s->fault_addr,
+    *c = (struct linux_sigcontext){
+        .r8 = f->r8,
+        .r9 = f->r9,
+        .r10 = f->r10,
+        .r11 = f->full ? f->r11 : f->rflags,
+        .r12 = f->r12,
+        .r13 = f->r13,
+        .r14 = f->r14,
+        .r15 = f->r15,
+        .rdi = f->rdi,
+        .rsi = f->rsi,
+        .rbp = f->rbp,
+        .rbx = f->rbx,
+        .rdx = f->rdx,
+        .rax = restart ? f->orig_rax : f->rax,
+        .rcx = f->full ? f->rcx : shown,
+        .rsp = f->rsp,
+        .rip = shown,
+        .rflags = f->rflags,
+        .cs = USER_CS,
+        .ss = USER_SS,
+        .err = s->error_code,
+        .trapno = s->trapno,
+        .cr2 = s->fault_addr,
     };
     c->reserved[SAVED_MAGIC] = RESTART_MAGIC;
     c->reserved[SAVED_SHOWN_RIP] = shown;
@@ -163,8 +179,8 @@ int sigframe_push(struct user_frame *f, const struct linux_sigaction *action,
     struct linux_rt_sigframe out = {.pretcode = action->restorer};
     out.uc.flags = UC_FP_XSTATE_FLAG | UC_SIGCONTEXT_SS_FLAG | UC_STRICT_RESTORE_SS_FLAG;
     out.uc.stack = s->altstack;
-    out.uc.stack.flags = altstack_state(&s->altstack, f->rsp) |
-                         (s->altstack.flags & (int32_t) SS_AUTODISARM_FLAG);
+    out.uc.stack.flags =
+        altstack_state(&s->altstack, f->rsp) | (s->altstack.flags & (int32_t) SS_AUTODISARM_FLAG);
     fill_sigcontext(&out.uc.mcontext, f, restart);
     out.uc.mcontext.fpstate = at.fpstate;
     out.uc.mcontext.oldmask = mask;
@@ -174,7 +190,7 @@ int sigframe_push(struct user_frame *f, const struct linux_sigaction *action,
     if (r < 0)
         return r;
     if (s->altstack.flags & (int32_t) SS_AUTODISARM_FLAG)
-        s->altstack = (struct linux_sigaltstack) {.flags = SS_DISABLE};
+        s->altstack = (struct linux_sigaltstack){.flags = SS_DISABLE};
     enter_handler(f, action, info->signo, at.frame);
     return 0;
 }
@@ -202,7 +218,7 @@ static int pop_xstate(uintptr_t where)
     uint8_t *image = xstate_buffer(current()->sig);
     if (!image || where % 64 != 0)
         return -EFAULT;
-    int r = copy_from_user((struct span) {image, FXSAVE_SIZE}, UADDR(where));
+    int r = copy_from_user((struct span){image, FXSAVE_SIZE}, UADDR(where));
     if (r < 0)
         return r;
     if (sw_bytes_good(image, size)) {
@@ -226,13 +242,27 @@ static bool shown_rip_kept(const struct linux_sigcontext *c)
 
 static void load_registers(struct user_frame *f, const struct linux_sigcontext *c)
 {
-    *f = (struct user_frame) {
-        .r8 = c->r8, .r9 = c->r9, .r10 = c->r10, .r11 = c->r11, .r12 = c->r12, .r13 = c->r13,
-        .r14 = c->r14, .r15 = c->r15, .rdi = c->rdi, .rsi = c->rsi, .rbp = c->rbp, .rbx = c->rbx,
-        .rdx = c->rdx, .rax = c->rax, .rcx = c->rcx, .rsp = c->rsp,
+    *f = (struct user_frame){
+        .r8 = c->r8,
+        .r9 = c->r9,
+        .r10 = c->r10,
+        .r11 = c->r11,
+        .r12 = c->r12,
+        .r13 = c->r13,
+        .r14 = c->r14,
+        .r15 = c->r15,
+        .rdi = c->rdi,
+        .rsi = c->rsi,
+        .rbp = c->rbp,
+        .rbx = c->rbx,
+        .rdx = c->rdx,
+        .rax = c->rax,
+        .rcx = c->rcx,
+        .rsp = c->rsp,
         .rip = shown_rip_kept(c) ? c->reserved[SAVED_TRUE_RIP] : c->rip,
         .rflags = (c->rflags & RFLAGS_USER) | RFLAGS_FIXED,
-        .full = 1, .orig_rax = UINT64_MAX,
+        .full = 1,
+        .orig_rax = UINT64_MAX,
     };
 }
 

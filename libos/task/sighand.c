@@ -14,7 +14,7 @@ struct sighand *sighand_new(void)
 static void reset_action(struct linux_sigaction *a)
 {
     uint64_t handler = a->handler == SIG_HANDLER_IGN ? SIG_HANDLER_IGN : SIG_HANDLER_DFL;
-    *a = (struct linux_sigaction) {.handler = handler};
+    *a = (struct linux_sigaction){.handler = handler};
 }
 
 struct sighand *sighand_copy(struct sighand *old, bool reset_handlers)
@@ -61,7 +61,7 @@ int signal_action(int sig, const struct linux_sigaction *new, struct linux_sigac
         a->flags &= ~(uint64_t) SA_UNSUPPORTED_FLAG;
     }
     spin_unlock(&p->sighand->lock);
-    if (new && sig_kernel_ignored(new->handler, sig))
+    if (new &&sig_kernel_ignored(new->handler, sig))
         signal_drop_all_locked(p, sigbit(sig));
     return 0;
 }

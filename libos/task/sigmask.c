@@ -34,7 +34,7 @@ static void hand_on_locked(struct process *p, struct thread *except, uint64_t se
     if (!set)
         return;
     struct thread *t;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         if (t != except && t->sig && (set & ~t->sigmask))
             thread_set_work(t, THREAD_WORK_SIGNAL);
     }

@@ -22,14 +22,14 @@ struct sigqueue {
     struct linux_siginfo info;
 };
 
-struct signal_state { /* of a thread; own thread only unless it says otherwise */
+struct signal_state {          /* of a thread; own thread only unless it says otherwise */
     struct sigpending pending; /* proc->lock */
     uint64_t waiting;          /* sigtimedwait's set; proc->lock */
     bool restore_mask;         /* saved_sigmask has the mask to go back to */
     bool restarting;           /* the system call runs again: keep the old deadline */
     struct linux_sigaltstack altstack;
     uint64_t trapno, error_code, fault_addr; /* of the last fault, for ucontext */
-    void *xstate;              /* buffer for signal frames; NULL: not yet needed */
+    void *xstate;                            /* buffer for signal frames; NULL: not yet needed */
 };
 
 static inline uint64_t sigbit(int sig)
@@ -51,7 +51,7 @@ must_check int signal_send_thread(struct process *p, struct thread *t,
 /* All members of a group; each is asked permitted (may be NULL). -ESRCH: none; -EPERM: none allowed. */
 must_check int signal_send_group(int pgid, const struct linux_siginfo *info, bool check_permission);
 must_check int signal_send_all(const struct linux_siginfo *info); /* kill(-1) */
-bool signal_permitted(struct process *target, int sig); /* may the caller? */
+bool signal_permitted(struct process *target, int sig);           /* may the caller? */
 /* What kill() sends. */
 struct linux_siginfo siginfo_user(int sig, int code);
 struct linux_siginfo siginfo_kernel(int sig);

@@ -4,7 +4,13 @@
 #include "libos/task/signal.h"
 
 /* sigset.c: pure functions on numbers and sets */
-enum sig_default { SIG_DEF_TERMINATE, SIG_DEF_CORE, SIG_DEF_IGNORE, SIG_DEF_STOP, SIG_DEF_CONTINUE };
+enum sig_default {
+    SIG_DEF_TERMINATE,
+    SIG_DEF_CORE,
+    SIG_DEF_IGNORE,
+    SIG_DEF_STOP,
+    SIG_DEF_CONTINUE
+};
 enum sig_default sig_default(int sig);
 bool sig_kernel_ignored(uint64_t handler, int sig); /* does this disposition drop it? */
 int sigset_next(uint64_t set);                      /* the one to take first, 0: empty */

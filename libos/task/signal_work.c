@@ -24,7 +24,7 @@ static void stop_process(struct process *p, int sig)
         p->stop_signal = sig;
         p->stop_reported = p->continued = p->tell_continued = false;
         struct thread *t;
-        list_for_each(t, &p->threads, proc_link)
+        list_for_each (t, &p->threads, proc_link)
             thread_set_work(t, THREAD_WORK_STOP);
     }
     spin_unlock(&p->lock);
@@ -36,8 +36,8 @@ static void stay_stopped(struct thread *t)
 {
     struct process *p = t->proc;
     atomic_and(&t->work, ~(uint32_t) THREAD_WORK_STOP);
-    (void) wait_event(&p->stop_wait, !atomic_load(&p->stopped),
-                      SLEEP_KILLABLE, FOREVER); /* -EINTR: the loop sees EXIT */
+    (void) wait_event(&p->stop_wait, !atomic_load(&p->stopped), SLEEP_KILLABLE,
+                      FOREVER); /* -EINTR: the loop sees EXIT */
     spin_lock(&p->lock);
     bool tell = p->tell_continued && !p->stopped;
     p->tell_continued = p->tell_continued && !tell;
@@ -81,8 +81,9 @@ static bool settle_result(struct user_frame *f, uint64_t action_flags)
     }
 }
 
-static void run_handler(struct thread *t, struct user_frame *f, const struct linux_sigaction *action,
-                        const struct linux_siginfo *info, bool from_syscall)
+static void run_handler(struct thread *t, struct user_frame *f,
+                        const struct linux_sigaction *action, const struct linux_siginfo *info,
+                        bool from_syscall)
 {
     bool restart = from_syscall && f->orig_rax != UINT64_MAX && settle_result(f, action->flags);
     uint64_t old_mask = t->sig->restore_mask ? t->saved_sigmask : t->sigmask;
@@ -197,8 +198,9 @@ void signal_fault(int sig, int code, uaddr_t addr, int trapno, uint64_t error_co
     t->sig->error_code = error_code;
     t->sig->fault_addr = addr.v;
     const struct user_frame *f = thread_frame(t);
-    log_debug("[%d] fault: signal %d code %d address 0x%lx vector %d error 0x%lx rip 0x%lx rsp 0x%lx",
-              t->tid, sig, code, addr.v, trapno, error_code, f->rip, f->rsp);
+    log_debug(
+        "[%d] fault: signal %d code %d address 0x%lx vector %d error 0x%lx rip 0x%lx rsp 0x%lx",
+        t->tid, sig, code, addr.v, trapno, error_code, f->rip, f->rsp);
     SPIN_GUARD(&p->lock);
     bool blocked = t->sigmask & sigbit(sig);
     uint64_t handler = sighand_handler(p, sig);

@@ -47,10 +47,10 @@ static void entry_free_locked(struct process *p, struct sigqueue *q)
 void sigpending_take_locked(struct process *p, struct sigpending *s, int sig,
                             struct linux_siginfo *ret)
 {
-    *ret = (struct linux_siginfo) {.signo = sig, .code = SI_USER};
+    *ret = (struct linux_siginfo){.signo = sig, .code = SI_USER};
     bool found = false, more = false;
     struct sigqueue *q;
-    list_for_each_safe(q, &s->queue, link) {
+    list_for_each_safe (q, &s->queue, link) {
         if (q->info.signo != sig)
             continue;
         if (found) {
@@ -72,7 +72,7 @@ void sigpending_drop_locked(struct process *p, struct sigpending *s, uint64_t se
     if (!(s->set & set))
         return;
     struct sigqueue *q;
-    list_for_each_safe(q, &s->queue, link) {
+    list_for_each_safe (q, &s->queue, link) {
         if (sigbit(q->info.signo) & set)
             entry_free_locked(p, q);
     }
@@ -83,7 +83,7 @@ void signal_drop_all_locked(struct process *p, uint64_t set)
 {
     sigpending_drop_locked(p, &p->pending, set);
     struct thread *t;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         if (t->sig)
             sigpending_drop_locked(p, &t->sig->pending, set);
     }

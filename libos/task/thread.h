@@ -36,7 +36,7 @@ struct thread {
     uint32_t on_cpu;
     int last_cpu;
     struct list run_link;
-    uint64_t cpu_mask;    /* sched_setaffinity */
+    uint64_t cpu_mask;                      /* sched_setaffinity */
     int64_t utime_ns, stime_ns, entered_ns; /* cpu time; entered: since when running */
     uint64_t switches;
 
@@ -51,13 +51,13 @@ struct thread {
     uint32_t work;
 
     /* process.c, signal.c, futex.c */
-    uint64_t sigmask, saved_sigmask;      /* own thread only, except under proc->sig_lock */
-    struct signal_state *sig;             /* pending signals, altstack ...; signal.c */
+    uint64_t sigmask, saved_sigmask; /* own thread only, except under proc->sig_lock */
+    struct signal_state *sig;        /* pending signals, altstack ...; signal.c */
     uaddr_t clear_child_tid, set_child_tid, robust_list;
-    int exit_signal;                      /* of the thread group leader: sent to the parent */
-    struct process *vfork_child;          /* waiting for it */
-    void (*restart_fn)(void);             /* ERESTART_RESTARTBLOCK: unused by default */
-    int64_t restart_deadline_ns;          /* sleeping calls that go on after a stop */
+    int exit_signal;             /* of the thread group leader: sent to the parent */
+    struct process *vfork_child; /* waiting for it */
+    void (*restart_fn)(void);    /* ERESTART_RESTARTBLOCK: unused by default */
+    int64_t restart_deadline_ns; /* sleeping calls that go on after a stop */
 
     void (*kthread_fn)(void *arg); /* kernel threads */
     void *kthread_arg;
@@ -87,11 +87,11 @@ void thread_put(struct thread *t); /* frees stack and struct with the last refer
 /* Leaves the scheduler for good; the scheduler drops the reference the run queue held. */
 noreturn_fn void thread_exit_final(void);
 
-void thread_wake(struct thread *t);     /* may be called from anywhere, with any spin lock held */
+void thread_wake(struct thread *t);      /* may be called from anywhere, with any spin lock held */
 void thread_interrupt(struct thread *t); /* wakes it if it sleeps interruptibly; sets no token */
 void thread_set_work(struct thread *t, uint32_t bits); /* and makes a running thread notice soon */
 void thread_yield(void);
-bool thread_dying(void); /* current() has THREAD_WORK_EXIT */
+bool thread_dying(void);       /* current() has THREAD_WORK_EXIT */
 bool thread_interrupted(void); /* a signal or exit is to be taken by current() */
 
 /* Enters user mode with the thread's frame as it is now. Never returns. */

@@ -6,8 +6,11 @@
 static struct {
     struct spinlock lock;
     struct linux_utsname names;
-} uts = {.names = {.sysname = "Linux", .nodename = "occlum", .release = "6.1.0-occlum",
-                   .version = "#1 SMP PREEMPT Occlum", .machine = "x86_64",
+} uts = {.names = {.sysname = "Linux",
+                   .nodename = "occlum",
+                   .release = "6.1.0-occlum",
+                   .version = "#1 SMP PREEMPT Occlum",
+                   .machine = "x86_64",
                    .domainname = "(none)"}};
 
 void uts_get(struct linux_utsname *ret)

@@ -28,8 +28,8 @@ static bool eligible(const struct process *c, const struct wait_params *w)
 
 static void fill(struct wait_result *ret, struct process *c, int status, int code, int si_status)
 {
-    *ret = (struct wait_result) {.pid = c->pid, .status = status};
-    ret->info = (struct linux_siginfo) {.signo = SIGCHLD, .code = code};
+    *ret = (struct wait_result){.pid = c->pid, .status = status};
+    ret->info = (struct linux_siginfo){.signo = SIGCHLD, .code = code};
     ret->info.chld.pid = c->pid;
     ret->info.chld.uid = c->cred.uid;
     ret->info.chld.status = si_status;
@@ -40,8 +40,8 @@ static void take_zombie_locked(struct process *c, const struct wait_params *w,
 {
     int status = c->exit_code, sig = status & 0x7f;
     fill(ret, c, status, sig ? CLD_KILLED : CLD_EXITED, sig ? sig : status >> 8 & 0xff);
-    ret->used = (struct cputime) {c->dead_utime_ns + c->child_utime_ns,
-                                  c->dead_stime_ns + c->child_stime_ns};
+    ret->used = (struct cputime){c->dead_utime_ns + c->child_utime_ns,
+                                 c->dead_stime_ns + c->child_stime_ns};
     if (w->options & WNOWAIT)
         return;
     struct process *parent = c->parent;
@@ -91,7 +91,7 @@ static enum look look_at_all_locked(struct process *me, const struct wait_params
     bool only_dead = !(w->options & (WSTOPPED | WCONTINUED));
     enum look best = LOOK_NONE;
     struct process *c;
-    list_for_each_safe(c, &me->children, sibling) {
+    list_for_each_safe (c, &me->children, sibling) {
         enum look l = look_at_locked(c, w, ret, ret_dead);
         if (l == LOOK_FOUND)
             return l;
@@ -122,12 +122,12 @@ static enum look look_once(const struct wait_params *w, struct wait_result *ret)
 
 int process_wait(const struct wait_params *params, struct wait_result *ret)
 {
-    *ret = (struct wait_result) {0};
+    *ret = (struct wait_result){0};
     enum look l = look_once(params, ret);
     if (l == LOOK_LATER && !(params->options & WNOHANG)) {
-        int r = wait_event(&current_process()->child_wait,
-                           (l = look_once(params, ret)) != LOOK_LATER, SLEEP_INTERRUPTIBLE,
-                           FOREVER);
+        int r =
+            wait_event(&current_process()->child_wait, (l = look_once(params, ret)) != LOOK_LATER,
+                       SLEEP_INTERRUPTIBLE, FOREVER);
         if (r < 0)
             return -ERESTARTSYS;
     }

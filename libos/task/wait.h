@@ -5,14 +5,14 @@
 #include "libos/task/cputime.h"
 
 struct wait_params {
-    int type;              /* LINUX_P_* */
-    int id;                /* pid or pgid */
+    int type;               /* LINUX_P_* */
+    int id;                 /* pid or pgid */
     struct process *target; /* LINUX_P_PIDFD: borrowed */
-    unsigned options;      /* WEXITED ... */
+    unsigned options;       /* WEXITED ... */
 };
 struct wait_result {
-    int pid;      /* 0: WNOHANG and nothing there */
-    int status;   /* as wait4 reports */
+    int pid;    /* 0: WNOHANG and nothing there */
+    int status; /* as wait4 reports */
     struct linux_siginfo info;
     struct cputime used; /* by the child and its children */
 };

@@ -16,7 +16,7 @@ void waitq_init(struct waitq *q)
 
 void waiter_init(struct waiter *w)
 {
-    *w = (struct waiter) {.thread = current(), .fn = wake_thread};
+    *w = (struct waiter){.thread = current(), .fn = wake_thread};
     list_init(&w->link);
 }
 
@@ -53,7 +53,7 @@ void waitq_wake(struct waitq *q, uint32_t events)
         return;
     SPIN_GUARD(&q->lock);
     struct waiter *w;
-    list_for_each_safe(w, &q->waiters, link)
+    list_for_each_safe (w, &q->waiters, link)
         w->fn(w, events);
 }
 
@@ -64,7 +64,7 @@ void waitq_wake_one(struct waitq *q, uint32_t events)
     SPIN_GUARD(&q->lock);
     struct waiter *w;
     bool done = false;
-    list_for_each_safe(w, &q->waiters, link) {
+    list_for_each_safe (w, &q->waiters, link) {
         if (w->exclusive && done)
             continue;
         done |= w->exclusive;
@@ -90,7 +90,8 @@ void mutex_lock(struct mutex *m)
     if (likely(mutex_trylock(m)))
         return;
     check(m->owner != current());
-    (void) wait_event(&m->queue, mutex_trylock(m), SLEEP_UNINTERRUPTIBLE, FOREVER); /* cannot fail */
+    (void) wait_event(&m->queue, mutex_trylock(m), SLEEP_UNINTERRUPTIBLE,
+                      FOREVER); /* cannot fail */
 }
 
 void mutex_unlock(struct mutex *m)

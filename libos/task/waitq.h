@@ -21,14 +21,17 @@ struct waitq {
 };
 
 struct waiter {
-    struct list link;      /* queue's lock */
-    struct waitq *queue;   /* NULL: on no queue */
+    struct list link;    /* queue's lock */
+    struct waitq *queue; /* NULL: on no queue */
     struct thread *thread;
     waiter_fn fn;
-    bool exclusive;        /* waitq_wake_one wakes only one of these */
+    bool exclusive; /* waitq_wake_one wakes only one of these */
 };
 
-#define WAITQ_INIT(name) {.waiters = LIST_INIT((name).waiters)}
+#define WAITQ_INIT(name)                                                                           \
+    {                                                                                              \
+        .waiters = LIST_INIT((name).waiters)                                                       \
+    }
 void waitq_init(struct waitq *q);
 void waiter_init(struct waiter *w); /* wakes the calling thread */
 void waitq_add(struct waitq *q, struct waiter *w);

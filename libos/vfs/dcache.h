@@ -27,7 +27,7 @@ struct dentry {
     struct dentry *parent; /* itself: a root */
     struct inode *inode;   /* NULL: the name does not exist */
     struct super *super;
-    char *name;            /* NUL terminated; short_name or on the heap */
+    char *name; /* NUL terminated; short_name or on the heap */
     char short_name[40];
 };
 

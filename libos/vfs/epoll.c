@@ -26,8 +26,8 @@ struct epoll_set {
     struct mutex mutex;
     struct list bucket[BUCKETS]; /* items by descriptor; mutex */
     struct spinlock lock;
-    struct list ready;           /* lock */
-    struct waitq queue;          /* epoll_wait sleepers and outer sets */
+    struct list ready;  /* lock */
+    struct waitq queue; /* epoll_wait sleepers and outer sets */
 };
 
 struct item_waiter {
@@ -83,7 +83,7 @@ static void item_add_queue(struct poll_table *pt, struct waitq *q)
     struct epoll_item *it = container_of(pt, struct item_table, table)->item;
     check(it->waiter_count < ITEM_WAITERS);
     struct item_waiter *w = &it->waiter[it->waiter_count++];
-    w->waiter = (struct waiter) {.fn = item_wake, .exclusive = it->events & EV_EXCLUSIVE};
+    w->waiter = (struct waiter){.fn = item_wake, .exclusive = it->events & EV_EXCLUSIVE};
     w->item = it;
     waitq_add(q, &w->waiter);
 }
@@ -91,7 +91,7 @@ static void item_add_queue(struct poll_table *pt, struct waitq *q)
 static struct epoll_item *item_find(struct epoll_set *s, int fd, const struct file *f)
 {
     struct epoll_item *it;
-    list_for_each(it, &s->bucket[(unsigned) fd % BUCKETS], link)
+    list_for_each (it, &s->bucket[(unsigned) fd % BUCKETS], link)
         if (it->fd == fd && it->file == f)
             return it;
     return NULL;
@@ -130,7 +130,7 @@ static int depth_below(struct epoll_set *s, const struct epoll_set *target, int 
     int deepest = 0;
     for (unsigned b = 0; b < BUCKETS; b++) {
         struct epoll_item *it;
-        list_for_each(it, &s->bucket[b], link) {
+        list_for_each (it, &s->bucket[b], link) {
             struct epoll_set *inner = set_of(it->file);
             if (inner)
                 deepest = MAX(deepest, 1 + depth_below(inner, target, depth + 1));
@@ -139,8 +139,7 @@ static int depth_below(struct epoll_set *s, const struct epoll_set *target, int 
     return MIN(deepest, DEPTH_MAX + 1);
 }
 
-static int item_add(struct epoll_set *s, int fd, struct file *f,
-                    const struct linux_epoll_event *ev)
+static int item_add(struct epoll_set *s, int fd, struct file *f, const struct linux_epoll_event *ev)
 {
     if (item_find(s, fd, f))
         return -EEXIST;
@@ -241,7 +240,7 @@ static int collect(struct epoll_set *s, struct linux_epoll_event *ret, int max)
         uint32_t events = file_poll(it->file, NULL) & it->events & ~EV_PRIVATE;
         if (!events)
             continue;
-        ret[n++] = (struct linux_epoll_event) {events, it->data};
+        ret[n++] = (struct linux_epoll_event){events, it->data};
         spin_lock(&s->lock);
         if (it->events & EV_ONESHOT)
             it->events &= EV_PRIVATE;
@@ -251,7 +250,7 @@ static int collect(struct epoll_set *s, struct linux_epoll_event *ret, int max)
     }
     spin_lock(&s->lock);
     struct epoll_item *it;
-    list_for_each_safe(it, &again, ready_link) {
+    list_for_each_safe (it, &again, ready_link) {
         list_del(&it->ready_link);
         list_add_tail(&s->ready, &it->ready_link);
     }
@@ -330,14 +329,16 @@ static void epoll_fdinfo(struct file *f, struct text *t)
     MUTEX_GUARD(&s->mutex);
     for (unsigned b = 0; b < BUCKETS; b++) {
         struct epoll_item *it;
-        list_for_each(it, &s->bucket[b], link)
+        list_for_each (it, &s->bucket[b], link)
             text_add(t, "tfd: %8d events: %8x data: %16lx\n", it->fd, it->events,
                      (unsigned long) it->data);
     }
 }
 
 static const struct file_ops epoll_file_ops = {
-    .poll = epoll_poll, .release = epoll_release, .fdinfo = epoll_fdinfo,
+    .poll = epoll_poll,
+    .release = epoll_release,
+    .fdinfo = epoll_fdinfo,
     .name = "anon_inode:[eventpoll]",
 };
 

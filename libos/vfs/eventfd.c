@@ -60,8 +60,7 @@ static long eventfd_read(struct file *f, struct uio *uio, uint64_t *pos)
     while (!take(e, &v)) {
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
-        if (wait_event(&e->queue, atomic_load(&e->count) > 0,
-                       SLEEP_INTERRUPTIBLE, FOREVER) < 0)
+        if (wait_event(&e->queue, atomic_load(&e->count) > 0, SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return -ERESTARTSYS;
     }
     waitq_wake(&e->queue, POLL_OUT | POLL_WRNORM);
@@ -83,8 +82,8 @@ static long eventfd_write(struct file *f, struct uio *uio, uint64_t *pos)
     while (!add(e, v)) {
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
-        if (wait_event(&e->queue, v <= COUNT_MAX - atomic_load(&e->count),
-                       SLEEP_INTERRUPTIBLE, FOREVER) < 0)
+        if (wait_event(&e->queue, v <= COUNT_MAX - atomic_load(&e->count), SLEEP_INTERRUPTIBLE,
+                       FOREVER) < 0)
             return -ERESTARTSYS;
     }
     waitq_wake(&e->queue, POLL_IN | POLL_RDNORM);
@@ -111,8 +110,12 @@ static void eventfd_fdinfo(struct file *f, struct text *t)
 }
 
 static const struct file_ops eventfd_ops = {
-    .read = eventfd_read, .write = eventfd_write, .poll = eventfd_poll,
-    .release = eventfd_release, .fdinfo = eventfd_fdinfo, .name = "anon_inode:[eventfd]",
+    .read = eventfd_read,
+    .write = eventfd_write,
+    .poll = eventfd_poll,
+    .release = eventfd_release,
+    .fdinfo = eventfd_fdinfo,
+    .name = "anon_inode:[eventfd]",
 };
 
 int eventfd_new(uint64_t count, bool semaphore, unsigned o_flags, struct file **ret)
@@ -124,8 +127,8 @@ int eventfd_new(uint64_t count, bool semaphore, unsigned o_flags, struct file **
     e->semaphore = semaphore;
     waitq_init(&e->queue);
     struct inode *i = anon_inode();
-    struct file *f = file_new_pathless(i, &eventfd_ops, e, O_RDWR | (o_flags & O_NONBLOCK),
-                                       FILE_STREAM);
+    struct file *f =
+        file_new_pathless(i, &eventfd_ops, e, O_RDWR | (o_flags & O_NONBLOCK), FILE_STREAM);
     if (!f) {
         inode_put(i);
         kfree(e);

@@ -5,8 +5,8 @@
 #include "libos/mm/heap.h"
 #include "libos/task/process.h"
 
-#define SLOTS_FIRST 64u
-#define SLOTS_MAX   65536u
+#define SLOTS_FIRST         64u
+#define SLOTS_MAX           65536u
 #define RLIMIT_NOFILE_INDEX 7
 
 struct fd_slot {
@@ -116,7 +116,7 @@ struct file *fd_get(int fd)
 static struct file *take_locked(struct fdtable *t, uint32_t fd)
 {
     struct file *f = t->slot[fd].file;
-    t->slot[fd] = (struct fd_slot) {0};
+    t->slot[fd] = (struct fd_slot){0};
     t->next_free = MIN(t->next_free, fd);
     return f;
 }
@@ -200,7 +200,7 @@ int fdtable_install(struct fdtable *t, struct file *f, unsigned min, bool cloexe
             fd++;
         bool fits = fd < t->count && fd < max;
         if (fits) {
-            t->slot[fd] = (struct fd_slot) {f, cloexec};
+            t->slot[fd] = (struct fd_slot){f, cloexec};
             if (min <= t->next_free)
                 t->next_free = fd + 1;
         }
@@ -231,7 +231,7 @@ int fdtable_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec)
     }
     spin_lock(&t->lock);
     struct file *old = t->slot[fd].file;
-    t->slot[fd] = (struct fd_slot) {f, cloexec};
+    t->slot[fd] = (struct fd_slot){f, cloexec};
     spin_unlock(&t->lock);
     if (old) {
         file_flush(old, t);

@@ -7,9 +7,10 @@
 /* All may be NULL: read, write -EINVAL; poll always ready; ioctl -ENOTTY; seek the generic one for
  * files with a size, -ESPIPE for streams; fsync 0; mmap -ENODEV. Streams (FILE_STREAM) get pos NULL. */
 struct file_ops {
-    int (*open)(struct inode *i, struct file *f); /* before the file is visible; may replace f->ops */
-    void (*release)(struct file *f);              /* the last reference is gone; may sleep */
-    void (*flush)(struct file *f);                /* at each close of a descriptor */
+    int (*open)(struct inode *i,
+                struct file *f);     /* before the file is visible; may replace f->ops */
+    void (*release)(struct file *f); /* the last reference is gone; may sleep */
+    void (*flush)(struct file *f);   /* at each close of a descriptor */
     long (*read)(struct file *f, struct uio *uio, uint64_t *pos);
     long (*write)(struct file *f, struct uio *uio, uint64_t *pos);
     long (*seek)(struct file *f, int64_t offset, int whence);
@@ -41,10 +42,10 @@ struct file {
     struct inode *inode; /* a reference */
     struct path path;    /* empty for pathless files */
     void *priv;
-    uint64_t pos;              /* pos_lock */
+    uint64_t pos; /* pos_lock */
     struct mutex pos_lock;
-    struct list epoll_items;   /* epoll.c's lock */
-    int owner, owner_sig;      /* F_SETOWN, F_SETSIG: stored only */
+    struct list epoll_items; /* epoll.c's lock */
+    int owner, owner_sig;    /* F_SETOWN, F_SETSIG: stored only */
 };
 
 /* A file without a name. Takes over the inode reference and priv on success. */

@@ -17,7 +17,7 @@ struct fs_ctx *fs_ctx_new(void)
     c->umask = 022;
     struct mount *m = mount_root();
     if (m) {
-        c->root = c->cwd = (struct path) {m, m->root};
+        c->root = c->cwd = (struct path){m, m->root};
         path_get(&c->root);
         path_get(&c->cwd);
     }

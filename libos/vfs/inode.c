@@ -8,8 +8,13 @@
 #include "libos/vfs/notify.h"
 
 #define INO_BUCKETS 1024u
-enum { CAP_CHOWN_BIT = 0, CAP_DAC_OVERRIDE_BIT = 1, CAP_DAC_READ_SEARCH_BIT = 2, CAP_FOWNER_BIT = 3,
-       CAP_FSETID_BIT = 4 };
+enum {
+    CAP_CHOWN_BIT = 0,
+    CAP_DAC_OVERRIDE_BIT = 1,
+    CAP_DAC_READ_SEARCH_BIT = 2,
+    CAP_FOWNER_BIT = 3,
+    CAP_FSETID_BIT = 4
+};
 
 static struct {
     struct spinlock lock;
@@ -45,7 +50,7 @@ void super_put(struct super *s)
 
 void super_inode_gone(struct super *s)
 {
-    if (__atomic_sub_fetch(&s->inodes, 1, __ATOMIC_ACQ_REL) == 0 && s->ops->put)
+    if (atomic_sub_new(&s->inodes, 1) == 0 && s->ops->put)
         s->ops->put(s);
 }
 
@@ -55,7 +60,7 @@ void inode_init(struct inode *i, struct super *s, uint32_t mode)
     i->mode = mode;
     i->nlink = 1;
     i->super = s;
-    __atomic_fetch_add(&s->inodes, 1, __ATOMIC_RELAXED);
+    atomic_add(&s->inodes, 1);
     i->real = i;
     i->unique = atomic_add(&next_unique, 1);
     mutex_init(&i->mutex);
@@ -228,11 +233,21 @@ void inode_owner_init(struct inode *i, const struct inode *dir, uint32_t mode)
 void inode_stat(struct inode *inode, struct kstat *st)
 {
     const struct inode *i = inode_real(inode);
-    *st = (struct kstat) {
-        .dev = inode->super->dev, .ino = inode->ino, .rdev = i->rdev, .size = i->size,
-        .mode = i->mode, .nlink = i->nlink, .uid = i->uid, .gid = i->gid, .blksize = 4096,
-        .blocks = S_ISREG(i->mode) ? (i->ops->read_page ? (i->size + 511) / 512 : i->pages.count * 8) : 0,
-        .atime_ns = i->atime_ns, .mtime_ns = i->mtime_ns, .ctime_ns = i->ctime_ns,
+    *st = (struct kstat){
+        .dev = inode->super->dev,
+        .ino = inode->ino,
+        .rdev = i->rdev,
+        .size = i->size,
+        .mode = i->mode,
+        .nlink = i->nlink,
+        .uid = i->uid,
+        .gid = i->gid,
+        .blksize = 4096,
+        .blocks =
+            S_ISREG(i->mode) ? (i->ops->read_page ? (i->size + 511) / 512 : i->pages.count * 8) : 0,
+        .atime_ns = i->atime_ns,
+        .mtime_ns = i->mtime_ns,
+        .ctime_ns = i->ctime_ns,
         .btime_ns = i->btime_ns,
     };
     if (i->ops->getattr)

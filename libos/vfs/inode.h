@@ -23,7 +23,7 @@
 #include "abi/linux/fs.h"
 
 #define NAME_LIMIT 255
-#define PATH_LIMIT 4096 /* with the NUL */
+#define PATH_LIMIT 4096                           /* with the NUL */
 #define UNINIT     __attribute__((uninitialized)) /* large buffers that are written before read */
 
 struct inode;
@@ -43,7 +43,7 @@ struct qname { /* a component; not NUL terminated */
     const char *p;
     size_t n;
 };
-#define QNAME(s) ((struct qname) {(s), strlen(s)})
+#define QNAME(s) ((struct qname){(s), strlen(s)})
 
 /* Directory reading. Positions 0 and 1 are "." and "..", made by the VFS; a file system emits from
  * position ctx->pos (>= 2) on, with the position after each entry. emit returns false when full; the
@@ -55,8 +55,14 @@ struct dir_ctx {
 };
 
 enum {
-    ATTR_MODE = 1u << 0, ATTR_UID = 1u << 1, ATTR_GID = 1u << 2, ATTR_SIZE = 1u << 3,
-    ATTR_ATIME = 1u << 4, ATTR_MTIME = 1u << 5, ATTR_CTIME = 1u << 6, ATTR_OPAQUE = 1u << 7,
+    ATTR_MODE = 1u << 0,
+    ATTR_UID = 1u << 1,
+    ATTR_GID = 1u << 2,
+    ATTR_SIZE = 1u << 3,
+    ATTR_ATIME = 1u << 4,
+    ATTR_MTIME = 1u << 5,
+    ATTR_CTIME = 1u << 6,
+    ATTR_OPAQUE = 1u << 7,
 };
 struct iattr {
     unsigned valid;
@@ -127,12 +133,12 @@ struct inode {
     char *link; /* target of a symlink, once known; never changes then */
     struct mutex mutex;
     struct pages pages;
-    struct spinlock lock; /* the four below */
-    struct lock_list *locks;   /* vfs/lock.c */
-    struct list *watches;      /* vfs/inotify.c */
-    struct pipe *pipe;         /* FIFOs, vfs/pipe.c */
-    int writers;               /* > 0 open for writing; < 0 mapped executables deny it */
-    uint32_t seals;            /* memfd; mutex */
+    struct spinlock lock;    /* the four below */
+    struct lock_list *locks; /* vfs/lock.c */
+    struct list *watches;    /* vfs/inotify.c */
+    struct pipe *pipe;       /* FIFOs, vfs/pipe.c */
+    int writers;             /* > 0 open for writing; < 0 mapped executables deny it */
+    uint32_t seals;          /* memfd; mutex */
     struct inode *above; /* upper layer of a union: the union inode of a copied-up file; set once */
     struct inode *hash_next;
 };
@@ -151,8 +157,8 @@ enum {
 };
 
 struct super {
-    struct ref ref;      /* mounts */
-    uint64_t inodes;     /* inodes, and 1 for all mounts together; atomic */
+    struct ref ref;  /* mounts */
+    uint64_t inodes; /* inodes, and 1 for all mounts together; atomic */
     uint32_t flags;
     uint64_t dev;
     uint32_t magic;

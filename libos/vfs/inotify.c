@@ -7,15 +7,15 @@
 #include "libos/mm/uaccess.h"
 #include "libos/vfs/notify.h"
 
-#define QUEUE_MAX      16384u
-#define IN_Q_OVERFLOW 0x4000u
-#define IN_IGNORED    0x8000u
-#define IN_ONLYDIR    0x01000000u
-#define IN_EXCL_UNLINK 0x04000000u
-#define IN_MASK_CREATE 0x10000000u
-#define IN_MASK_ADD   0x20000000u
-#define IN_ISDIR      0x40000000u
-#define IN_ONESHOT    0x80000000u
+#define QUEUE_MAX        16384u
+#define IN_Q_OVERFLOW    0x4000u
+#define IN_IGNORED       0x8000u
+#define IN_ONLYDIR       0x01000000u
+#define IN_EXCL_UNLINK   0x04000000u
+#define IN_MASK_CREATE   0x10000000u
+#define IN_MASK_ADD      0x20000000u
+#define IN_ISDIR         0x40000000u
+#define IN_ONESHOT       0x80000000u
 #define FIONREAD_REQUEST 0x541bu
 
 struct inotify {
@@ -67,9 +67,10 @@ static void queue_event_locked(struct inotify *in, int wd, uint32_t mask, struct
         return;
     bool overflow = in->event_count++ == QUEUE_MAX;
     if (overflow)
-        e->head = (struct event_head) {.wd = -1, .mask = IN_Q_OVERFLOW};
+        e->head = (struct event_head){.wd = -1, .mask = IN_Q_OVERFLOW};
     else
-        e->head = (struct event_head) {wd, mask, cookie, name.n ? ROUND_UP((uint32_t) name.n + 1, 16u) : 0};
+        e->head = (struct event_head){wd, mask, cookie,
+                                      name.n ? ROUND_UP((uint32_t) name.n + 1, 16u) : 0};
     if (name.n && !overflow)
         memcpy(e->name, name.p, MIN(name.n, (size_t) NAME_LIMIT));
     list_add_tail(&in->events, &e->link);
@@ -100,13 +101,13 @@ void notify_emit(struct inode *i, uint32_t mask, struct qname name, const struct
     spin_lock(&inotify_lock);
     struct watch *w;
     if (i->watches)
-        list_for_each_safe(w, i->watches, inode_link) {
+        list_for_each_safe (w, i->watches, inode_link) {
             if (!(w->mask & mask))
                 continue;
             queue_event_locked(w->owner, w->wd, mask | dir, name, cookie);
             if (!(w->mask & IN_ONESHOT) && !(mask & NOTIFY_DELETE_SELF))
                 continue;
-            queue_event_locked(w->owner, w->wd, IN_IGNORED, (struct qname) {0}, 0);
+            queue_event_locked(w->owner, w->wd, IN_IGNORED, (struct qname){0}, 0);
             watch_unlink_locked(w);
             list_add(&dead, &w->instance_link);
         }
@@ -121,7 +122,7 @@ void notify_file_emit(struct file *f, uint32_t mask)
 {
     if (!f->path.dentry)
         return;
-    notify_emit(f->inode, mask, (struct qname) {0}, f->inode, 0);
+    notify_emit(f->inode, mask, (struct qname){0}, f->inode, 0);
     dcache_lock();
     struct dentry *d = f->path.dentry, *parent = d->parent;
     char name[NAME_LIMIT + 1];
@@ -130,14 +131,14 @@ void notify_file_emit(struct file *f, uint32_t mask)
     dentry_get(parent);
     dcache_unlock();
     if (parent != d)
-        notify_emit(parent->inode, mask, (struct qname) {name, n}, f->inode, 0);
+        notify_emit(parent->inode, mask, (struct qname){name, n}, f->inode, 0);
     dentry_put(parent);
 }
 
 static struct watch *watch_find_locked(const struct inotify *in, const struct inode *i, int wd)
 {
     struct watch *w;
-    list_for_each(w, &in->watches, instance_link)
+    list_for_each (w, &in->watches, instance_link)
         if (i ? w->inode == i : w->wd == wd)
             return w;
     return NULL;
@@ -209,7 +210,7 @@ int inotify_remove(struct file *f, int wd)
     struct watch *w = watch_find_locked(in, NULL, wd);
     if (w) {
         watch_unlink_locked(w);
-        queue_event_locked(in, wd, IN_IGNORED, (struct qname) {0}, 0);
+        queue_event_locked(in, wd, IN_IGNORED, (struct qname){0}, 0);
     }
     spin_unlock(&inotify_lock);
     if (!w)
@@ -275,7 +276,7 @@ static long inotify_ioctl(struct file *f, unsigned cmd, uint64_t arg)
     int n = 0;
     spin_lock(&inotify_lock);
     const struct event *e;
-    list_for_each(e, &in->events, link)
+    list_for_each (e, &in->events, link)
         n += (int) (sizeof e->head + e->head.len);
     spin_unlock(&inotify_lock);
     return put_user(UADDR(arg), n);
@@ -303,8 +304,11 @@ static void inotify_release(struct file *f)
 }
 
 static const struct file_ops inotify_file_ops = {
-    .read = inotify_read, .poll = inotify_poll, .ioctl = inotify_ioctl,
-    .release = inotify_release, .name = "anon_inode:[inotify]",
+    .read = inotify_read,
+    .poll = inotify_poll,
+    .ioctl = inotify_ioctl,
+    .release = inotify_release,
+    .name = "anon_inode:[inotify]",
 };
 
 int inotify_new(unsigned o_flags, struct file **ret)
@@ -316,8 +320,8 @@ int inotify_new(unsigned o_flags, struct file **ret)
     list_init(&in->events);
     waitq_init(&in->queue);
     struct inode *i = anon_inode();
-    struct file *f = file_new_pathless(i, &inotify_file_ops, in,
-                                       O_RDONLY | (o_flags & O_NONBLOCK), FILE_STREAM);
+    struct file *f =
+        file_new_pathless(i, &inotify_file_ops, in, O_RDONLY | (o_flags & O_NONBLOCK), FILE_STREAM);
     if (!f) {
         inode_put(i);
         kfree(in);

@@ -52,7 +52,7 @@ static struct held *conflict(const struct lock_list *l, const void *owner,
                              const struct lock_range *r)
 {
     struct held *h;
-    list_for_each(h, &l->held, link)
+    list_for_each (h, &l->held, link)
         if (h->owner != owner && same_world(h->kind, r->kind) && h->start <= r->end &&
             r->start <= h->end && (h->type == LOCK_WRITE || r->type == LOCK_WRITE))
             return h;
@@ -82,7 +82,7 @@ static void held_free(struct held *h)
 static int carve(struct lock_list *l, const void *owner, const struct lock_range *r)
 {
     struct held *h;
-    list_for_each_safe(h, &l->held, link) {
+    list_for_each_safe (h, &l->held, link) {
         if (h->owner != owner || h->kind != r->kind || h->end < r->start || r->end < h->start)
             continue;
         if (h->start < r->start && h->end > r->end) {
@@ -100,12 +100,13 @@ static int carve(struct lock_list *l, const void *owner, const struct lock_range
     return 0;
 }
 
-static int grant(struct file *f, struct lock_list *l, const void *owner,
-                 const struct lock_range *r)
+static int grant(struct file *f, struct lock_list *l, const void *owner, const struct lock_range *r)
 {
     int e = carve(l, owner, r);
     if (e == 0 && r->type != LOCK_NONE) {
-        struct held like = {.kind = r->kind, .owner = owner, .type = r->type,
+        struct held like = {.kind = r->kind,
+                            .owner = owner,
+                            .type = r->type,
                             .pid = r->kind == LOCK_OFD ? -1 : current_process()->pid};
         e = held_new(l, &like, r->start, r->end) ? 0 : -ENOLCK;
         atomic_or(&f->mode, FILE_LOCKS);
@@ -122,7 +123,7 @@ static bool deadlock(const void *me, const void *holder)
             return true;
         struct blocked *b;
         const void *next = NULL;
-        list_for_each(b, &locks.blocked, link)
+        list_for_each (b, &locks.blocked, link)
             if (b->owner == holder)
                 next = b->waits_for;
         if (!next)
@@ -171,7 +172,8 @@ int lock_set(struct file *f, const struct lock_range *r, bool wait)
 void lock_test(struct file *f, struct lock_range *r)
 {
     MUTEX_GUARD(&locks.mutex);
-    const struct held *h = f->inode->locks ? conflict(f->inode->locks, owner_of(f, r->kind), r) : NULL;
+    const struct held *h =
+        f->inode->locks ? conflict(f->inode->locks, owner_of(f, r->kind), r) : NULL;
     if (!h) {
         r->type = LOCK_NONE;
         return;
@@ -188,7 +190,7 @@ static void release(struct inode *i, const void *owner, bool posix)
     if (!i->locks)
         return;
     struct held *h;
-    list_for_each_safe(h, &i->locks->held, link)
+    list_for_each_safe (h, &i->locks->held, link)
         if (h->owner == owner && (h->kind == LOCK_POSIX) == posix)
             held_free(h);
     waitq_wake(&i->locks->queue, ~0u);

@@ -60,8 +60,8 @@ int memfd_new(const char *name, bool sealable, struct file **ret)
     m->inode.seals = sealable ? 0 : SEAL_SEAL;
     inode_owner_init(&m->inode, NULL, MEMFD_INODE_MODE);
     int r = memfd_get_name(m, name);
-    struct file *f = r < 0 ? NULL
-                           : file_new_pathless(&m->inode, &regular_file_ops, NULL, O_RDWR, 0);
+    struct file *f =
+        r < 0 ? NULL : file_new_pathless(&m->inode, &regular_file_ops, NULL, O_RDWR, 0);
     if (!f) {
         inode_put(&m->inode);
         return r < 0 ? r : -ENOMEM;
@@ -133,5 +133,6 @@ int memfd_may_resize(const struct inode *i, uint64_t size)
 int memfd_may_map(const struct inode *i, int prot, bool shared, bool writable)
 {
     bool may_write = shared && writable;
-    return (i->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE)) && may_write && (prot & PROT_W) ? -EPERM : 0;
+    return (i->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE)) && may_write && (prot & PROT_W) ? -EPERM
+                                                                                         : 0;
 }

@@ -62,7 +62,7 @@ struct mount *mount_root(void)
 static struct mount *mount_on_locked(const struct path *p)
 {
     struct mount *m;
-    list_for_each(m, &mounts.all, link)
+    list_for_each (m, &mounts.all, link)
         if (m->mountpoint == p->dentry && m->parent == p->mnt)
             return m;
     return NULL;
@@ -74,7 +74,7 @@ void mount_follow_down_locked(struct path *p)
         struct mount *m = mount_on_locked(p);
         if (!m)
             return;
-        *p = (struct path) {m, m->root};
+        *p = (struct path){m, m->root};
     }
 }
 
@@ -108,7 +108,7 @@ static struct mount *mount_new(const struct fs_type *type, const char *source, c
 static int attach(struct mount *m, const struct path *on)
 {
     dcache_lock();
-    struct path at = on ? *on : (struct path) {0};
+    struct path at = on ? *on : (struct path){0};
     if (on)
         mount_follow_down_locked(&at);
     int r = !on && mounts.root ? -EBUSY : 0;
@@ -178,7 +178,7 @@ int mount_change_flags(const struct path *p, unsigned long flags)
 bool mount_is_point_locked(const struct dentry *d)
 {
     struct mount *m;
-    list_for_each(m, &mounts.all, link)
+    list_for_each (m, &mounts.all, link)
         if (m->mountpoint == d)
             return true;
     return false;
@@ -187,7 +187,7 @@ bool mount_is_point_locked(const struct dentry *d)
 static bool has_children_locked(const struct mount *m)
 {
     struct mount *c;
-    list_for_each(c, &mounts.all, link)
+    list_for_each (c, &mounts.all, link)
         if (c->parent == m && c != m)
             return true;
     return false;
@@ -201,11 +201,11 @@ int mount_remove(const struct path *p, int flags)
         return -EINVAL;
     dcache_lock();
     bool busy = m->ref.n > 2 || has_children_locked(m);
-    int r = !m->attached            ? -EINVAL
-            : m->parent == m        ? -EBUSY
+    int r = !m->attached                       ? -EINVAL
+            : m->parent == m                   ? -EBUSY
             : busy && !(flags & UMOUNT_DETACH) ? -EBUSY
-            : has_children_locked(m) ? -EBUSY
-                                     : 0;
+            : has_children_locked(m)           ? -EBUSY
+                                               : 0;
     struct path on = {m->parent, m->mountpoint};
     if (r == 0) {
         list_del(&m->link);
@@ -298,7 +298,7 @@ void mount_list(struct text *t, enum mount_format format)
     AUTO_PATH struct path root = fs_ctx_root(current_fs());
     dcache_lock();
     struct mount *m;
-    list_for_each(m, &mounts.all, link) {
+    list_for_each (m, &mounts.all, link) {
         struct path p = {m, m->root};
         bool outside;
         char *where = mount_path_locked(&p, &root, buf, PATH_LIMIT, &outside);

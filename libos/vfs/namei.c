@@ -9,7 +9,7 @@
 
 #define LINK_LIMIT 40
 
-struct walk_link { /* a text being parsed that came from a symlink */
+struct walk_link {       /* a text being parsed that came from a symlink */
     const char *rest;    /* where to go on afterwards, or NULL */
     struct inode *inode; /* owns the text, or */
     char *buf;           /* does */
@@ -98,7 +98,7 @@ static int walk_dotdot(struct walk *w)
     while (w->at.dentry == w->at.mnt->root && w->at.mnt->parent != w->at.mnt) {
         if (w->flags & RESOLVE_NO_XDEV_BIT)
             return -EXDEV;
-        w->at = (struct path) {w->at.mnt->parent, w->at.mnt->mountpoint};
+        w->at = (struct path){w->at.mnt->parent, w->at.mnt->mountpoint};
         if (at_root(w))
             break;
     }
@@ -323,13 +323,13 @@ static int walk_text(struct walk *w, const char *p)
 static int walk_start(struct walk *w, const struct file *dir, const char *path, unsigned flags)
 {
     struct fs_ctx *fs = current_fs();
-    w->at = w->root = w->held = w->start = (struct path) {0};
+    w->at = w->root = w->held = w->start = (struct path){0};
     w->held_child = NULL;
     w->magic = NULL;
     w->flags = flags;
     w->depth = w->links = 0;
     w->slash = w->last_none = false;
-    w->last = (struct qname) {0};
+    w->last = (struct qname){0};
     dcache_lock();
     w->root = fs->root;
     w->at = dir ? dir->path : fs->cwd;
@@ -365,7 +365,7 @@ static int walk_result(struct walk *w, int r, struct path *ret, struct file **re
             return w->flags & LOOKUP_DIRECTORY ? -ENOTDIR : -ENXIO;
         }
         *ret_file = w->magic;
-        *ret = (struct path) {0};
+        *ret = (struct path){0};
     } else if (r == 0 && (w->flags & LOOKUP_DIRECTORY) && !inode_is_dir(w->at.dentry->inode)) {
         r = -ENOTDIR;
     } else if (r == 0) {
@@ -392,7 +392,7 @@ int path_at(int dirfd, const char *path, unsigned flags, struct path *ret, struc
         if (!ret_file)
             return -EBADF;
         *ret_file = TAKE(dir);
-        *ret = (struct path) {0};
+        *ret = (struct path){0};
         return 0;
     }
     UNINIT struct walk w;
@@ -535,7 +535,7 @@ int path_open(int dirfd, const char *path, unsigned o_flags, uint32_t mode, unsi
 {
     if (!*path)
         return -ENOENT;
-    *ret = (struct open_result) {0};
+    *ret = (struct open_result){0};
     AUTO(file_put) struct file *dir = NULL;
     int r = dir_file(dirfd, path, resolve, &dir);
     if (r < 0)

@@ -8,10 +8,10 @@
 #include "libos/vfs/mount.h"
 
 enum {
-    LOOKUP_FOLLOW = 1u << 8,     /* a symlink as last component */
-    LOOKUP_DIRECTORY = 1u << 9,  /* the result must be one */
-    LOOKUP_EMPTY = 1u << 10,     /* "" is dirfd itself */
-    LOOKUP_PARENT = 1u << 11,    /* stop before the last component */
+    LOOKUP_FOLLOW = 1u << 8,    /* a symlink as last component */
+    LOOKUP_DIRECTORY = 1u << 9, /* the result must be one */
+    LOOKUP_EMPTY = 1u << 10,    /* "" is dirfd itself */
+    LOOKUP_PARENT = 1u << 11,   /* stop before the last component */
     /* low bits: RESOLVE_* of openat2 */
 };
 
@@ -22,12 +22,12 @@ must_check int path_at(int dirfd, const char *path, unsigned flags, struct path 
 
 /* Names as targets of change: the parent directory's path and the last component. */
 struct parent {
-    struct path dir;      /* references */
+    struct path dir; /* references */
     char name[NAME_LIMIT + 1];
     size_t name_len;
-    bool dot;             /* ".", ".." or "/": not a name */
+    bool dot; /* ".", ".." or "/": not a name */
     bool dotdot, root;
-    bool slash;           /* trailing slashes followed */
+    bool slash; /* trailing slashes followed */
 };
 must_check int path_parent(int dirfd, const char *path, unsigned flags, struct parent *ret);
 

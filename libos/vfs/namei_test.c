@@ -8,9 +8,9 @@
 #include "libos/vfs/vfs.h"
 #include "test/unit/test.h"
 
-#define S(text)  unit_user_string(text).v
-#define FDCWD    ((uint64_t) -100)
-#define OK(e)    assert_int_equal((e), 0)
+#define S(text)      unit_user_string(text).v
+#define FDCWD        ((uint64_t) -100)
+#define OK(e)        assert_int_equal((e), 0)
 #define ERR(e, code) assert_int_equal((e), -(code))
 
 static long mk(const char *path)
@@ -168,11 +168,11 @@ TEST(namei_openat2)
         uint64_t resolve;
         int result; /* 0: opens */
     } cases[] = {
-        {"f", RESOLVE_BENEATH_BIT, 0},        {"../out", RESOLVE_BENEATH_BIT, EXDEV},
-        {"up", RESOLVE_BENEATH_BIT, EXDEV},   {"abs", RESOLVE_BENEATH_BIT, EXDEV},
-        {"abs", RESOLVE_IN_ROOT_BIT, 0},      {"../f", RESOLVE_IN_ROOT_BIT, 0},
-        {"up", RESOLVE_IN_ROOT_BIT, ENOENT},  {"up", RESOLVE_NO_SYMLINKS_BIT, ELOOP},
-        {"f", RESOLVE_NO_SYMLINKS_BIT, 0},    {"up", RESOLVE_NO_MAGICLINKS_BIT, 0},
+        {"f", RESOLVE_BENEATH_BIT, 0},       {"../out", RESOLVE_BENEATH_BIT, EXDEV},
+        {"up", RESOLVE_BENEATH_BIT, EXDEV},  {"abs", RESOLVE_BENEATH_BIT, EXDEV},
+        {"abs", RESOLVE_IN_ROOT_BIT, 0},     {"../f", RESOLVE_IN_ROOT_BIT, 0},
+        {"up", RESOLVE_IN_ROOT_BIT, ENOENT}, {"up", RESOLVE_NO_SYMLINKS_BIT, ELOOP},
+        {"f", RESOLVE_NO_SYMLINKS_BIT, 0},   {"up", RESOLVE_NO_MAGICLINKS_BIT, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct linux_open_how how = {.resolve = cases[i].resolve};

@@ -14,7 +14,7 @@ static void parent_put(struct parent *p)
 
 static struct qname parent_name(const struct parent *p)
 {
-    return (struct qname) {p->name, p->name_len};
+    return (struct qname){p->name, p->name_len};
 }
 
 static int may_change(const struct path *dir)
@@ -78,7 +78,7 @@ static int make_locked(const struct parent *p, enum make what, uint32_t mode, ui
     dcache_instantiate(d, i);
     notify_name(dir, NOTIFY_CREATE, name, i, 0);
     if (ret) {
-        *ret = (struct path) {p->dir.mnt, d};
+        *ret = (struct path){p->dir.mnt, d};
         path_get(ret);
     }
     return 0;

@@ -6,10 +6,18 @@
 #include "libos/vfs/inode.h"
 
 enum {
-    NOTIFY_ACCESS = 0x1, NOTIFY_MODIFY = 0x2, NOTIFY_ATTRIB = 0x4, NOTIFY_CLOSE_WRITE = 0x8,
-    NOTIFY_CLOSE_NOWRITE = 0x10, NOTIFY_OPEN = 0x20, NOTIFY_MOVED_FROM = 0x40,
-    NOTIFY_MOVED_TO = 0x80, NOTIFY_CREATE = 0x100, NOTIFY_DELETE = 0x200,
-    NOTIFY_DELETE_SELF = 0x400, NOTIFY_MOVE_SELF = 0x800,
+    NOTIFY_ACCESS = 0x1,
+    NOTIFY_MODIFY = 0x2,
+    NOTIFY_ATTRIB = 0x4,
+    NOTIFY_CLOSE_WRITE = 0x8,
+    NOTIFY_CLOSE_NOWRITE = 0x10,
+    NOTIFY_OPEN = 0x20,
+    NOTIFY_MOVED_FROM = 0x40,
+    NOTIFY_MOVED_TO = 0x80,
+    NOTIFY_CREATE = 0x100,
+    NOTIFY_DELETE = 0x200,
+    NOTIFY_DELETE_SELF = 0x400,
+    NOTIFY_MOVE_SELF = 0x800,
 };
 
 extern uint32_t notify_watchers; /* watches in existence; 0: nobody looks */
@@ -26,7 +34,7 @@ static inline void notify_name(struct inode *dir, uint32_t mask, struct qname na
 static inline void notify_self(struct inode *i, uint32_t mask)
 {
     if (unlikely(atomic_load(&notify_watchers)))
-        notify_emit(i, mask, (struct qname) {0}, i, 0);
+        notify_emit(i, mask, (struct qname){0}, i, 0);
 }
 /* An open file's inode, and its name in the parent. */
 void notify_file_emit(struct file *f, uint32_t mask);

@@ -140,11 +140,12 @@ int file_open_path(const struct path *path, unsigned o_flags, bool created, stru
     }
     unsigned keep = o_flags & ~(unsigned) (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
     unsigned acc = o_flags & O_ACCMODE;
-    uint32_t mode = only_path ? FILE_PATH
-                              : (acc != O_WRONLY ? FILE_READ : 0) | (acc != O_RDONLY ? FILE_WRITE : 0);
-    struct file *f = file_new_pathless(path->dentry->inode, &path_file_ops, NULL,
-                                       only_path ? keep & (O_PATH | O_DIRECTORY | O_NOFOLLOW) : keep,
-                                       0);
+    uint32_t mode = only_path
+                        ? FILE_PATH
+                        : (acc != O_WRONLY ? FILE_READ : 0) | (acc != O_RDONLY ? FILE_WRITE : 0);
+    struct file *f =
+        file_new_pathless(path->dentry->inode, &path_file_ops, NULL,
+                          only_path ? keep & (O_PATH | O_DIRECTORY | O_NOFOLLOW) : keep, 0);
     if (!f)
         return -ENOMEM;
     f->mode = mode;
@@ -171,8 +172,8 @@ int file_reopen(struct file *old, unsigned o_flags, struct file **ret)
         return -ENXIO;
     inode_get(old->inode);
     unsigned keep = o_flags & (O_ACCMODE | O_NONBLOCK | O_APPEND);
-    struct file *f = file_new_pathless(old->inode, old->ops, old->priv, keep,
-                                       old->mode & FILE_STREAM);
+    struct file *f =
+        file_new_pathless(old->inode, old->ops, old->priv, keep, old->mode & FILE_STREAM);
     if (!f) {
         inode_put(old->inode);
         return -ENOMEM;
@@ -229,8 +230,8 @@ int vfs_openat(int dirfd, const char *path, unsigned o_flags, uint32_t mode, uns
     }
     if (res.created && unlikely(notify_watchers)) {
         struct dentry *d = res.path.dentry;
-        notify_name(d->parent->inode, NOTIFY_CREATE, (struct qname) {d->name, d->name_len},
-                    d->inode, 0);
+        notify_name(d->parent->inode, NOTIFY_CREATE, (struct qname){d->name, d->name_len}, d->inode,
+                    0);
     }
     r = file_open_path(&res.path, o_flags, res.created, ret);
     if (r < 0)
@@ -261,6 +262,6 @@ int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **ret_f
         return r;
     r = file_open_path(&p, O_RDONLY, true, ret_file); /* execute permission suffices */
     if (r == 0)
-        p = (struct path) {0};
+        p = (struct path){0};
     return r;
 }

@@ -28,7 +28,7 @@ static struct {
 
 void pages_init(struct pages *p)
 {
-    *p = (struct pages) {0};
+    *p = (struct pages){0};
 }
 
 size_t pages_cached(void)

@@ -22,17 +22,17 @@ struct cpage {
     uint8_t *data;
     struct inode *inode; /* NULL: no longer in a tree; pages lock */
     uint64_t index;
-    uint32_t pins;       /* pages lock to leave 0; the tree itself holds one */
+    uint32_t pins; /* pages lock to leave 0; the tree itself holds one */
     uint8_t referenced, at_home, on_clock;
-    struct list clock;   /* clock lock */
+    struct list clock; /* clock lock */
 };
 
 struct pages {
     struct spinlock lock;
     struct page_node *root;
-    uint32_t height;  /* 0: empty or only page 0 in root as a page */
+    uint32_t height; /* 0: empty or only page 0 in root as a page */
     uint64_t count;
-    uintptr_t home;   /* 0: none */
+    uintptr_t home; /* 0: none */
     uint64_t home_pages;
 };
 

@@ -28,13 +28,13 @@ struct pipe {
     struct ref ref;
     struct mutex mutex; /* everything below */
     uint8_t *ring;
-    uint32_t size;      /* of ring: a power of two, or 0 */
+    uint32_t size; /* of ring: a power of two, or 0 */
     uint32_t capacity;
-    uint32_t head;      /* position of the first byte; below size */
+    uint32_t head; /* position of the first byte; below size */
     uint32_t used;
     uint32_t readers, writers;
     uint32_t reader_opens, writer_opens; /* ever: what a FIFO open waits for */
-    uint32_t want;      /* smallest need of the sleeping writers */
+    uint32_t want;                       /* smallest need of the sleeping writers */
     struct waitq read_queue, write_queue;
 };
 
@@ -161,8 +161,7 @@ static bool nonblocking(const struct file *f)
 /* Data, or no writer left. Looks without the mutex: the loop of the caller looks again with it. */
 static bool readable_now(const struct pipe *p)
 {
-    return atomic_load(&p->used) > 0 ||
-           atomic_load(&p->writers) == 0;
+    return atomic_load(&p->used) > 0 || atomic_load(&p->writers) == 0;
 }
 
 static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
@@ -197,8 +196,7 @@ static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
 static bool writable_now(const struct pipe *p, uint32_t need)
 {
     uint32_t used = atomic_load(&p->used);
-    return (p->capacity > used && p->capacity - used >= need) ||
-           atomic_load(&p->readers) == 0;
+    return (p->capacity > used && p->capacity - used >= need) || atomic_load(&p->readers) == 0;
 }
 
 /* Bytes moved in one go; 0: no room. The mutex is held. */
@@ -365,8 +363,13 @@ static void pipe_fdinfo(struct file *f, struct text *t)
 }
 
 static const struct file_ops pipe_file_ops = {
-    .release = pipe_release, .read = pipe_read, .write = pipe_write, .poll = pipe_poll,
-    .ioctl = pipe_ioctl, .fdinfo = pipe_fdinfo, .name = "pipe",
+    .release = pipe_release,
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
+    .fdinfo = pipe_fdinfo,
+    .name = "pipe",
 };
 
 static struct file *pipe_end(struct pipe *p, unsigned o_flags)
@@ -443,15 +446,13 @@ static int fifo_wait(struct pipe *p, struct file *f, uint32_t reader_opens, uint
     bool write_only = (f->mode & (FILE_READ | FILE_WRITE)) == FILE_WRITE;
     if (read_only && !nonblocking(f))
         return wait_event(&p->read_queue,
-                          p->writers > 0 ||
-                              atomic_load(&p->writer_opens) != writer_opens,
+                          p->writers > 0 || atomic_load(&p->writer_opens) != writer_opens,
                           SLEEP_INTERRUPTIBLE, FOREVER);
     if (write_only && p->readers == 0) {
         if (nonblocking(f))
             return -ENXIO;
         return wait_event(&p->write_queue,
-                          p->readers > 0 ||
-                              atomic_load(&p->reader_opens) != reader_opens,
+                          p->readers > 0 || atomic_load(&p->reader_opens) != reader_opens,
                           SLEEP_INTERRUPTIBLE, FOREVER);
     }
     return 0;

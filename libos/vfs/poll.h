@@ -5,9 +5,17 @@
 #include "libos/task/waitq.h"
 
 enum {
-    POLL_IN = 0x001, POLL_PRI = 0x002, POLL_OUT = 0x004, POLL_ERR = 0x008, POLL_HUP = 0x010,
-    POLL_NVAL = 0x020, POLL_RDNORM = 0x040, POLL_RDBAND = 0x080, POLL_WRNORM = 0x100,
-    POLL_WRBAND = 0x200, POLL_RDHUP = 0x2000,
+    POLL_IN = 0x001,
+    POLL_PRI = 0x002,
+    POLL_OUT = 0x004,
+    POLL_ERR = 0x008,
+    POLL_HUP = 0x010,
+    POLL_NVAL = 0x020,
+    POLL_RDNORM = 0x040,
+    POLL_RDBAND = 0x080,
+    POLL_WRNORM = 0x100,
+    POLL_WRBAND = 0x200,
+    POLL_RDHUP = 0x2000,
 };
 
 struct poll_table {

@@ -21,8 +21,8 @@ struct fs_type {
 };
 
 struct device_type {
-    const char *name;       /* below /dev */
-    uint32_t mode;          /* permission bits */
+    const char *name; /* below /dev */
+    uint32_t mode;    /* permission bits */
     uint16_t major, minor;
     bool block;
     const struct file_ops *ops;

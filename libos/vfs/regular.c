@@ -137,8 +137,13 @@ long regular_write(struct file *f, struct uio *uio, uint64_t *pos)
     return write_locked(i, uio, pos);
 }
 
-enum { FALLOC_KEEP_SIZE = 1, FALLOC_PUNCH_HOLE = 2, FALLOC_COLLAPSE = 8, FALLOC_ZERO = 16,
-       FALLOC_INSERT = 32 };
+enum {
+    FALLOC_KEEP_SIZE = 1,
+    FALLOC_PUNCH_HOLE = 2,
+    FALLOC_COLLAPSE = 8,
+    FALLOC_ZERO = 16,
+    FALLOC_INSERT = 32
+};
 
 static void zero_range(struct inode *i, uint64_t from, uint64_t to)
 {
@@ -233,7 +238,7 @@ static uint64_t parent_ino(struct file *f)
     dcache_lock();
     struct path p = f->path;
     while (p.dentry == p.mnt->root && p.mnt->parent != p.mnt)
-        p = (struct path) {p.mnt->parent, p.mnt->mountpoint};
+        p = (struct path){p.mnt->parent, p.mnt->mountpoint};
     uint64_t ino = p.dentry->parent->inode->ino;
     dcache_unlock();
     return ino;

@@ -9,7 +9,7 @@ struct timerfd {
     struct ktimer timer;
     struct spinlock lock; /* below */
     int64_t interval_ns;
-    int64_t deadline_ns;  /* 0: disarmed */
+    int64_t deadline_ns; /* 0: disarmed */
     uint64_t expired;
     int clock;
     struct waitq queue;
@@ -54,8 +54,7 @@ static long timerfd_read(struct file *f, struct uio *uio, uint64_t *pos)
     while (!(n = expired_take(t))) {
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
-        if (wait_event(&t->queue, atomic_load(&t->expired) > 0,
-                       SLEEP_INTERRUPTIBLE, FOREVER) < 0)
+        if (wait_event(&t->queue, atomic_load(&t->expired) > 0, SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return -ERESTARTSYS;
     }
     int r = uio_put(uio, &n, sizeof n);
@@ -81,7 +80,9 @@ static void timerfd_release(struct file *f)
 }
 
 static const struct file_ops timerfd_ops = {
-    .read = timerfd_read, .poll = timerfd_poll, .release = timerfd_release,
+    .read = timerfd_read,
+    .poll = timerfd_poll,
+    .release = timerfd_release,
     .name = "anon_inode:[timerfd]",
 };
 
@@ -94,8 +95,8 @@ int timerfd_new(int clock, unsigned o_flags, struct file **ret)
     waitq_init(&t->queue);
     t->clock = clock;
     struct inode *i = anon_inode();
-    struct file *f = file_new_pathless(i, &timerfd_ops, t, O_RDWR | (o_flags & O_NONBLOCK),
-                                       FILE_STREAM);
+    struct file *f =
+        file_new_pathless(i, &timerfd_ops, t, O_RDWR | (o_flags & O_NONBLOCK), FILE_STREAM);
     if (!f) {
         inode_put(i);
         kfree(t);

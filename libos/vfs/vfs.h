@@ -20,7 +20,7 @@ void file_get(struct file *f);
 void file_put(struct file *f);
 DEFINE_AUTO(struct file, file_put)
 must_check long file_pread(struct file *f, struct span dst, uint64_t offset);
-struct inode *file_inode(struct file *f); /* borrowed */
+struct inode *file_inode(struct file *f);  /* borrowed */
 unsigned file_flags(const struct file *f); /* O_* */
 bool file_readable(const struct file *f);
 bool file_writable(const struct file *f);
@@ -48,11 +48,12 @@ must_check int inode_write_page(struct inode *i, uint64_t index, const void *src
 struct fdtable *fdtable_new(void);
 struct fdtable *fdtable_dup(struct fdtable *t); /* a copy (fork); NULL: no memory */
 void fdtable_get(struct fdtable *t);
-void fdtable_put(struct fdtable *t);           /* the last one closes everything; may sleep */
+void fdtable_put(struct fdtable *t); /* the last one closes everything; may sleep */
 void fdtable_close_on_exec(struct fdtable *t);
-struct file *fd_get(int fd);                   /* of the calling process; a reference or NULL (EBADF) */
+struct file *fd_get(int fd); /* of the calling process; a reference or NULL (EBADF) */
 struct file *fdtable_lookup_get(struct fdtable *t, int fd);
-must_check int fd_install(struct file *f, unsigned o_flags); /* takes over f on success; lowest fd */
+must_check int fd_install(struct file *f,
+                          unsigned o_flags);   /* takes over f on success; lowest fd */
 int fdtable_next(struct fdtable *t, int from); /* next open descriptor >= from, or -1 (for /proc) */
 bool fdtable_cloexec(struct fdtable *t, int fd);
 

@@ -40,7 +40,7 @@ static int copy_range(struct process *p, uaddr_t from, uaddr_t to, struct uio *u
     int r = 0;
     while (left > 0 && r == 0) {
         size_t n = MIN(left, PAGE_SIZE);
-        r = mm_copy_from(mm, (struct span) {buf, n}, uaddr_add(from, pos));
+        r = mm_copy_from(mm, (struct span){buf, n}, uaddr_add(from, pos));
         if (r == 0)
             r = uio_put(uio, buf, n);
         left -= n;
@@ -107,7 +107,7 @@ static long comm_write(const struct proc_ref *ref, const char *s, size_t n)
 
 static void memory_of(struct process *p, struct mm_stats *ret)
 {
-    *ret = (struct mm_stats) {0};
+    *ret = (struct mm_stats){0};
     AUTO(mm_put) struct mm *mm = process_mm_get(p);
     if (mm)
         mm_stats(mm, ret);
@@ -124,12 +124,13 @@ static int stat_text(const struct proc_ref *ref, struct text *t)
     struct cputime c = process_cputime(p);
     int priority = 20 + p->nice;
     text_add(t, "%d (%s) %c %d %d %d 0 -1 4194304 0 0 0 0 %ld %ld %ld %ld %d %d %d 0 %ld %lu %lu ",
-             ref->tid ? ref->tid : p->pid, p->comm, process_state_letter(p),
-             process_parent_pid(p), p->pgid, p->sid, ticks(c.user_ns), ticks(c.system_ns),
-             ticks(p->child_utime_ns), ticks(p->child_stime_ns), priority, p->nice,
-             p->thread_count, ticks(p->start_ns), (unsigned long) (m.total * PAGE_SIZE),
-             (unsigned long) m.resident);
-    text_add(t, "18446744073709551615 0 0 %lu 0 0 %lu 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 %lu %lu %lu %lu %d\n",
+             ref->tid ? ref->tid : p->pid, p->comm, process_state_letter(p), process_parent_pid(p),
+             p->pgid, p->sid, ticks(c.user_ns), ticks(c.system_ns), ticks(p->child_utime_ns),
+             ticks(p->child_stime_ns), priority, p->nice, p->thread_count, ticks(p->start_ns),
+             (unsigned long) (m.total * PAGE_SIZE), (unsigned long) m.resident);
+    text_add(t,
+             "18446744073709551615 0 0 %lu 0 0 %lu 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 %lu %lu %lu "
+             "%lu %d\n",
              (unsigned long) p->stack_start.v, (unsigned long) p->pending.set, p->exit_signal,
              (unsigned long) p->arg_start.v, (unsigned long) p->arg_end.v,
              (unsigned long) p->env_start.v, (unsigned long) p->env_end.v, p->exit_code);
@@ -212,20 +213,21 @@ static int status_text(const struct proc_ref *ref, struct text *t)
     struct cred c;
     process_cred(p, &c);
     AUTO(fdtable_put) struct fdtable *files = process_files_get(p);
-    text_add(t, "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n", p->comm,
-             state_name(process_state_letter(p)), p->pid, ref->tid ? ref->tid : p->pid,
+    text_add(t, "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
+             p->comm, state_name(process_state_letter(p)), p->pid, ref->tid ? ref->tid : p->pid,
              process_parent_pid(p));
-    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%d\nGroups:\t", c.uid,
-             c.euid, c.suid, c.fsuid, c.gid, c.egid, c.sgid, c.fsgid, files ? 64 : 0);
+    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%d\nGroups:\t",
+             c.uid, c.euid, c.suid, c.fsuid, c.gid, c.egid, c.sgid, c.fsgid, files ? 64 : 0);
     for (uint32_t i = 0; i < MIN(c.group_count, (uint32_t) ARRAY_SIZE(c.groups)); i++)
         text_add(t, "%u ", c.groups[i]);
     text_add(t, "\n");
     status_memory(t, p);
     text_add(t, "Threads:\t%d\n", p->thread_count);
     status_signals(t, p);
-    text_add(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
-             (unsigned long) c.cap_inheritable, (unsigned long) c.cap_permitted,
-             (unsigned long) c.cap_effective, (unsigned long) c.cap_bounding, 0ul);
+    text_add(
+        t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
+        (unsigned long) c.cap_inheritable, (unsigned long) c.cap_permitted,
+        (unsigned long) c.cap_effective, (unsigned long) c.cap_bounding, 0ul);
     text_add(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%x\nCpus_allowed_list:\t0-%d\n",
              c.no_new_privs, (1u << sched_cpu_count()) - 1, sched_cpu_count() - 1);
     text_add(t, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\n"
@@ -275,13 +277,14 @@ static int limits_text(const struct proc_ref *ref, struct text *t)
     static const struct {
         const char *name, *unit;
     } limits[RLIMIT_COUNT] = {
-        {"Max cpu time", "seconds"}, {"Max file size", "bytes"}, {"Max data size", "bytes"},
-        {"Max stack size", "bytes"}, {"Max core file size", "bytes"},
-        {"Max resident set", "bytes"}, {"Max processes", "processes"},
-        {"Max open files", "files"}, {"Max locked memory", "bytes"},
-        {"Max address space", "bytes"}, {"Max file locks", "locks"},
-        {"Max pending signals", "signals"}, {"Max msgqueue size", "bytes"},
-        {"Max nice priority", ""}, {"Max realtime priority", ""}, {"Max realtime timeout", "us"},
+        {"Max cpu time", "seconds"},     {"Max file size", "bytes"},
+        {"Max data size", "bytes"},      {"Max stack size", "bytes"},
+        {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+        {"Max processes", "processes"},  {"Max open files", "files"},
+        {"Max locked memory", "bytes"},  {"Max address space", "bytes"},
+        {"Max file locks", "locks"},     {"Max pending signals", "signals"},
+        {"Max msgqueue size", "bytes"},  {"Max nice priority", ""},
+        {"Max realtime priority", ""},   {"Max realtime timeout", "us"},
     };
     AUTO(process_put) struct process *p = NULL;
     int r = get(ref, &p);
@@ -456,7 +459,10 @@ static int fdinfo_text(const struct proc_ref *ref, struct text *t)
 }
 
 static const struct proc_entry fd_entry = {
-    .name = "fd", .mode = S_IFLNK | 0700, .link_text = fd_link_text, .link = fd_link,
+    .name = "fd",
+    .mode = S_IFLNK | 0700,
+    .link_text = fd_link_text,
+    .link = fd_link,
 };
 static const struct proc_entry fdinfo_entry = PROC_FILE("fdinfo", fdinfo_text);
 

@@ -5,8 +5,8 @@
 #include "libos/vfs/dcache.h"
 #include "libos/vfs/registry.h"
 
-#define TEXT_FIRST 4096u
-#define TEXT_MAX   (4u << 20)
+#define TEXT_FIRST  4096u
+#define TEXT_MAX    (4u << 20)
 #define DYNAMIC_POS 1000u /* readdir: positions of dynamic names start here */
 
 struct proc_inode {
@@ -53,9 +53,10 @@ static uint64_t number_of(const struct proc_entry *e, const struct proc_ref *r)
 
 static const struct inode_ops *ops_of(const struct proc_entry *e)
 {
-    return S_ISDIR(e->mode) ? &dir_inode_ops : e->link ? &magic_inode_ops
-           : S_ISLNK(e->mode)                          ? &link_inode_ops
-                                                       : &file_inode_ops;
+    return S_ISDIR(e->mode)   ? &dir_inode_ops
+           : e->link          ? &magic_inode_ops
+           : S_ISLNK(e->mode) ? &link_inode_ops
+                              : &file_inode_ops;
 }
 
 static int inode_make(struct super *s, const struct proc_entry *e, const struct proc_ref *ref,
@@ -124,7 +125,8 @@ static int proc_readdir(struct inode *dir, struct dir_ctx *ctx)
     for (const struct proc_entry *e = d->entry->children; e && e->name; e++, pos++) {
         if (pos < ctx->pos)
             continue;
-        if (!ctx->emit(ctx, QNAME(e->name), number_of(e, &d->ref), (e->mode & S_IFMT) >> 12, pos + 1))
+        if (!ctx->emit(ctx, QNAME(e->name), number_of(e, &d->ref), (e->mode & S_IFMT) >> 12,
+                       pos + 1))
             return 0;
         ctx->pos = pos + 1;
     }
@@ -164,13 +166,18 @@ static int no_setattr(struct inode *i, const struct iattr *a)
 }
 
 static const struct inode_ops dir_inode_ops = {
-    .lookup = proc_lookup, .readdir = proc_readdir, .create = no_create, .mkdir = no_mkdir,
+    .lookup = proc_lookup,
+    .readdir = proc_readdir,
+    .create = no_create,
+    .mkdir = no_mkdir,
     .setattr = no_setattr,
 };
 static const struct inode_ops file_inode_ops = {.setattr = no_setattr};
 static const struct inode_ops link_inode_ops = {.readlink = proc_readlink, .setattr = no_setattr};
 static const struct inode_ops magic_inode_ops = {
-    .readlink = proc_readlink, .get_link = proc_get_link, .setattr = no_setattr,
+    .readlink = proc_readlink,
+    .get_link = proc_get_link,
+    .setattr = no_setattr,
 };
 
 /* ---- files ---- */
@@ -181,7 +188,7 @@ static int text_make(const struct proc_inode *p, struct text **ret)
     struct text *t = new_zero(struct text);
     int r = t ? 0 : -ENOMEM;
     for (size_t size = TEXT_FIRST; r == 0; size *= 2) {
-        *t = (struct text) {.p = kzalloc(size), .max = size};
+        *t = (struct text){.p = kzalloc(size), .max = size};
         if (!t->p) {
             r = -ENOMEM;
             break;
@@ -256,7 +263,9 @@ static void proc_file_release(struct file *f)
 }
 
 static const struct file_ops proc_file_ops = {
-    .read = proc_file_read, .write = proc_file_write, .release = proc_file_release,
+    .read = proc_file_read,
+    .write = proc_file_write,
+    .release = proc_file_release,
 };
 
 /* ---- super ---- */
@@ -279,7 +288,9 @@ static int proc_statfs(struct super *s, struct linux_statfs *ret)
 }
 
 static const struct super_ops proc_super_ops = {
-    .inode_free = proc_inode_free, .put = proc_put, .statfs = proc_statfs,
+    .inode_free = proc_inode_free,
+    .put = proc_put,
+    .statfs = proc_statfs,
 };
 
 int proc_super_new(const struct proc_entry *root, const char *type_name, uint32_t magic,
@@ -308,8 +319,10 @@ int proc_super_new(const struct proc_entry *root, const char *type_name, uint32_
 static int proc_mount(const char *source, const char *options, unsigned long flags,
                       struct super **ret)
 {
-    const struct proc_entry root = {.name = "proc", .mode = S_IFDIR | 0555,
-                                    .children = proc_system_children, .dynamic = &proc_pids};
+    const struct proc_entry root = {.name = "proc",
+                                    .mode = S_IFDIR | 0555,
+                                    .children = proc_system_children,
+                                    .dynamic = &proc_pids};
     return proc_super_new(&root, "proc", PROC_MAGIC, ret);
 }
 

@@ -23,21 +23,30 @@ struct proc_dynamic {
 };
 
 struct proc_entry {
-    const char *name; /* NULL ends a table */
-    uint32_t mode;    /* with the type */
-    int (*text)(const struct proc_ref *ref, struct text *t);                     /* files */
-    long (*write)(const struct proc_ref *ref, const char *s, size_t n);         /* count or -errno */
-    int (*raw)(const struct proc_ref *ref, struct uio *uio, uint64_t pos);      /* instead of text */
-    long (*link_text)(const struct proc_ref *ref, char *buf, size_t size);      /* links */
+    const char *name;                                                      /* NULL ends a table */
+    uint32_t mode;                                                         /* with the type */
+    int (*text)(const struct proc_ref *ref, struct text *t);               /* files */
+    long (*write)(const struct proc_ref *ref, const char *s, size_t n);    /* count or -errno */
+    int (*raw)(const struct proc_ref *ref, struct uio *uio, uint64_t pos); /* instead of text */
+    long (*link_text)(const struct proc_ref *ref, char *buf, size_t size); /* links */
     int (*link)(const struct proc_ref *ref, struct path *ret, struct file **ret_file);
-    const struct proc_entry *children;                                           /* directories */
+    const struct proc_entry *children; /* directories */
     const struct proc_dynamic *dynamic;
     bool own; /* belongs to the process of the ref, not to root */
 };
 
-#define PROC_FILE(n, fn)  {.name = (n), .mode = S_IFREG | 0444, .text = (fn)}
-#define PROC_DIR(n, c)    {.name = (n), .mode = S_IFDIR | 0555, .children = (c)}
-#define PROC_LINK(n, fn)  {.name = (n), .mode = S_IFLNK | 0777, .link_text = (fn)}
+#define PROC_FILE(n, fn)                                                                           \
+    {                                                                                              \
+        .name = (n), .mode = S_IFREG | 0444, .text = (fn)                                          \
+    }
+#define PROC_DIR(n, c)                                                                             \
+    {                                                                                              \
+        .name = (n), .mode = S_IFDIR | 0555, .children = (c)                                       \
+    }
+#define PROC_LINK(n, fn)                                                                           \
+    {                                                                                              \
+        .name = (n), .mode = S_IFLNK | 0777, .link_text = (fn)                                     \
+    }
 
 must_check int proc_super_new(const struct proc_entry *root, const char *type_name, uint32_t magic,
                               struct super **ret);

@@ -16,13 +16,22 @@ static int meminfo_text(const struct proc_ref *ref, struct text *t)
     unsigned long total = h.limit * (PAGE_SIZE / 1024), used = h.used_pages * (PAGE_SIZE / 1024);
     unsigned long free = total > used ? total - used : 0;
     unsigned long cached = pages_cached() * (PAGE_SIZE / 1024);
-    text_add(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", total, free,
-             MIN(free + cached, total));
-    text_add(t, "Buffers:               0 kB\nCached:         %8lu kB\nSwapCached:            0 kB\n", cached);
-    text_add(t, "Active:         %8lu kB\nInactive:              0 kB\nSwapTotal:             0 kB\n", used);
-    text_add(t, "SwapFree:              0 kB\nDirty:                 0 kB\nWriteback:             0 kB\n");
-    text_add(t, "AnonPages:             0 kB\nMapped:                0 kB\nShmem:                 0 kB\n");
-    text_add(t, "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n");
+    text_add(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
+             total, free, MIN(free + cached, total));
+    text_add(t,
+             "Buffers:               0 kB\nCached:         %8lu kB\nSwapCached:            0 kB\n",
+             cached);
+    text_add(t,
+             "Active:         %8lu kB\nInactive:              0 kB\nSwapTotal:             0 kB\n",
+             used);
+    text_add(
+        t,
+        "SwapFree:              0 kB\nDirty:                 0 kB\nWriteback:             0 kB\n");
+    text_add(
+        t,
+        "AnonPages:             0 kB\nMapped:                0 kB\nShmem:                 0 kB\n");
+    text_add(t,
+             "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n");
     return 0;
 }
 
@@ -54,15 +63,16 @@ struct flag_name {
 };
 
 static const struct flag_name flag_names[] = {
-    {1, 3, 0, "fpu"}, {1, 3, 4, "tsc"}, {1, 3, 8, "cx8"}, {1, 3, 15, "cmov"}, {1, 3, 23, "mmx"},
-    {1, 3, 24, "fxsr"}, {1, 3, 25, "sse"}, {1, 3, 26, "sse2"}, {1, 3, 28, "ht"},
-    {1, 2, 0, "pni"}, {1, 2, 1, "pclmulqdq"}, {1, 2, 9, "ssse3"}, {1, 2, 12, "fma"},
-    {1, 2, 13, "cx16"}, {1, 2, 19, "sse4_1"}, {1, 2, 20, "sse4_2"}, {1, 2, 22, "movbe"},
-    {1, 2, 23, "popcnt"}, {1, 2, 25, "aes"}, {1, 2, 26, "xsave"}, {1, 2, 28, "avx"},
-    {1, 2, 29, "f16c"}, {1, 2, 30, "rdrand"}, {7, 1, 0, "fsgsbase"}, {7, 1, 3, "bmi1"},
-    {7, 1, 5, "avx2"}, {7, 1, 8, "bmi2"}, {7, 1, 9, "erms"}, {7, 1, 16, "avx512f"},
-    {7, 1, 17, "avx512dq"}, {7, 1, 18, "rdseed"}, {7, 1, 19, "adx"}, {7, 1, 29, "sha_ni"},
-    {7, 1, 30, "avx512bw"}, {7, 1, 31, "avx512vl"}, {7, 2, 9, "vaes"}, {7, 2, 10, "vpclmulqdq"},
+    {1, 3, 0, "fpu"},         {1, 3, 4, "tsc"},       {1, 3, 8, "cx8"},       {1, 3, 15, "cmov"},
+    {1, 3, 23, "mmx"},        {1, 3, 24, "fxsr"},     {1, 3, 25, "sse"},      {1, 3, 26, "sse2"},
+    {1, 3, 28, "ht"},         {1, 2, 0, "pni"},       {1, 2, 1, "pclmulqdq"}, {1, 2, 9, "ssse3"},
+    {1, 2, 12, "fma"},        {1, 2, 13, "cx16"},     {1, 2, 19, "sse4_1"},   {1, 2, 20, "sse4_2"},
+    {1, 2, 22, "movbe"},      {1, 2, 23, "popcnt"},   {1, 2, 25, "aes"},      {1, 2, 26, "xsave"},
+    {1, 2, 28, "avx"},        {1, 2, 29, "f16c"},     {1, 2, 30, "rdrand"},   {7, 1, 0, "fsgsbase"},
+    {7, 1, 3, "bmi1"},        {7, 1, 5, "avx2"},      {7, 1, 8, "bmi2"},      {7, 1, 9, "erms"},
+    {7, 1, 16, "avx512f"},    {7, 1, 17, "avx512dq"}, {7, 1, 18, "rdseed"},   {7, 1, 19, "adx"},
+    {7, 1, 29, "sha_ni"},     {7, 1, 30, "avx512bw"}, {7, 1, 31, "avx512vl"}, {7, 2, 9, "vaes"},
+    {7, 2, 10, "vpclmulqdq"},
 };
 
 static void cpu_flags(struct text *t)
@@ -92,14 +102,20 @@ static int cpuinfo_text(const struct proc_ref *ref, struct text *t)
     unsigned long mhz = host_params.clock.tsc_hz / 1000000;
     int n = sched_cpu_count();
     for (int cpu = 0; cpu < n; cpu++) {
-        text_add(t, "processor\t: %d\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n", cpu,
-                 vendor, family, model, name);
-        text_add(t, "stepping\t: %u\ncpu MHz\t\t: %lu.000\ncache size\t: 1024 KB\nphysical id\t: 0\n", c->eax & 15,
-                 mhz);
+        text_add(
+            t,
+            "processor\t: %d\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n",
+            cpu, vendor, family, model, name);
+        text_add(t,
+                 "stepping\t: %u\ncpu MHz\t\t: %lu.000\ncache size\t: 1024 KB\nphysical id\t: 0\n",
+                 c->eax & 15, mhz);
         text_add(t, "siblings\t: %d\ncore id\t\t: %d\ncpu cores\t: %d\nfpu\t\t: yes\n", n, cpu, n);
         cpu_flags(t);
-        text_add(t, "bogomips\t: %lu.00\nclflush size\t: 64\naddress sizes\t: 40 bits physical, 40 bits "
-                    "virtual\n\n", mhz * 2);
+        text_add(
+            t,
+            "bogomips\t: %lu.00\nclflush size\t: 64\naddress sizes\t: 40 bits physical, 40 bits "
+            "virtual\n\n",
+            mhz * 2);
     }
     return 0;
 }
@@ -273,56 +289,78 @@ static int boot_id_text(const struct proc_ref *ref, struct text *t)
 }
 
 static const struct proc_entry random_children[] = {
-    PROC_FILE("uuid", uuid_text), PROC_FILE("boot_id", boot_id_text),
-    PROC_FILE("entropy_avail", entropy_text), PROC_FILE("poolsize", entropy_text), {.name = NULL},
+    PROC_FILE("uuid", uuid_text),
+    PROC_FILE("boot_id", boot_id_text),
+    PROC_FILE("entropy_avail", entropy_text),
+    PROC_FILE("poolsize", entropy_text),
+    {.name = NULL},
 };
 static const struct proc_entry kernel_children[] = {
     {.name = "hostname", .mode = S_IFREG | 0644, .text = nodename_text, .write = hostname_write},
-    PROC_FILE("domainname", domainname_text), PROC_FILE("osrelease", release_text),
-    PROC_FILE("ostype", sysname_text), PROC_FILE("version", kernel_version_text),
-    PROC_FILE("pid_max", pid_max_text), PROC_FILE("threads-max", threads_max_text),
-    PROC_FILE("core_pattern", core_pattern_text), PROC_FILE("randomize_va_space", two_value_text),
-    PROC_FILE("cap_last_cap", cap_last_text), PROC_FILE("ngroups_max", ngroups_text),
-    PROC_FILE("shmmax", huge_text), PROC_FILE("shmall", huge_text), PROC_FILE("sem", sem_limits_text),
-    PROC_DIR("random", random_children), {.name = NULL},
+    PROC_FILE("domainname", domainname_text),
+    PROC_FILE("osrelease", release_text),
+    PROC_FILE("ostype", sysname_text),
+    PROC_FILE("version", kernel_version_text),
+    PROC_FILE("pid_max", pid_max_text),
+    PROC_FILE("threads-max", threads_max_text),
+    PROC_FILE("core_pattern", core_pattern_text),
+    PROC_FILE("randomize_va_space", two_value_text),
+    PROC_FILE("cap_last_cap", cap_last_text),
+    PROC_FILE("ngroups_max", ngroups_text),
+    PROC_FILE("shmmax", huge_text),
+    PROC_FILE("shmall", huge_text),
+    PROC_FILE("sem", sem_limits_text),
+    PROC_DIR("random", random_children),
+    {.name = NULL},
 };
 static const struct proc_entry vm_children[] = {
-    PROC_FILE("overcommit_memory", one_value_text), PROC_FILE("max_map_count", map_count_text),
-    PROC_FILE("mmap_min_addr", mmap_min_text), PROC_FILE("swappiness", zero_value_text),
+    PROC_FILE("overcommit_memory", one_value_text),
+    PROC_FILE("max_map_count", map_count_text),
+    PROC_FILE("mmap_min_addr", mmap_min_text),
+    PROC_FILE("swappiness", zero_value_text),
     {.name = NULL},
 };
 static const struct proc_entry inotify_children[] = {
     PROC_FILE("max_queued_events", inotify_queue_text),
     PROC_FILE("max_user_watches", inotify_watches_text),
-    PROC_FILE("max_user_instances", inotify_queue_text), {.name = NULL},
+    PROC_FILE("max_user_instances", inotify_queue_text),
+    {.name = NULL},
 };
 static const struct proc_entry fs_children[] = {
-    PROC_FILE("file-max", file_max_text), PROC_FILE("file-nr", file_nr_text),
-    PROC_FILE("nr_open", file_max_text), PROC_FILE("pipe-max-size", pipe_max_text),
+    PROC_FILE("file-max", file_max_text),
+    PROC_FILE("file-nr", file_nr_text),
+    PROC_FILE("nr_open", file_max_text),
+    PROC_FILE("pipe-max-size", pipe_max_text),
     PROC_FILE("protected_hardlinks", zero_value_text),
-    PROC_FILE("protected_symlinks", zero_value_text), PROC_DIR("inotify", inotify_children),
+    PROC_FILE("protected_symlinks", zero_value_text),
+    PROC_DIR("inotify", inotify_children),
     {.name = NULL},
 };
 static const struct proc_entry core_children[] = {
-    PROC_FILE("somaxconn", somaxconn_text), {.name = NULL},
+    PROC_FILE("somaxconn", somaxconn_text),
+    {.name = NULL},
 };
 static const struct proc_entry net_children[] = {
-    PROC_DIR("core", core_children), {.name = NULL},
+    PROC_DIR("core", core_children),
+    {.name = NULL},
 };
 const struct proc_entry proc_sys_children[] = {
-    PROC_DIR("kernel", kernel_children), PROC_DIR("vm", vm_children), PROC_DIR("fs", fs_children),
-    PROC_DIR("net", net_children), {.name = NULL},
+    PROC_DIR("kernel", kernel_children),
+    PROC_DIR("vm", vm_children),
+    PROC_DIR("fs", fs_children),
+    PROC_DIR("net", net_children),
+    {.name = NULL},
 };
 
 const struct proc_entry proc_system_children[] = {
-    PROC_LINK("self", self_text), PROC_LINK("thread-self", thread_self_text),
+    PROC_LINK("self", self_text),          PROC_LINK("thread-self", thread_self_text),
     PROC_LINK("mounts", self_mounts_text), PROC_FILE("meminfo", meminfo_text),
-    PROC_FILE("cpuinfo", cpuinfo_text), PROC_FILE("stat", system_stat_text),
-    PROC_FILE("uptime", uptime_text), PROC_FILE("loadavg", loadavg_text),
-    PROC_FILE("version", version_text), PROC_FILE("filesystems", filesystems_text),
-    PROC_FILE("swaps", swaps_text), PROC_FILE("devices", devices_text),
-    PROC_FILE("cmdline", cmdline_text), PROC_FILE("vmstat", empty_text),
-    PROC_DIR("sys", proc_sys_children), {.name = NULL},
+    PROC_FILE("cpuinfo", cpuinfo_text),    PROC_FILE("stat", system_stat_text),
+    PROC_FILE("uptime", uptime_text),      PROC_FILE("loadavg", loadavg_text),
+    PROC_FILE("version", version_text),    PROC_FILE("filesystems", filesystems_text),
+    PROC_FILE("swaps", swaps_text),        PROC_FILE("devices", devices_text),
+    PROC_FILE("cmdline", cmdline_text),    PROC_FILE("vmstat", empty_text),
+    PROC_DIR("sys", proc_sys_children),    {.name = NULL},
 };
 
 /* ---- /sys: what runtimes ask to count processors ---- */
@@ -354,12 +392,16 @@ static int core_id_text(const struct proc_ref *ref, struct text *t)
 }
 
 static const struct proc_entry topology_children[] = {
-    PROC_FILE("core_id", core_id_text), PROC_FILE("physical_package_id", zero_value_text),
-    PROC_FILE("thread_siblings_list", core_id_text), PROC_FILE("core_siblings_list", cpu_range_text),
+    PROC_FILE("core_id", core_id_text),
+    PROC_FILE("physical_package_id", zero_value_text),
+    PROC_FILE("thread_siblings_list", core_id_text),
+    PROC_FILE("core_siblings_list", cpu_range_text),
     {.name = NULL},
 };
 static const struct proc_entry one_cpu_children[] = {
-    PROC_DIR("topology", topology_children), PROC_FILE("online", one_value_text), {.name = NULL},
+    PROC_DIR("topology", topology_children),
+    PROC_FILE("online", one_value_text),
+    {.name = NULL},
 };
 static const struct proc_entry one_cpu = PROC_DIR("cpu", one_cpu_children);
 static const struct proc_dynamic cpu_dynamic = {cpu_dir_lookup, cpu_dir_readdir};
@@ -372,16 +414,21 @@ static int cpu_dir_lookup(struct proc_ref *ref, const char *name, const struct p
 }
 
 static const struct proc_entry cpu_children[] = {
-    PROC_FILE("online", cpu_range_text), PROC_FILE("possible", cpu_range_text),
-    PROC_FILE("present", cpu_range_text), PROC_FILE("kernel_max", zero_value_text), {.name = NULL},
+    PROC_FILE("online", cpu_range_text),
+    PROC_FILE("possible", cpu_range_text),
+    PROC_FILE("present", cpu_range_text),
+    PROC_FILE("kernel_max", zero_value_text),
+    {.name = NULL},
 };
 static const struct proc_entry system_children[] = {
     {.name = "cpu", .mode = S_IFDIR | 0555, .children = cpu_children, .dynamic = &cpu_dynamic},
     {.name = NULL},
 };
 static const struct proc_entry devices_children[] = {
-    PROC_DIR("system", system_children), {.name = NULL},
+    PROC_DIR("system", system_children),
+    {.name = NULL},
 };
 const struct proc_entry sysfs_children[] = {
-    PROC_DIR("devices", devices_children), {.name = NULL},
+    PROC_DIR("devices", devices_children),
+    {.name = NULL},
 };

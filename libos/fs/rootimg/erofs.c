@@ -22,8 +22,8 @@ struct erofs {
 struct erofs_inode {
     struct inode inode;
     unsigned layout;
-    uint64_t at;   /* byte offset of the structure after inode and xattrs: tail or chunk map */
-    uint32_t raw;  /* first block, or chunk format */
+    uint64_t at;  /* byte offset of the structure after inode and xattrs: tail or chunk map */
+    uint32_t raw; /* first block, or chunk format */
 };
 
 static const struct inode_ops dir_ops, file_ops_erofs, meta_ops;
@@ -51,7 +51,8 @@ static int meta_copy(struct erofs *fs, uint64_t off, void *dst, size_t n)
     uint8_t *out = dst;
     while (n > 0) {
         struct cpage *page;
-        int r = off / BLOCK < fs->blocks ? pages_get(fs->meta, off / BLOCK, false, &page) : -EUCLEAN;
+        int r =
+            off / BLOCK < fs->blocks ? pages_get(fs->meta, off / BLOCK, false, &page) : -EUCLEAN;
         if (r < 0)
             return r;
         size_t part = MIN(n, (size_t) (BLOCK - off % BLOCK));
@@ -67,8 +68,7 @@ static int meta_copy(struct erofs *fs, uint64_t off, void *dst, size_t n)
 /* ---- content ---- */
 
 /* Block that holds page index of a chunked file; EROFS_HOLE for a hole. */
-static int chunk_block(struct erofs *fs, const struct erofs_inode *e, uint64_t index,
-                       uint64_t *ret)
+static int chunk_block(struct erofs *fs, const struct erofs_inode *e, uint64_t index, uint64_t *ret)
 {
     unsigned bits = e->raw & EROFS_CHUNK_BITS; /* log2 of blocks per chunk */
     uint64_t chunk = index >> bits, in_chunk = index & (((uint64_t) 1 << bits) - 1);
@@ -132,8 +132,10 @@ static int disk_inode_read(struct erofs *fs, uint64_t off, struct disk_inode *d)
     int r = meta_copy(fs, off, &raw.c, sizeof raw.c);
     if (r < 0)
         return r;
-    *d = (struct disk_inode) {.format = raw.c.format, .xattr_icount = raw.c.xattr_icount,
-                              .mode = raw.c.mode, .mtime_ns = (int64_t) fs->build_ns};
+    *d = (struct disk_inode){.format = raw.c.format,
+                             .xattr_icount = raw.c.xattr_icount,
+                             .mode = raw.c.mode,
+                             .mtime_ns = (int64_t) fs->build_ns};
     if (raw.c.format & 1) {
         r = meta_copy(fs, off, &raw.e, sizeof raw.e);
         if (r < 0)
@@ -144,7 +146,8 @@ static int disk_inode_read(struct erofs *fs, uint64_t off, struct disk_inode *d)
         d->gid = raw.e.gid;
         d->nlink = raw.e.nlink;
         d->header = sizeof raw.e;
-        if (raw.e.mtime < (uint64_t) INT64_MAX / NSEC_PER_SEC - 1 && raw.e.mtime_nsec < NSEC_PER_SEC)
+        if (raw.e.mtime < (uint64_t) INT64_MAX / NSEC_PER_SEC - 1 &&
+            raw.e.mtime_nsec < NSEC_PER_SEC)
             d->mtime_ns = (int64_t) raw.e.mtime * NSEC_PER_SEC + raw.e.mtime_nsec;
     } else {
         d->size = raw.c.size;
@@ -162,8 +165,8 @@ static bool disk_inode_sane(const struct disk_inode *d)
     unsigned layout = d->format >> 1 & 7;
     uint32_t type = d->mode & S_IFMT;
     bool content = type == S_IFREG || type == S_IFDIR || type == S_IFLNK;
-    bool known = content || type == S_IFCHR || type == S_IFBLK || type == S_IFIFO ||
-                 type == S_IFSOCK;
+    bool known =
+        content || type == S_IFCHR || type == S_IFBLK || type == S_IFIFO || type == S_IFSOCK;
     return known && d->size <= (uint64_t) 1 << 50 && d->nlink > 0 && !(d->format & ~0xfu) &&
            (layout == EROFS_LAYOUT_PLAIN || layout == EROFS_LAYOUT_INLINE ||
             (layout == EROFS_LAYOUT_CHUNK && type == S_IFREG)) &&
@@ -273,7 +276,7 @@ static int dir_block_get(struct inode *dir, uint64_t index, struct dir_block *re
         cpage_unpin(page);
         return -EUCLEAN;
     }
-    *ret = (struct dir_block) {page, page->data, size, first.nameoff / sizeof first};
+    *ret = (struct dir_block){page, page->data, size, first.nameoff / sizeof first};
     return 0;
 }
 
@@ -290,7 +293,7 @@ static int dir_entry(const struct dir_block *b, unsigned n, struct erofs_dirent 
     if (de->nameoff < b->count * sizeof *de || de->nameoff >= end || end > b->size)
         return -EUCLEAN;
     const char *p = (const char *) b->p + de->nameoff;
-    *name = (struct qname) {p, strnlen(p, end - de->nameoff)};
+    *name = (struct qname){p, strnlen(p, end - de->nameoff)};
     if (name->n == 0 || name->n > NAME_LIMIT || memchr(p, '/', name->n))
         return -EUCLEAN;
     return 0;
@@ -370,11 +373,11 @@ static int erofs_readdir(struct inode *dir, struct dir_ctx *ctx)
             struct qname name;
             uint64_t next = 2 + index * 512 + n + 1;
             r = dir_entry(&b, n, &de, &name);
-            bool dots = r == 0 && name.p[0] == '.' &&
-                        (name.n == 1 || (name.n == 2 && name.p[1] == '.'));
+            bool dots =
+                r == 0 && name.p[0] == '.' && (name.n == 1 || (name.n == 2 && name.p[1] == '.'));
             static const uint8_t types[] = {LINUX_DT_UNKNOWN, LINUX_DT_REG, LINUX_DT_DIR,
-                                            LINUX_DT_CHR, LINUX_DT_BLK, LINUX_DT_FIFO,
-                                            LINUX_DT_SOCK, LINUX_DT_LNK};
+                                            LINUX_DT_CHR,     LINUX_DT_BLK, LINUX_DT_FIFO,
+                                            LINUX_DT_SOCK,    LINUX_DT_LNK};
             if (r == 0 && !dots &&
                 !ctx->emit(ctx, name, de.nid, de.type < sizeof types ? types[de.type] : 0, next))
                 r = 1;
@@ -389,7 +392,9 @@ static int erofs_readdir(struct inode *dir, struct dir_ctx *ctx)
 }
 
 static const struct inode_ops dir_ops = {
-    .lookup = erofs_lookup, .readdir = erofs_readdir, .read_page = erofs_read_page,
+    .lookup = erofs_lookup,
+    .readdir = erofs_readdir,
+    .read_page = erofs_read_page,
 };
 static const struct inode_ops file_ops_erofs = {.read_page = erofs_read_page};
 static const struct inode_ops meta_ops = {.read_page = meta_read_page};
@@ -408,13 +413,18 @@ static void erofs_put(struct super *s)
 static int erofs_statfs(struct super *s, struct linux_statfs *ret)
 {
     const struct erofs *fs = container_of(s, struct erofs, super);
-    *ret = (struct linux_statfs) {.type = EROFS_MAGIC, .bsize = BLOCK, .frsize = BLOCK,
-                                  .blocks = fs->blocks, .namelen = NAME_LIMIT};
+    *ret = (struct linux_statfs){.type = EROFS_MAGIC,
+                                 .bsize = BLOCK,
+                                 .frsize = BLOCK,
+                                 .blocks = fs->blocks,
+                                 .namelen = NAME_LIMIT};
     return 0;
 }
 
 static const struct super_ops erofs_super_ops = {
-    .inode_free = erofs_inode_free, .put = erofs_put, .statfs = erofs_statfs,
+    .inode_free = erofs_inode_free,
+    .put = erofs_put,
+    .statfs = erofs_statfs,
 };
 
 static int super_read(struct erofs *fs, uint64_t *ret_root)

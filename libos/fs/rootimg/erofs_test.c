@@ -39,7 +39,7 @@ static void load(const char *path)
     image = malloc((size_t) size);
     assert_int_equal(fread(image, 1, (size_t) size, f), size);
     fclose(f);
-    source = (struct verity_source) {.read = read_memory, .data = image, .size = (uint64_t) size};
+    source = (struct verity_source){.read = read_memory, .data = image, .size = (uint64_t) size};
     geometry.total_blocks = (uint64_t) size / 4096;
 }
 
@@ -58,19 +58,20 @@ static void make_image(const char *mkfs_options)
     char cmd[2048], root[80], line[256];
     strcpy(tmp, "/tmp/erofs-test-XXXXXX");
     assert_non_null(mkdtemp(tmp));
-    snprintf(cmd, sizeof cmd,
-             "cd %s && mkdir -p t/d/e t/many && : >t/empty && printf hello >t/small && "
-             "head -c 4096 /dev/urandom >t/page && head -c 3000000 /dev/urandom >t/large && "
-             "head -c 8195 /dev/urandom >t/tail && "
-             "for i in $(seq 1 900); do printf %%s $i >t/many/a-rather-long-file-name-$i; done && "
-             "ln -s small t/link && ln -s /d/e t/d/abs && ln t/tail t/d/hard && mkfifo t/fifo && "
-             "mkfs.erofs --quiet -T0 -x-1 %s img t >/dev/null 2>&1 && S=$(stat -c%%s img) && "
-             "veritysetup format --salt=00112233445566778899aabbccddeeff --uuid="
-             "00000000-0000-0000-0000-000000000001 --data-blocks=$((S/4096)) --hash-offset=$S img img "
-             ">info && echo $((S/4096)) >blocks && awk '/Root hash/{print $3}' info >root",
-             tmp, mkfs_options);
+    snprintf(
+        cmd, sizeof cmd,
+        "cd %s && mkdir -p t/d/e t/many && : >t/empty && printf hello >t/small && "
+        "head -c 4096 /dev/urandom >t/page && head -c 3000000 /dev/urandom >t/large && "
+        "head -c 8195 /dev/urandom >t/tail && "
+        "for i in $(seq 1 900); do printf %%s $i >t/many/a-rather-long-file-name-$i; done && "
+        "ln -s small t/link && ln -s /d/e t/d/abs && ln t/tail t/d/hard && mkfifo t/fifo && "
+        "mkfs.erofs --quiet -T0 -x-1 %s img t >/dev/null 2>&1 && S=$(stat -c%%s img) && "
+        "veritysetup format --salt=00112233445566778899aabbccddeeff --uuid="
+        "00000000-0000-0000-0000-000000000001 --data-blocks=$((S/4096)) --hash-offset=$S img img "
+        ">info && echo $((S/4096)) >blocks && awk '/Root hash/{print $3}' info >root",
+        tmp, mkfs_options);
     run(cmd);
-    geometry = (struct config_image) {.present = 1, .block_size = 4096, .salt_size = 16};
+    geometry = (struct config_image){.present = 1, .block_size = 4096, .salt_size = 16};
     hex("00112233445566778899aabbccddeeff", geometry.salt, 16);
     snprintf(root, sizeof root, "%s/root", tmp);
     FILE *f = fopen(root, "r");
@@ -261,7 +262,8 @@ TEST(erofs_flipped_bits)
 
 TEST(sha256_known_answers)
 {
-    static const char *const digests[] = { /* "", "abc", a million times "a" (FIPS 180) */
+    static const char *const digests[] = {
+        /* "", "abc", a million times "a" (FIPS 180) */
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
@@ -275,9 +277,9 @@ TEST(sha256_known_answers)
             memset(buf, 'a', sizeof buf);
             sha256_init(&s);
             if (k == 1)
-                sha256_update(&s, (struct cspan) {(const uint8_t *) "abc", 3});
+                sha256_update(&s, (struct cspan){(const uint8_t *) "abc", 3});
             for (int i = 0; k == 2 && i < 1000; i++)
-                sha256_update(&s, (struct cspan) {(const uint8_t *) buf, sizeof buf});
+                sha256_update(&s, (struct cspan){(const uint8_t *) buf, sizeof buf});
             sha256_final(&s, got);
             hex(digests[k], want, 32);
             assert_memory_equal(got, want, 32);

@@ -34,8 +34,8 @@ static int rootimg_mount(const char *source, const char *options, unsigned long 
     sha256_setup(host_says_sha_ni());
     rootimg_source.size = host_image_size();
     if (rootimg_source.size == 0 || !rootimg_geometry.present) {
-        log_error("root image: %s", rootimg_geometry.present ? "the host provides none"
-                                                             : "none was configured");
+        log_error("root image: %s",
+                  rootimg_geometry.present ? "the host provides none" : "none was configured");
         return -ENODATA;
     }
     return erofs_mount_source(&rootimg_geometry, &rootimg_source, true, ret);

@@ -27,7 +27,7 @@ static int levels_init(struct verity *v)
 
 int verity_init(struct verity *v, const struct config_image *g, const struct verity_source *source)
 {
-    *v = (struct verity) {.geometry = *g, .source = source};
+    *v = (struct verity){.geometry = *g, .source = source};
     mutex_init(&v->lock);
     if (!g->present || g->cipher != CONFIG_CIPHER_NONE || g->block_size != VERITY_BLOCK ||
         g->salt_size > sizeof g->salt || g->data_blocks == 0 ||
@@ -47,14 +47,14 @@ void verity_fini(struct verity *v)
 static void digest_of(const struct verity *v, const void *block, uint8_t digest[SHA256_SIZE])
 {
     struct cspan salt = {v->geometry.salt, v->geometry.salt_size};
-    sha256_two(salt, (struct cspan) {block, VERITY_BLOCK}, digest);
+    sha256_two(salt, (struct cspan){block, VERITY_BLOCK}, digest);
 }
 
 static int read_block(const struct verity *v, uint64_t block, void *dst)
 {
     if (block >= v->geometry.total_blocks)
         return -EIO;
-    return v->source->read(v->source, block * VERITY_BLOCK, (struct span) {dst, VERITY_BLOCK});
+    return v->source->read(v->source, block * VERITY_BLOCK, (struct span){dst, VERITY_BLOCK});
 }
 
 static int check_block(const struct verity *v, const void *block, const uint8_t *want,

@@ -24,10 +24,10 @@ struct verity_node {
 struct verity {
     struct config_image geometry;
     const struct verity_source *source;
-    bool unverified;    /* fuzzing only: no hash tree */
+    bool unverified; /* fuzzing only: no hash tree */
     unsigned levels;
     uint64_t start[VERITY_LEVELS_MAX], count[VERITY_LEVELS_MAX]; /* blocks; level 0 is the lowest */
-    struct mutex lock;  /* the nodes below: verified hash blocks, direct mapped */
+    struct mutex lock; /* the nodes below: verified hash blocks, direct mapped */
     struct verity_node node[VERITY_SLOTS];
 };
 

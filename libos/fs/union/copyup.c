@@ -4,6 +4,7 @@
  * are written. The union inode of a copied-up file stays for good (it keeps a reference on itself, and
  * the upper inode points to it), so that its number and its other hard links keep their meaning.
  */
+#include "libos/base/atomic.h"
 #include "libos/fs/ramfs.h"
 #include "libos/fs/union/union.h"
 #include "libos/mm/heap.h"
@@ -59,7 +60,7 @@ static int copy_one(struct union_inode *u)
     inode_get(&u->inode);
     up->above = &u->inode;
     u->upper = up;
-    __atomic_store_n(&u->inode.real, up, __ATOMIC_RELEASE);
+    atomic_store(&u->inode.real, up);
     return 0;
 }
 
@@ -131,7 +132,7 @@ struct merge {
     struct dir_ctx *outer;
     struct union_inode *dir;
     bool lower, stopped; /* stopped: the outer buffer is full */
-    int names; /* counting only, when outer is NULL */
+    int names;           /* counting only, when outer is NULL */
 };
 
 static bool merge_emit(struct dir_ctx *ctx, struct qname name, uint64_t ino, unsigned type,
@@ -218,7 +219,7 @@ int union_empty_locked(struct union_inode *dir)
         r = dir->upper->ops->readdir(dir->upper, &w.ctx);
         if (r < 0 || w.n == 0)
             return r;
-        r = dir->upper->ops->unlink(dir->upper, (struct qname) {w.name, w.n}, NULL);
+        r = dir->upper->ops->unlink(dir->upper, (struct qname){w.name, w.n}, NULL);
         if (r < 0)
             return r;
     }

@@ -7,6 +7,7 @@
  * for files born above the upper one's with bit 40 set.
  */
 #include "libos/fs/union/union.h"
+#include "libos/base/atomic.h"
 #include "libos/base/log.h"
 #include "libos/mm/heap.h"
 #include "libos/vfs/registry.h"
@@ -261,7 +262,7 @@ static int union_rename(struct inode *old_dir, struct qname old_name, struct ino
 
 static int union_prepare_write(struct inode *i)
 {
-    if (__atomic_load_n(&union_of(i)->upper, __ATOMIC_ACQUIRE))
+    if (atomic_load(&union_of(i)->upper))
         return 0;
     MUTEX_GUARD(&union_super(i)->lock);
     return union_copy_up_locked(union_of(i));
@@ -309,9 +310,17 @@ static int union_removexattr(struct inode *i, const char *name)
 
 static const struct inode_ops union_file_ops = {FILE_OPS};
 static const struct inode_ops union_dir_ops = {
-    .lookup = union_lookup, .create = union_create, .mkdir = union_mkdir,
-    .symlink = union_symlink, .link = union_link, .unlink = union_unlink, .rmdir = union_rmdir,
-    .rename = union_rename, .tmpfile = union_tmpfile, .readdir = union_readdir, FILE_OPS,
+    .lookup = union_lookup,
+    .create = union_create,
+    .mkdir = union_mkdir,
+    .symlink = union_symlink,
+    .link = union_link,
+    .unlink = union_unlink,
+    .rmdir = union_rmdir,
+    .rename = union_rename,
+    .tmpfile = union_tmpfile,
+    .readdir = union_readdir,
+    FILE_OPS,
 };
 
 /* ---- super ---- */
@@ -335,7 +344,9 @@ static int union_statfs(struct super *s, struct linux_statfs *ret)
 }
 
 static const struct super_ops union_super_ops = {
-    .inode_free = union_inode_free, .put = union_put, .statfs = union_statfs,
+    .inode_free = union_inode_free,
+    .put = union_put,
+    .statfs = union_statfs,
 };
 
 /* Value of "key=" in comma-separated options, or standard. */

@@ -5,8 +5,9 @@
 
 struct union_inode {
     struct inode inode;
-    struct inode *upper, *lower; /* references, or NULL; upper is set once, under the super's lock */
-    struct union_inode *dir;     /* a reference: where copy-up puts it; NULL: root or born above */
+    struct inode *upper,
+        *lower;              /* references, or NULL; upper is set once, under the super's lock */
+    struct union_inode *dir; /* a reference: where copy-up puts it; NULL: root or born above */
     char *name;
 };
 
@@ -30,7 +31,8 @@ must_check int union_super_new(struct super *lower, struct super *upper, struct 
 
 /* Below the super's lock: */
 must_check int union_copy_up_locked(struct union_inode *u); /* u and its directories */
-must_check int union_find_locked(struct union_inode *dir, struct qname name, struct inode **ret_upper,
+must_check int union_find_locked(struct union_inode *dir, struct qname name,
+                                 struct inode **ret_upper,
                                  struct inode **ret_lower); /* references or NULL; -ENOENT */
 bool union_is_whiteout(const struct inode *i);
 /* The lower tree has this name in dir and shows it. */

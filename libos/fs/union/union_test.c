@@ -76,7 +76,7 @@ static bool collect(struct dir_ctx *ctx, struct qname name, uint64_t ino, unsign
 static const char *list(struct inode *dir, int room)
 {
     static struct names n;
-    n = (struct names) {.ctx = {2, collect}};
+    n = (struct names){.ctx = {2, collect}};
     size_t before;
     do {
         before = strlen(n.text);

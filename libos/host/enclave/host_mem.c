@@ -103,7 +103,8 @@ struct waitq *host_stdio_queue(int fd)
 
 void host_stdio_watch(int fd, uint32_t events)
 {
-    (void) hostcall(HOSTCALL_stdio_watch, (uint64_t) fd, events, 0); /* no wake-up: a host's choice */
+    (void) hostcall(HOSTCALL_stdio_watch, (uint64_t) fd, events,
+                    0); /* no wake-up: a host's choice */
 }
 
 void host_events_poll(void)
@@ -111,11 +112,13 @@ void host_events_poll(void)
     if (!host.boot)
         return;
     struct host_boot *b = (struct host_boot *) host.boot;
-    uint64_t events = host_load64(&b->events) ? __atomic_exchange_n(&b->events, 0, __ATOMIC_ACQUIRE) : 0;
+    uint64_t events =
+        host_load64(&b->events) ? __atomic_exchange_n(&b->events, 0, __ATOMIC_ACQUIRE) : 0;
     for (int fd = 0; fd < 3; fd++)
         if (events & HOST_EVENT_STDIO(fd))
             waitq_wake(&host.stdio[fd], ~0u);
-    uint64_t signals = host_load64(&b->signals) ? __atomic_exchange_n(&b->signals, 0, __ATOMIC_ACQUIRE) : 0;
+    uint64_t signals =
+        host_load64(&b->signals) ? __atomic_exchange_n(&b->signals, 0, __ATOMIC_ACQUIRE) : 0;
     for (int sig = 1; sig <= 64 && signals; sig++)
         if ((signals >> (sig - 1) & 1) && host_signal_hook)
             host_signal_hook(sig);

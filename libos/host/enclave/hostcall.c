@@ -43,8 +43,9 @@ long hostcall_io(enum hostcall_nr nr, struct cspan in, struct span out, uint64_t
     leave(EXIT_HOSTCALL, 0);
     h = this_vcpu()->host;
     size_t copy;
-    long r = hostcall_judge(nr, (int64_t) host_load64((const uint64_t *) &h->ret), in.n, out.n, &copy);
-    if (copy > 0 && host_copy_in((struct span) {out.p, copy}, HADDR(h->data)) < 0)
+    long r =
+        hostcall_judge(nr, (int64_t) host_load64((const uint64_t *) &h->ret), in.n, out.n, &copy);
+    if (copy > 0 && host_copy_in((struct span){out.p, copy}, HADDR(h->data)) < 0)
         return -EIO;
     return r;
 }
@@ -56,7 +57,8 @@ void host_park(uint64_t max_ns)
 
 void host_kick(unsigned vcpu)
 {
-    (void) hostcall(HOSTCALL_kick, vcpu, 0, 0); /* a host that does not wake it only stalls itself */
+    (void) hostcall(HOSTCALL_kick, vcpu, 0,
+                    0); /* a host that does not wake it only stalls itself */
 }
 
 void host_shutdown(int status)

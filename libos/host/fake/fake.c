@@ -55,13 +55,13 @@ void fake_host_image(struct cspan image)
 
 void fake_host_stdin(const void *p, size_t n)
 {
-    fake.input = (struct cspan) {p, n};
+    fake.input = (struct cspan){p, n};
 }
 
 struct cspan fake_host_output(int fd)
 {
     check(fd >= 1 && fd <= 2);
-    return (struct cspan) {fake.output[fd], fake.output_size[fd]};
+    return (struct cspan){fake.output[fd], fake.output_size[fd]};
 }
 
 static int64_t stdio_read(struct span out)
@@ -69,7 +69,7 @@ static int64_t stdio_read(struct span out)
     size_t n = MIN(out.n, fake.input.n);
     if (n > 0)
         memcpy(out.p, fake.input.p, n);
-    fake.input = (struct cspan) {fake.input.p + n, fake.input.n - n};
+    fake.input = (struct cspan){fake.input.p + n, fake.input.n - n};
     return (int64_t) n;
 }
 
@@ -109,8 +109,8 @@ static int64_t by_default(enum hostcall_nr nr, struct cspan in, struct span out,
     }
 }
 
-WEAK long hostcall_io(enum hostcall_nr nr, struct cspan in, struct span out, uint64_t a0, uint64_t a1,
-                      uint64_t a2, uint64_t a3)
+WEAK long hostcall_io(enum hostcall_nr nr, struct cspan in, struct span out, uint64_t a0,
+                      uint64_t a1, uint64_t a2, uint64_t a3)
 {
     check((unsigned) nr < HOSTCALL_COUNT && in.n <= HOST_DATA_MAX && out.n <= HOST_DATA_MAX);
     static uint8_t data[HOST_DATA_MAX]; /* the host never sees the caller's buffer */

@@ -109,14 +109,14 @@ WEAK int clear_user(uaddr_t dst, size_t n)
     static const uint8_t zeros[4096];
     int r = 0;
     for (size_t done = 0; r == 0 && done < n; done += MIN(n - done, sizeof zeros))
-        r = copy_to_user(uaddr_add(dst, done), (struct cspan) {zeros, MIN(n - done, sizeof zeros)});
+        r = copy_to_user(uaddr_add(dst, done), (struct cspan){zeros, MIN(n - done, sizeof zeros)});
     return r;
 }
 
 WEAK long str_from_user(char *dst, size_t size, uaddr_t src)
 {
     for (size_t i = 0; i + 1 < size; i++) {
-        if (copy_from_user((struct span) {(uint8_t *) dst + i, 1}, uaddr_add(src, i)) < 0)
+        if (copy_from_user((struct span){(uint8_t *) dst + i, 1}, uaddr_add(src, i)) < 0)
             return -EFAULT;
         if (!dst[i])
             return (long) i;

@@ -20,13 +20,13 @@ TEST(unit_guest_faults)
 {
     uint8_t b[16] = {0};
     uaddr_t ua = unit_user_alloc(8);
-    assert_int_equal(copy_from_user((struct span) {b, 8}, ua), 0);
-    assert_int_equal(copy_from_user((struct span) {b, 9}, ua), -EFAULT);
-    assert_int_equal(copy_from_user((struct span) {b, 8}, UADDR(0)), -EFAULT);
-    assert_int_equal(copy_from_user((struct span) {b, 8}, UADDR(KERNEL_BASE)), -EFAULT);
-    assert_int_equal(copy_from_user((struct span) {b, 8}, UADDR(UINTPTR_MAX - 3)), -EFAULT);
+    assert_int_equal(copy_from_user((struct span){b, 8}, ua), 0);
+    assert_int_equal(copy_from_user((struct span){b, 9}, ua), -EFAULT);
+    assert_int_equal(copy_from_user((struct span){b, 8}, UADDR(0)), -EFAULT);
+    assert_int_equal(copy_from_user((struct span){b, 8}, UADDR(KERNEL_BASE)), -EFAULT);
+    assert_int_equal(copy_from_user((struct span){b, 8}, UADDR(UINTPTR_MAX - 3)), -EFAULT);
     unit_user_readonly(ua);
-    assert_int_equal(copy_to_user(ua, (struct cspan) {b, 8}), -EFAULT);
-    assert_int_equal(copy_from_user((struct span) {b, 8}, ua), 0);
+    assert_int_equal(copy_to_user(ua, (struct cspan){b, 8}), -EFAULT);
+    assert_int_equal(copy_from_user((struct span){b, 8}, ua), 0);
     unit_user_reset();
 }

@@ -30,8 +30,8 @@ static void process_setup(struct process *p)
     p->thread_count = 1;
     p->leader = current();
     for (size_t i = 0; i < RLIMIT_COUNT; i++)
-        p->rlimits[i] = (struct rlimit_pair) {~0ull, ~0ull};
-    p->rlimits[7] = (struct rlimit_pair) {1024, 4096}; /* RLIMIT_NOFILE */
+        p->rlimits[i] = (struct rlimit_pair){~0ull, ~0ull};
+    p->rlimits[7] = (struct rlimit_pair){1024, 4096}; /* RLIMIT_NOFILE */
     p->cred.cap_effective = p->cred.cap_permitted = p->cred.cap_bounding = (1ull << 41) - 1;
     str_copy(p->comm, "unit", sizeof p->comm);
     current()->proc = p;

@@ -101,14 +101,14 @@ __attribute__((weak)) int64_t clock_realtime_ns(void)
 
 __attribute__((weak)) void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t))
 {
-    *t = (struct ktimer) {.fn = fn};
+    *t = (struct ktimer){.fn = fn};
 }
 
 __attribute__((weak)) void ktimer_cancel(struct ktimer *t)
 {
     struct timer_link *l;
     t->slot = 0;
-    list_for_each_safe(l, &u.timers, link) {
+    list_for_each_safe (l, &u.timers, link) {
         if (l->t == t) {
             list_del(&l->link);
             free(l);
@@ -130,11 +130,11 @@ static int64_t earliest(void)
 {
     int64_t at = FOREVER;
     struct co *c;
-    list_for_each(c, &u.all, all)
+    list_for_each (c, &u.all, all)
         if (c->t.state == THREAD_ASLEEP)
             at = MIN(at, c->deadline_ns);
     struct timer_link *l;
-    list_for_each(l, &u.timers, link)
+    list_for_each (l, &u.timers, link)
         at = MIN(at, l->t->deadline_ns);
     return at;
 }
@@ -142,7 +142,7 @@ static int64_t earliest(void)
 static struct ktimer *timer_due(void)
 {
     struct timer_link *l;
-    list_for_each(l, &u.timers, link)
+    list_for_each (l, &u.timers, link)
         if (l->t->deadline_ns <= u.now_ns)
             return l->t;
     return NULL;
@@ -161,7 +161,7 @@ static void expire(void)
         t->fn(t);
     }
     struct co *c;
-    list_for_each(c, &u.all, all) {
+    list_for_each (c, &u.all, all) {
         if (c->t.state == THREAD_ASLEEP && c->deadline_ns <= u.now_ns) {
             c->timed_out = true;
             make_runnable(c);
@@ -228,14 +228,14 @@ static struct co *pick(void)
 {
     size_t n = 0;
     struct co *c;
-    list_for_each(c, &u.run, runnable)
+    list_for_each (c, &u.run, runnable)
         n++;
     size_t skip = 0;
     if (u.seed) {
         u.seed = u.seed * 6364136223846793005ull + 1442695040888963407ull;
         skip = (u.seed >> 33) % n;
     }
-    list_for_each(c, &u.run, runnable)
+    list_for_each (c, &u.run, runnable)
         if (skip-- == 0)
             break;
     list_del(&c->runnable);
@@ -270,7 +270,8 @@ static struct thread *co_new(struct process *proc, int tid, void (*fn)(void *), 
     struct co *c = calloc(1, sizeof *c);
     main_stack_bounds();
     c->stack_size = CO_STACK;
-    c->stack = mmap(NULL, c->stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    c->stack =
+        mmap(NULL, c->stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (c->stack == MAP_FAILED)
         panic("no memory for a stack");
     getcontext(&c->context);
@@ -372,8 +373,8 @@ __attribute__((weak)) void thread_interrupt(struct thread *t)
 __attribute__((weak)) void thread_set_work(struct thread *t, uint32_t bits)
 {
     t->work |= bits;
-    if (t->state == THREAD_ASLEEP &&
-        ((bits & THREAD_WORK_EXIT && t->killable) || (bits & THREAD_WORK_SIGNAL && t->interruptible)))
+    if (t->state == THREAD_ASLEEP && ((bits & THREAD_WORK_EXIT && t->killable) ||
+                                      (bits & THREAD_WORK_SIGNAL && t->interruptible)))
         make_runnable(co_of(t));
 }
 

@@ -108,6 +108,7 @@ TEST(unit_sched_timers)
 {
     ktimer_init(&timer, on_timer);
     ktimer_arm(&timer, clock_mono_ns() + NSEC_PER_MS);
-    assert_int_equal(thread_sleep(SLEEP_UNINTERRUPTIBLE, clock_mono_ns() + NSEC_PER_SEC), -ETIMEDOUT);
+    assert_int_equal(thread_sleep(SLEEP_UNINTERRUPTIBLE, clock_mono_ns() + NSEC_PER_SEC),
+                     -ETIMEDOUT);
     assert_int_equal(fired, 3);
 }

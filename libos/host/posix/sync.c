@@ -17,7 +17,7 @@ WEAK void waitq_init(struct waitq *q)
 
 WEAK void waiter_init(struct waiter *w)
 {
-    *w = (struct waiter) {.thread = current(), .fn = wake_thread};
+    *w = (struct waiter){.thread = current(), .fn = wake_thread};
 }
 
 WEAK void waitq_add(struct waitq *q, struct waiter *w)
@@ -40,7 +40,7 @@ WEAK void waitq_wake(struct waitq *q, uint32_t events)
 {
     SPIN_GUARD(&q->lock);
     struct waiter *w;
-    list_for_each_safe(w, &q->waiters, link)
+    list_for_each_safe (w, &q->waiters, link)
         w->fn(w, events);
 }
 
@@ -49,7 +49,7 @@ WEAK void waitq_wake_one(struct waitq *q, uint32_t events)
     SPIN_GUARD(&q->lock);
     struct waiter *w;
     bool done = false;
-    list_for_each_safe(w, &q->waiters, link) {
+    list_for_each_safe (w, &q->waiters, link) {
         if (w->exclusive && done)
             continue;
         done |= w->exclusive;
@@ -64,7 +64,7 @@ WEAK bool waitq_empty(const struct waitq *q)
 
 WEAK void mutex_init(struct mutex *m)
 {
-    *m = (struct mutex) {0};
+    *m = (struct mutex){0};
     waitq_init(&m->queue);
 }
 

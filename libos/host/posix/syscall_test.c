@@ -9,8 +9,8 @@
 
 static long sys_open(const char *path, int flags)
 {
-    return unit_syscall(__NR_openat, (uint64_t) AT_FDCWD, unit_user_string(path).v, (uint64_t) flags,
-                        0644);
+    return unit_syscall(__NR_openat, (uint64_t) AT_FDCWD, unit_user_string(path).v,
+                        (uint64_t) flags, 0644);
 }
 
 static long sys_write(long fd, const char *s)
@@ -88,7 +88,8 @@ TEST(syscalls_pipe_between_two_threads)
         const int *fd = unit_guest(fds);
         struct pipe_job w = {.fd = fd[1]}, r = {.fd = fd[0]};
         struct thread *t = unit_thread(pipe_writer, &w);
-        for (long n; (n = unit_syscall(__NR_read, (uint64_t) r.fd, buf.v, 7000)) != 0; r.total += (size_t) n) {
+        for (long n; (n = unit_syscall(__NR_read, (uint64_t) r.fd, buf.v, 7000)) != 0;
+             r.total += (size_t) n) {
             assert_true(n > 0);
             const uint8_t *p = unit_guest(buf);
             for (long i = 0; i < n; i++)

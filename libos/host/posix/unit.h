@@ -44,19 +44,18 @@ void unit_clock_advance(int64_t ns);
 /* ---- user memory: address 0 .. ELRANGE_END of the guest lies at UNIT_GUEST_BASE of the process,
  * because sanitizer shadows own the low addresses. */
 #define UNIT_GUEST_BASE ENCLAVE_OFFSET
-void *unit_guest(uaddr_t ua);             /* where the bytes are */
+void *unit_guest(uaddr_t ua);                    /* where the bytes are */
 bool unit_guest_holds(uintptr_t addr, size_t n); /* are there pages, at any guest address? */
 /* Fresh zeroed user memory that ends at an unmapped page (so that an overrun is -EFAULT). */
 uaddr_t unit_user_alloc(size_t size);
 uaddr_t unit_user_string(const char *s);
 uaddr_t unit_user_bytes(const void *p, size_t n);
-void unit_user_readonly(uaddr_t ua);       /* the first page of it */
-void unit_user_reset(void);               /* drops all of it */
+void unit_user_readonly(uaddr_t ua); /* the first page of it */
+void unit_user_reset(void);          /* drops all of it */
 
 /* ---- system calls by number, as the dispatcher would call them; up to six arguments */
 long unit_syscall_args(int nr, const uint64_t args[6]);
-#define unit_syscall(nr, ...)                                                                      \
-    unit_syscall_args((nr), (const uint64_t[6]) {__VA_ARGS__})
+#define unit_syscall(nr, ...) unit_syscall_args((nr), (const uint64_t[6]){__VA_ARGS__})
 
 /* A process with a root of ramfs and empty tables, for tests of system calls; panics if vfs is not in
  * the build. Done once; later calls return the same. */
