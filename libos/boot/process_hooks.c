@@ -2,6 +2,7 @@
 #include "libos/boot/load_init.h"
 #include "libos/sys/dispatch.h"
 #include "libos/task/process.h"
+#include "libos/vfs/pidfd.h"
 #include "libos/vfs/vfs.h"
 
 static long syscall_again(struct user_frame *f)
@@ -10,9 +11,17 @@ static long syscall_again(struct user_frame *f)
     return (long) f->rax;
 }
 
-static int pidfd_unsupported(struct process *p)
+/* clone's CLONE_PIDFD: always close-on-exec. */
+static int pidfd_open(struct process *p)
 {
-    return -ENOSYS;
+    struct file *f;
+    int r = pidfd_new(p, 0, &f);
+    if (r < 0)
+        return r;
+    r = fd_install(f, O_CLOEXEC);
+    if (r < 0)
+        file_put(f);
+    return r;
 }
 
 const struct process_hooks process_hooks = {
@@ -29,5 +38,5 @@ const struct process_hooks process_hooks = {
     .file_put = file_put,
     .load_init = boot_load_init,
     .syscall_again = syscall_again,
-    .pidfd_open = pidfd_unsupported,
+    .pidfd_open = pidfd_open,
 };

@@ -4,6 +4,7 @@
 #include "libos/sys/rusage.h"
 #include "libos/sys/syscall.h"
 #include "libos/task/wait.h"
+#include "libos/vfs/pidfd.h"
 
 static void wait4_who(int pid, struct wait_params *w)
 {
@@ -52,7 +53,7 @@ static int waitid_who(int type, int id, struct wait_params *w)
             w->id = current_process()->pgid;
         return id >= 0 ? 0 : -EINVAL;
     case LINUX_P_PIDFD:
-        return id >= 0 ? -EBADF : -EINVAL;
+        return id >= 0 ? pidfd_process_get(id, &w->target) : -EINVAL;
     default:
         return -EINVAL;
     }
@@ -77,6 +78,7 @@ SYSCALL(waitid, int, type, int, id, uaddr_t, ret_info, unsigned, options, uaddr_
     int r = waitid_who(type, id, &w);
     if (r < 0)
         return r;
+    AUTO(process_put) struct process *target = w.target;
     struct wait_result res;
     r = process_wait(&w, &res);
     if (r < 0)

@@ -231,6 +231,7 @@ static void become_zombie(struct process *p, struct thread *t)
     if (tell_parent_locked(p))
         list_add(&dead, &p->sibling);
     spin_unlock(&process_table_lock);
+    waitq_wake(&p->exit_wait, ~0u);
     put_dead(&dead);
 }
 

@@ -224,6 +224,7 @@ struct process *process_new(void)
     waitq_init(&p->vfork_wait);
     waitq_init(&p->signal_wait);
     waitq_init(&p->stop_wait);
+    waitq_init(&p->exit_wait);
     p->start_ns = clock_mono_ns();
     p->vfork_done = true;
     return p;

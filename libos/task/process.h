@@ -80,6 +80,7 @@ struct process {
     uint32_t queued_signals;       /* entries in all queues; RLIMIT_SIGPENDING */
     struct waitq signal_wait;      /* signalfd: something was sent */
     struct waitq stop_wait;        /* stopped threads sleep here */
+    struct waitq exit_wait;        /* pidfd: it is a zombie */
     struct file *exe;              /* /proc/self/exe */
 
     int exit_code;                 /* wait status: (code << 8) or signal (| 0x80 core) */

@@ -95,8 +95,6 @@ static bool kills_at_once_locked(struct process *p, const struct thread *t, int 
 
 static void notify_locked(struct process *p, struct thread *t, int sig)
 {
-    if (!waitq_empty(&p->signal_wait))
-        waitq_wake(&p->signal_wait, ~0u);
     if (!t)
         return;
     if (kills_at_once_locked(p, t, sig)) {
@@ -110,10 +108,9 @@ static void notify_locked(struct process *p, struct thread *t, int sig)
 }
 
 /* ---- sending ---------------------------------------------------------------------------------- */
-int signal_send(struct process *p, const struct linux_siginfo *info)
+static int send_locked(struct process *p, const struct linux_siginfo *info)
 {
     int sig = info->signo;
-    SPIN_GUARD(&p->lock);
     if (sig == 0 || p->state != PROCESS_LIVE || p->exiting || !p->sighand)
         return 0;
     cancel_opposites_locked(p, sig);
@@ -126,10 +123,9 @@ int signal_send(struct process *p, const struct linux_siginfo *info)
     return r;
 }
 
-int signal_send_thread(struct process *p, struct thread *t, const struct linux_siginfo *info)
+static int send_thread_locked(struct process *p, struct thread *t, const struct linux_siginfo *info)
 {
     int sig = info->signo;
-    SPIN_GUARD(&p->lock);
     if (sig == 0 || p->state != PROCESS_LIVE || p->exiting || !t->sig)
         return 0;
     cancel_opposites_locked(p, sig);
@@ -138,6 +134,25 @@ int signal_send_thread(struct process *p, struct thread *t, const struct linux_s
     int r = sigpending_add_locked(p, &t->sig->pending, info);
     if (r == 0)
         notify_locked(p, wants(t, sig) || sig == SIGKILL ? t : NULL, sig);
+    return r;
+}
+
+/* signalfd's readers and pollers are woken without proc->lock: what they do looks at the sets. */
+int signal_send(struct process *p, const struct linux_siginfo *info)
+{
+    spin_lock(&p->lock);
+    int r = send_locked(p, info);
+    spin_unlock(&p->lock);
+    waitq_wake(&p->signal_wait, ~0u);
+    return r;
+}
+
+int signal_send_thread(struct process *p, struct thread *t, const struct linux_siginfo *info)
+{
+    spin_lock(&p->lock);
+    int r = send_thread_locked(p, t, info);
+    spin_unlock(&p->lock);
+    waitq_wake(&p->signal_wait, ~0u);
     return r;
 }
 
