@@ -63,9 +63,11 @@ void fpu_save(void *area)
     else
         fpu_save_sse(a);
     uint32_t x87 = x87_in_use();
-    memcpy(a + AREA_X87_USED, &x87, sizeof x87);
-    if (x87)
+    __builtin_memcpy(a + AREA_X87_USED, &x87, sizeof x87);
+    if (unlikely(x87)) {
         fpu_x87_save(a + AREA_X87);
+        this_vcpu()->x87_live = true;
+    }
 }
 
 void fpu_restore(const void *area)
@@ -77,12 +79,14 @@ void fpu_restore(const void *area)
         fpu_restore_avx(a);
     else
         fpu_restore_sse(a);
+    struct vcpu *v = this_vcpu();
     uint32_t x87;
-    memcpy(&x87, a + AREA_X87_USED, sizeof x87);
-    if (x87)
+    __builtin_memcpy(&x87, a + AREA_X87_USED, sizeof x87);
+    if (unlikely(x87))
         fpu_x87_restore(a + AREA_X87);
-    else if (x87_in_use())
+    else if (unlikely(v->x87_live))
         fpu_x87_init();
+    v->x87_live = x87;
 }
 
 void fpu_scrub(void)

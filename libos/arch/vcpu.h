@@ -33,7 +33,7 @@ struct vcpu {
     struct fault_info user_fault; /* on its way from stage 1 to stage 2 */
     struct user_frame dead_frame; /* kernel fault: registers for the report */
     struct thread *xstate_owner;  /* whose vector state is in the registers */
-    bool in_stage1_panic;
+    bool x87_live; /* the x87 registers may hold somebody's state since the last save or restore */
 };
 _Static_assert(offsetof(struct vcpu, canary) == GS_CANARY, "clang -mstack-protector-guard-offset");
 _Static_assert(offsetof(struct vcpu, scratch_rcx) == GS_SCRATCH_RCX, "entry.S");

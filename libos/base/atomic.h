@@ -3,7 +3,7 @@
  * nobody has to argue about them. Operations that modify return the old value unless they say _new. */
 #ifndef BASE_ATOMIC_H
 #define BASE_ATOMIC_H
-#include "libos/base/types.h"
+#include "libos/base/smp.h"
 
 #define atomic_load(p)       __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define atomic_store(p, v)   __atomic_store_n((p), (v), __ATOMIC_RELEASE)
@@ -19,5 +19,11 @@
     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST,               \
                                 __ATOMIC_ACQUIRE)
 /* A load after this one sees what others stored before theirs (the only order x86 does not keep). */
-#define atomic_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+static inline void atomic_fence(void)
+{
+    if (smp)
+        __asm__ volatile("lock; orl $0, (%%rsp)" : : : "memory", "cc"); /* cheaper than MFENCE */
+    else
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
 #endif

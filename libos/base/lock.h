@@ -3,7 +3,7 @@
  * or leave the enclave. Longer work uses struct mutex (task/mutex.h). */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
-#include "libos/base/types.h"
+#include "libos/base/smp.h"
 
 struct spinlock {
     uint32_t held;
@@ -16,6 +16,13 @@ struct spinlock {
 
 static inline void spin_lock(struct spinlock *l)
 {
+    if (!smp) {
+        if (__builtin_expect(l->held, 0))
+            __builtin_trap(); /* would never end */
+        __atomic_store_n(&l->held, 1, __ATOMIC_RELAXED);
+        __atomic_signal_fence(__ATOMIC_ACQUIRE);
+        return;
+    }
     while (__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE))
         while (__atomic_load_n(&l->held, __ATOMIC_RELAXED))
             __builtin_ia32_pause();

@@ -2,6 +2,7 @@
 #ifndef BASE_REF_H
 #define BASE_REF_H
 #include "libos/base/panic.h"
+#include "libos/base/smp.h"
 
 struct ref {
     uint32_t n;
@@ -20,7 +21,7 @@ static inline void ref_init(struct ref *r)
 
 static inline void ref_get(struct ref *r) /* the caller already holds one */
 {
-    uint32_t old = __atomic_fetch_add(&r->n, 1, __ATOMIC_RELAXED);
+    uint32_t old = smp ? __atomic_fetch_add(&r->n, 1, __ATOMIC_RELAXED) : r->n++;
     check(old > 0 && old < REF_MAX);
 }
 
@@ -37,7 +38,7 @@ static inline must_check bool ref_get_unless_zero(struct ref *r)
 
 static inline must_check bool ref_put_last(struct ref *r)
 {
-    uint32_t old = __atomic_fetch_sub(&r->n, 1, __ATOMIC_ACQ_REL);
+    uint32_t old = smp ? __atomic_fetch_sub(&r->n, 1, __ATOMIC_ACQ_REL) : r->n--;
     check(old > 0 && old <= REF_MAX);
     return old == 1;
 }

@@ -15,6 +15,7 @@
 #include "libos/arch/vcpu.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
+#include "libos/base/smp.h"
 #include "libos/base/string.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
@@ -63,6 +64,7 @@ int sched_current_cpu(void)
 void sched_init(unsigned vcpus)
 {
     sched.vcpus = vcpus;
+    smp = vcpus > 1;
     for (unsigned i = 0; i < VCPU_MAX; i++)
         list_init(&sched.rq[i].threads);
 }

@@ -1,5 +1,7 @@
 /* Wait queues and the sleeping lock on top of them. waitq.lock is taken before thread.lock. */
+#include "libos/base/atomic.h"
 #include "libos/base/panic.h"
+#include "libos/base/smp.h"
 #include "libos/task/mutex.h"
 #include "libos/task/thread.h"
 
@@ -28,7 +30,7 @@ void waitq_add(struct waitq *q, struct waiter *w)
     spin_unlock(&q->lock);
     /* The caller looks at its condition next; a waker stores that first and then looks here. Without
      * a full fence on both sides each may miss the other's store. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    atomic_fence();
 }
 
 void waitq_del(struct waiter *w)
@@ -43,7 +45,7 @@ void waitq_del(struct waiter *w)
 
 bool waitq_empty(const struct waitq *q)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with waitq_add */
+    atomic_fence(); /* pairs with waitq_add */
     return __atomic_load_n(&q->waiters.next, __ATOMIC_SEQ_CST) == &q->waiters;
 }
 
@@ -81,6 +83,12 @@ void mutex_init(struct mutex *m)
 bool mutex_trylock(struct mutex *m)
 {
     struct thread *free = NULL;
+    if (!smp) {
+        if (m->owner)
+            return false;
+        m->owner = current();
+        return true;
+    }
     return __atomic_compare_exchange_n(&m->owner, &free, current(), false, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED);
 }
@@ -97,8 +105,8 @@ void mutex_lock(struct mutex *m)
 void mutex_unlock(struct mutex *m)
 {
     check(m->owner == current());
-    __atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
-    waitq_wake_one(&m->queue, ~0u);
+    __atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);
+    waitq_wake_one(&m->queue, ~0u); /* fences before it looks */
 }
 
 bool mutex_held(const struct mutex *m)

@@ -142,15 +142,6 @@ static int ring_get(struct pipe *p, struct uio *uio, uint32_t n)
     return 0;
 }
 
-/* A queue that nobody is on costs one load. The fence pairs with the locked instruction of whoever
- * puts itself on the queue and then looks at the state. */
-static void wake(struct waitq *q, uint32_t events)
-{
-    atomic_fence();
-    if (!waitq_empty(q))
-        waitq_wake(q, events);
-}
-
 /* ---- reading and writing ---- */
 
 static bool nonblocking(const struct file *f)
@@ -179,7 +170,7 @@ static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
             if (r < 0)
                 return r;
             if (roomy)
-                wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
+                waitq_wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
             return (long) n;
         }
         bool over = p->writers == 0;
@@ -240,7 +231,7 @@ static long pipe_write(struct file *f, struct uio *uio, uint64_t *pos)
         mutex_unlock(&p->mutex);
         if (n > 0) {
             done += (size_t) n;
-            wake(&p->read_queue, POLL_IN | POLL_RDNORM);
+            waitq_wake(&p->read_queue, POLL_IN | POLL_RDNORM);
         }
         if (broken)
             return broken_pipe(done);
@@ -313,7 +304,7 @@ long pipe_set_size(struct file *f, uint64_t size)
     if (capacity < p->used)
         return -EBUSY;
     p->capacity = capacity;
-    wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
+    waitq_wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
     return (long) capacity;
 }
 
@@ -351,8 +342,8 @@ static void pipe_release(struct file *f)
     if (f->mode & FILE_WRITE)
         p->writers--;
     mutex_unlock(&p->mutex);
-    wake(&p->read_queue, POLL_IN | POLL_HUP);
-    wake(&p->write_queue, POLL_OUT | POLL_ERR);
+    waitq_wake(&p->read_queue, POLL_IN | POLL_HUP);
+    waitq_wake(&p->write_queue, POLL_OUT | POLL_ERR);
     if (f->inode != &p->inode)
         pipe_put_named(inode_real(f->inode), p);
 }
@@ -468,8 +459,8 @@ static int fifo_open(struct inode *i, struct file *f)
     uint32_t reader_opens = p->reader_opens, writer_opens = p->writer_opens;
     end_opened(p, f->mode);
     mutex_unlock(&p->mutex);
-    wake(&p->read_queue, POLL_IN);
-    wake(&p->write_queue, POLL_OUT);
+    waitq_wake(&p->read_queue, POLL_IN);
+    waitq_wake(&p->write_queue, POLL_OUT);
     f->priv = p;
     f->ops = &pipe_file_ops;
     int r = fifo_wait(p, f, reader_opens, writer_opens);

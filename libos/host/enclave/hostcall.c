@@ -22,6 +22,7 @@ static void leave(uint64_t reason, uint64_t arg)
     fpu_begin();
     fpu_scrub();
     host_leave(reason, arg);
+    this_vcpu()->x87_live = true; /* whatever the host did */
     user_fs_base_set(fs);
     fpu_end();
 }

@@ -1,0 +1,4 @@
+/* See smp.h. */
+#include "libos/base/smp.h"
+
+bool smp;
