@@ -6,6 +6,7 @@
  */
 #include "libos/base/atomic.h"
 #include "libos/fs/ramfs.h"
+#include "libos/base/atomic.h"
 #include "libos/fs/union/union.h"
 #include "libos/mm/heap.h"
 

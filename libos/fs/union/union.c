@@ -6,6 +6,7 @@
  * A union inode wraps the inode that has the data now (inode.real). Its number is the lower inode's, or
  * for files born above the upper one's with bit 40 set.
  */
+#include "libos/base/atomic.h"
 #include "libos/fs/union/union.h"
 #include "libos/base/atomic.h"
 #include "libos/base/log.h"
