@@ -20,6 +20,7 @@
 struct chunk {
     uint32_t left_over;            /* committed, not live, with access */
     uint32_t used_first, used_end; /* no page outside was ever committed */
+    uint64_t live[CHUNK_PAGES / 64]; /* bit per page: meta.live */
     struct page_meta meta[CHUNK_PAGES];
 };
 
@@ -95,6 +96,24 @@ static void set_live(struct chunk *c, struct page_meta *m, bool live)
         atomic_add(&upages_live_total, live ? 1 : (size_t) -1);
     m->live = live;
     c->left_over += left_over(m);
+    size_t i = (size_t) (m - c->meta);
+    uint64_t bit = 1ull << (i % 64);
+    c->live[i / 64] = live ? c->live[i / 64] | bit : c->live[i / 64] & ~bit;
+}
+
+/* The first live page of c in [a, stop), or stop. */
+static uintptr_t next_live(const struct chunk *c, uintptr_t a, uintptr_t stop)
+{
+    while (a < stop) {
+        size_t i = a / PAGE_SIZE % CHUNK_PAGES;
+        uint64_t bits = c->live[i / 64] >> (i % 64);
+        if (bits) {
+            uintptr_t found = a + (uintptr_t) __builtin_ctzll(bits) * PAGE_SIZE;
+            return MIN(found, stop);
+        }
+        a += (64 - i % 64) * PAGE_SIZE;
+    }
+    return stop;
 }
 
 static void set_prot(struct chunk *c, struct page_meta *m, int prot)
@@ -368,9 +387,10 @@ void upages_drop_live(uintptr_t start, uintptr_t end)
 
 void upages_zero(uintptr_t start, uintptr_t end)
 {
-    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
-        const struct page_meta *m = upage_peek(a);
-        if (m && m->live)
+    for (uintptr_t a = start; a < end;) {
+        uintptr_t stop = chunk_end(a, end);
+        struct chunk *c = chunk_at(a, false);
+        for (a = c ? next_live(c, a, stop) : stop; a < stop; a = next_live(c, a + PAGE_SIZE, stop))
             memset(enclave_ptr(a), 0, PAGE_SIZE);
     }
 }
@@ -503,12 +523,11 @@ bool upages_all_committed(uintptr_t start, uintptr_t end)
 size_t upages_count_live(uintptr_t start, uintptr_t end)
 {
     size_t n = 0;
-    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+    for (uintptr_t a = start; a < end;) {
+        uintptr_t stop = chunk_end(a, end);
         struct chunk *c = chunk_at(a, false);
-        if (!c)
-            a = chunk_end(a, end) - PAGE_SIZE;
-        else
-            n += meta_in(c, a)->live;
+        for (a = c ? next_live(c, a, stop) : stop; a < stop; a = next_live(c, a + PAGE_SIZE, stop))
+            n++;
     }
     return n;
 }
