@@ -40,7 +40,7 @@ test-native: $(GUEST_MUSL) $(GUEST_GLIBC) ## the same programs on Linux itself, 
 # Debian's programs (test/apps): APPS="coreutils python" picks families
 $(B)/test/apps/driver: test/apps/driver.c
 	@mkdir -p $(@D)
-	musl-gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static -o $@ $<
+	gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static-pie -o $@ $<
 .PHONY: test-apps test-apps-native
 test-apps: $(GUEST_NEEDS) $(B)/test/apps/driver ## Debian programs inside the LibOS, compared with Linux
 	@scripts/run-apps $(APPS)

@@ -6,6 +6,7 @@
 #include "libos/task/process.h"
 #include "libos/vfs/file.h"
 #include "libos/vfs/notify.h"
+#include "abi/layout.h"
 
 #define INO_BUCKETS 1024u
 enum {
@@ -230,6 +231,12 @@ void inode_owner_init(struct inode *i, const struct inode *dir, uint32_t mode)
     }
 }
 
+/* A file system with contents of its own stores whole pages; elsewhere the page cache is the file. */
+static uint64_t file_pages(const struct inode *i)
+{
+    return i->ops->read_page ? ROUND_UP(i->size, PAGE_SIZE) / PAGE_SIZE : i->pages.count;
+}
+
 void inode_stat(struct inode *inode, struct kstat *st)
 {
     const struct inode *i = inode_real(inode);
@@ -243,8 +250,7 @@ void inode_stat(struct inode *inode, struct kstat *st)
         .uid = i->uid,
         .gid = i->gid,
         .blksize = 4096,
-        .blocks =
-            S_ISREG(i->mode) ? (i->ops->read_page ? (i->size + 511) / 512 : i->pages.count * 8) : 0,
+        .blocks = S_ISREG(i->mode) ? file_pages(i) * (PAGE_SIZE / 512) : 0,
         .atime_ns = i->atime_ns,
         .mtime_ns = i->mtime_ns,
         .ctime_ns = i->ctime_ns,

@@ -15,7 +15,7 @@ run <<'END'
 ls
 ls -R tree
 ls -1 --time-style=+%s -go tree/d1/sub
-ls -la --time-style=+ tree/d3/sub
+ls -lan --time-style=+ tree/d3/sub/f tree/link
 ls -F tree
 ls absent
 sort -n numbers | sha256sum
@@ -32,7 +32,8 @@ sha256sum part
 dd if=/dev/zero bs=64K count=64 status=none | wc -c
 cp -a tree tree2
 ls -lR --time-style=+%s tree2 | wc -l
-stat -c '%n %s %a %F %Y' tree2/d5/sub/f tree2/link
+stat -c '%n %s %a %F %Y' tree2/d5/sub/f
+stat -c '%n %s %a %F' tree2/link
 cp -v fruit fruit2
 mv -v fruit2 fruit3
 ln -v fruit3 fruit4
@@ -105,6 +106,7 @@ timeout --signal=KILL 0.2 sleep 10
 numfmt --to=iec 123456789
 tsort colours
 du -s --apparent-size -b fruit
+du -s fruit numbers
 status: df /
 status: nproc
 status: date

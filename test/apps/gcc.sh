@@ -46,3 +46,23 @@ ar t lib.a
 strip hello
 ./hello x
 END
+# the same by hand: nothing here needs two programs with fixed addresses at once
+cc=/usr/lib/gcc/$triple/$major lib=/usr/lib/$triple
+run <<END
+$cc/cc1 -quiet -O2 -Wall hello.c -o steps.s
+cat steps.s
+as -o steps.o steps.s
+size steps.o
+objdump -dr steps.o
+ld -pie -dynamic-linker /lib64/ld-linux-x86-64.so.2 -o steps $lib/Scrt1.o $lib/crti.o steps.o -L$lib -L$cc -lm -lc $lib/crtn.o
+./steps c b a
+ld -static -o steps-static $lib/crt1.o $lib/crti.o $cc/crtbeginT.o steps.o -L$lib -L$cc --start-group -lm -lc -lgcc -lgcc_eh --end-group $cc/crtend.o $lib/crtn.o
+./steps-static c b a
+strip steps
+./steps x
+ar rc steps.a steps.o
+ranlib steps.a
+nm steps.a
+readelf -hlW steps
+$cc/cc1 -quiet bad.c -o bad.s
+END

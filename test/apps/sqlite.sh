@@ -13,7 +13,7 @@ update t set value = -value where name = 'name7';
 select sum(value) from t where name = 'name7';
 explain query plan select * from t where name = 'x';
 pragma integrity_check;
-select json_extract('{"a":[1,2,3]}', '$.a[1]'), hex(randomblob(0)), upper('x'), 7 / 2, 7 / 2.0;
+select json_extract('{"a":[1,2,3]}', '$.a[1]'), hex(zeroblob(2)), upper('x'), 7 / 2, 7 / 2.0;
 END
 run <<'END'
 sqlite3 :memory: <script.sql

@@ -26,9 +26,9 @@ gawk -v RS= 'END { print NR }' table
 gawk 'BEGIN { print strftime("%F %T", 86399, 1); print length("\303\251") }'
 cmp table table2
 diff table table2.bak
-diff -u table2 table
+diff -u --label old --label new table2 table
 diff3 table table2 table2.bak
-find find
+find find | sort
 find find -name '*.c' -size -2 -printf '%f %s\n'
 find find -type d -empty
 find find -name '*.c' -exec echo found {} +

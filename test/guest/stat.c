@@ -59,6 +59,15 @@ TEST_CASE(kinds)
     CHECK_ERR(stat(test_path("l"), &st), ENOENT);
 }
 
+/* The program's own file: whole blocks, as file systems on disk have them. */
+TEST_CASE(program_blocks)
+{
+    struct stat st;
+    OK(stat("/proc/self/exe", &st));
+    CHECK(st.st_size > 0 && st.st_blocks > 0);
+    CHECK_EQ(st.st_blocks % 8, 0);
+}
+
 TEST_CASE(errors)
 {
     struct stat st;
