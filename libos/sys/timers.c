@@ -69,7 +69,8 @@ SYSCALL(timer_settime, int, id, int, flags, uaddr_t, value, uaddr_t, ret_old)
     struct timer_value new, old;
     if (get_user(&in, value) < 0)
         return -EFAULT;
-    if (!timespec_to_ns(&in.value, &new.value_ns) || !timespec_to_ns(&in.interval, &new.interval_ns))
+    if (!timespec_to_ns(&in.value, &new.value_ns) ||
+        !timespec_to_ns(&in.interval, &new.interval_ns))
         return -EINVAL;
     int r = posix_timer_set(id, flags & TIMER_ABSTIME, &new, &old);
     if (r < 0 || uaddr_null(ret_old))

@@ -40,7 +40,7 @@ void process_kill_locked(struct process *p, int wait_status)
     }
     p->stopped = false;
     struct thread *t;
-    list_for_each(t, &p->threads, proc_link)
+    list_for_each (t, &p->threads, proc_link)
         thread_set_work(t, THREAD_WORK_EXIT);
     waitq_wake(&p->stop_wait, ~0u);
 }
@@ -111,8 +111,7 @@ static bool parent_ignores_child(struct process *parent)
 {
     SPIN_GUARD(&parent->lock);
     const struct linux_sigaction *a = &parent->sighand->action[SIGCHLD - 1];
-    return atomic_load(&a->handler) == SIG_HANDLER_IGN ||
-           (atomic_load(&a->flags) & SA_NOCLDWAIT);
+    return atomic_load(&a->handler) == SIG_HANDLER_IGN || (atomic_load(&a->flags) & SA_NOCLDWAIT);
 }
 
 static struct linux_siginfo child_info(struct process *p, int sig)
@@ -159,15 +158,15 @@ static void continue_orphans_locked(int pgid, const struct process *except)
         return;
     bool stopped = false;
     struct process *p;
-    list_for_each(p, &s->group, group_link)
+    list_for_each (p, &s->group, group_link)
         stopped |= p != except && p->stopped;
     if (!stopped)
         return;
-    list_for_each(p, &s->group, group_link) {
+    list_for_each (p, &s->group, group_link) {
         if (p->state != PROCESS_LIVE)
             continue;
         struct linux_siginfo hup = siginfo_kernel(SIGHUP), cont = siginfo_kernel(SIGCONT);
-        (void) signal_send(p, &hup);  /* kernel signals cannot fail */
+        (void) signal_send(p, &hup); /* kernel signals cannot fail */
         (void) signal_send(p, &cont);
     }
 }
@@ -190,7 +189,7 @@ static void adopt_locked(struct process *child, struct process *reaper, struct l
 static void put_dead(struct list *dead)
 {
     struct process *p;
-    list_for_each_safe(p, dead, sibling) {
+    list_for_each_safe (p, dead, sibling) {
         list_del(&p->sibling);
         process_put(p);
     }
@@ -201,7 +200,7 @@ static void reparent_children_locked(struct process *p, struct list *dead)
     struct process *reaper = find_reaper_locked(p), *child;
     if (!reaper)
         return;
-    list_for_each_safe(child, &p->children, sibling) {
+    list_for_each_safe (child, &p->children, sibling) {
         int pgid = child->pgid;
         bool same_session = child->sid == p->sid && pgid != p->pgid;
         adopt_locked(child, reaper, dead);

@@ -110,7 +110,7 @@ struct thread *process_thread_get(struct process *p, unsigned n)
 {
     SPIN_GUARD(&p->lock);
     struct thread *t;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         if (n-- == 0) {
             thread_get(t);
             return t;
@@ -189,7 +189,7 @@ int process_parent_pid(struct process *p)
 static bool any_thread_runs_locked(struct process *p)
 {
     struct thread *t;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         if (t->state == THREAD_RUNNING || t->state == THREAD_RUNNABLE)
             return true;
     }
@@ -295,7 +295,7 @@ static struct process *init_process_new(void)
     check(p->mm && p->files && p->fs && p->sighand); /* boot: nothing to go back to */
     memcpy(p->rlimits, default_rlimits, sizeof p->rlimits);
     uint64_t all_caps = (1ull << (LINUX_CAP_LAST + 1)) - 1;
-    p->cred = (struct cred) {
+    p->cred = (struct cred){
         .cap_effective = all_caps, .cap_permitted = all_caps, .cap_bounding = all_caps};
     p->dumpable = true;
     return p;

@@ -32,8 +32,8 @@ struct sigpending {
     struct list queue;
 };
 
-#define PID_MAX       32768
-#define RLIMIT_COUNT  16
+#define PID_MAX      32768
+#define RLIMIT_COUNT 16
 struct rlimit_pair {
     uint64_t cur, max;
 };
@@ -56,42 +56,42 @@ struct process {
     struct process *parent;
     struct list children, sibling; /* child list of the parent */
     int pgid, sid;
-    struct list group_link;        /* members of the process group */
-    bool adopted;                  /* by pid 1, which never sees it and reaps it at once */
-    struct waitq child_wait;       /* parents sleep here for their children */
+    struct list group_link;  /* members of the process group */
+    bool adopted;            /* by pid 1, which never sees it and reaps it at once */
+    struct waitq child_wait; /* parents sleep here for their children */
 
     /* threads: lock */
     struct list threads;
     int thread_count;
     struct thread *leader;
-    bool exiting;                  /* exit_group, fatal signal or the last thread left */
-    bool exec_in_progress;         /* all threads but exec_thread have to go */
+    bool exiting;          /* exit_group, fatal signal or the last thread left */
+    bool exec_in_progress; /* all threads but exec_thread have to go */
     struct thread *exec_thread;
-    struct sighand *exec_sighand;  /* between process_exec_begin and _commit */
+    struct sighand *exec_sighand; /* between process_exec_begin and _commit */
     struct fdtable *exec_files;
-    struct waitq thread_wait;      /* exec waits here for the others to go */
+    struct waitq thread_wait; /* exec waits here for the others to go */
 
     struct mm *mm;
     struct fdtable *files;
-    bool files_shared;             /* CLONE_FILES was used: exec takes a copy */
+    bool files_shared; /* CLONE_FILES was used: exec takes a copy */
     struct fs_ctx *fs;
-    struct sighand *sighand;       /* dispositions; signal.h */
-    struct sigpending pending;     /* to the process, any thread may take them */
-    uint32_t queued_signals;       /* entries in all queues; RLIMIT_SIGPENDING */
-    struct waitq signal_wait;      /* signalfd: something was sent */
-    struct waitq stop_wait;        /* stopped threads sleep here */
-    struct waitq exit_wait;        /* pidfd: it is a zombie */
-    struct file *exe;              /* /proc/self/exe */
+    struct sighand *sighand;   /* dispositions; signal.h */
+    struct sigpending pending; /* to the process, any thread may take them */
+    uint32_t queued_signals;   /* entries in all queues; RLIMIT_SIGPENDING */
+    struct waitq signal_wait;  /* signalfd: something was sent */
+    struct waitq stop_wait;    /* stopped threads sleep here */
+    struct waitq exit_wait;    /* pidfd: it is a zombie */
+    struct file *exe;          /* /proc/self/exe */
 
-    int exit_code;                 /* wait status: (code << 8) or signal (| 0x80 core) */
+    int exit_code; /* wait status: (code << 8) or signal (| 0x80 core) */
     int exit_signal;
     int pdeath_signal;
     bool dumpable, child_subreaper, did_exec, keep_caps;
     uint64_t timer_slack_ns;
     bool stopped, continued, stop_reported; /* lock; the last two: what wait has still to see */
-    bool tell_continued;           /* a thread on its way out of the stop tells the parent */
+    bool tell_continued; /* a thread on its way out of the stop tells the parent */
     int stop_signal;
-    struct waitq vfork_wait;       /* the parent, until vfork_done: exec or exit */
+    struct waitq vfork_wait; /* the parent, until vfork_done: exec or exit */
     bool vfork_done;
 
     struct rlimit_pair rlimits[RLIMIT_COUNT]; /* lock for writing; one value is read without */
@@ -99,12 +99,12 @@ struct process {
     char comm[16];
     uaddr_t arg_start, arg_end, env_start, env_end, stack_start; /* for /proc */
     int64_t start_ns;
-    int64_t dead_utime_ns, dead_stime_ns;     /* of threads that are gone */
-    int64_t child_utime_ns, child_stime_ns;   /* of children waited for */
-    struct list posix_timers;                 /* lock; posix_timer.c */
+    int64_t dead_utime_ns, dead_stime_ns;   /* of threads that are gone */
+    int64_t child_utime_ns, child_stime_ns; /* of children waited for */
+    struct list posix_timers;               /* lock; posix_timer.c */
     int next_timer_id;
-    struct itimers *itimers;                  /* NULL: never used; itimer.c */
-    struct tty *tty;               /* controlling terminal */
+    struct itimers *itimers; /* NULL: never used; itimer.c */
+    struct tty *tty;         /* controlling terminal */
     int nice;
     uint32_t personality;
 };
@@ -176,7 +176,7 @@ noreturn_fn void process_exit_thread(int code); /* 0..255 */
 noreturn_fn void process_exit_group(int wait_status);
 
 /* Signals, as other subsystems send them; more in signal.h. */
-void signal_send_process(struct process *p, int sig);       /* from the kernel (SI_KERNEL) */
+void signal_send_process(struct process *p, int sig); /* from the kernel (SI_KERNEL) */
 void signal_send_pgrp(int pgid, int sig);
 /* A synchronous fault of the calling thread; forced: if blocked or ignored, the process dies. */
 void signal_fault(int sig, int code, uaddr_t addr, int trapno, uint64_t error_code);

@@ -14,7 +14,7 @@ int (*signal_foreground_pgid)(void);
 
 struct linux_siginfo siginfo_kernel(int sig)
 {
-    return (struct linux_siginfo) {.signo = sig, .code = SI_KERNEL};
+    return (struct linux_siginfo){.signo = sig, .code = SI_KERNEL};
 }
 
 struct linux_siginfo siginfo_user(int sig, int code)
@@ -35,7 +35,7 @@ void signal_continue_locked(struct process *p)
     p->continued = true;
     p->tell_continued = true;
     struct thread *t;
-    list_for_each(t, &p->threads, proc_link)
+    list_for_each (t, &p->threads, proc_link)
         thread_set_work(t, THREAD_WORK_STOP);
     waitq_wake(&p->stop_wait, ~0u);
 }
@@ -76,7 +76,7 @@ static struct thread *choose_locked(struct process *p, int sig)
     struct thread *me = current(), *t;
     if (me && me->proc == p && wants(me, sig))
         return me;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         if (wants(t, sig))
             return t;
     }
@@ -189,7 +189,7 @@ static int send_group_locked(int pgid, const struct linux_siginfo *info, bool ch
     struct process *p;
     if (!s)
         return r;
-    list_for_each(p, &s->group, group_link)
+    list_for_each (p, &s->group, group_link)
         r = send_one(p, info, check_permission, r);
     return r;
 }

@@ -26,7 +26,9 @@ static void pidfd_fdinfo(struct file *f, struct text *t)
 }
 
 static const struct file_ops pidfd_ops = {
-    .poll = pidfd_poll, .release = pidfd_release, .fdinfo = pidfd_fdinfo,
+    .poll = pidfd_poll,
+    .release = pidfd_release,
+    .fdinfo = pidfd_fdinfo,
     .name = "anon_inode:[pidfd]",
 };
 
@@ -34,8 +36,8 @@ int pidfd_new(struct process *p, unsigned o_flags, struct file **ret)
 {
     struct inode *i = anon_inode();
     process_get(p);
-    struct file *f = file_new_pathless(i, &pidfd_ops, p, O_RDWR | (o_flags & O_NONBLOCK),
-                                       FILE_STREAM);
+    struct file *f =
+        file_new_pathless(i, &pidfd_ops, p, O_RDWR | (o_flags & O_NONBLOCK), FILE_STREAM);
     if (!f) {
         inode_put(i);
         process_put(p);

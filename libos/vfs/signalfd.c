@@ -6,6 +6,7 @@
  * file is released. A program that hands one signalfd to more processes than fit gets no wake-ups
  * from epoll in the last ones. */
 #include "abi/linux/fs.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/signal.h"
 #include "libos/vfs/signalfd.h"
@@ -21,7 +22,7 @@ struct signalfd {
 static uint64_t mask_of(struct file *f)
 {
     struct signalfd *s = f->priv;
-    return __atomic_load_n(&s->mask, __ATOMIC_RELAXED);
+    return atomic_load(&s->mask);
 }
 
 static struct linux_signalfd_siginfo convert(const struct linux_siginfo *i)
@@ -114,7 +115,9 @@ static void signalfd_release(struct file *f)
 }
 
 static const struct file_ops signalfd_ops = {
-    .read = signalfd_read, .poll = signalfd_poll, .release = signalfd_release,
+    .read = signalfd_read,
+    .poll = signalfd_poll,
+    .release = signalfd_release,
     .name = "anon_inode:[signalfd]",
 };
 
@@ -123,7 +126,7 @@ int signalfd_set(struct file *f, uint64_t mask)
     if (f->ops != &signalfd_ops)
         return -EINVAL;
     struct signalfd *s = f->priv;
-    __atomic_store_n(&s->mask, mask & ~SIGMASK_UNBLOCKABLE, __ATOMIC_RELAXED);
+    atomic_store(&s->mask, mask & ~SIGMASK_UNBLOCKABLE);
     waitq_wake(&current_process()->signal_wait, ~0u);
     return 0;
 }
@@ -135,8 +138,8 @@ int signalfd_new(uint64_t mask, unsigned o_flags, struct file **ret)
         return -ENOMEM;
     s->mask = mask & ~SIGMASK_UNBLOCKABLE;
     struct inode *i = anon_inode();
-    struct file *f = file_new_pathless(i, &signalfd_ops, s, O_RDWR | (o_flags & O_NONBLOCK),
-                                       FILE_STREAM);
+    struct file *f =
+        file_new_pathless(i, &signalfd_ops, s, O_RDWR | (o_flags & O_NONBLOCK), FILE_STREAM);
     if (!f) {
         inode_put(i);
         kfree(s);
