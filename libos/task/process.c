@@ -24,7 +24,7 @@ int process_table_count;
 static struct {
     struct pid_slot *chunks[PID_MAX / CHUNK_SIZE];
     int last;
-} pids;
+} pids = {.last = PID_INIT}; /* the first process takes that one itself */
 
 /* ---- numbers ---------------------------------------------------------------------------------- */
 struct pid_slot *pid_slot_locked(int pid)
@@ -309,7 +309,6 @@ static void init_process_enter(struct process *p, struct thread *t)
     s->reserved = true;
     s->proc = p;
     s->thread = t;
-    pids.last = PID_INIT;
     process_table_count = 1;
     family_join_group_locked(p, PID_INIT);
     family_join_session_locked(p, PID_INIT);
