@@ -12,6 +12,8 @@ GUEST_FLAGS += -Wno-clobbered -Wno-stringop-overflow -Wno-stringop-overread -Wno
 GUEST_MUSL  := $(patsubst %,$(B)/test/musl/bin/%,$(GUEST_NAMES))
 GUEST_GLIBC := $(patsubst %,$(B)/test/glibc/bin/%,$(GUEST_NAMES)) \
                $(patsubst test/guest/%.cc,$(B)/test/glibc/bin/%,$(GUEST_CC))
+# flags of single tests: GUEST_FLAGS_<name>
+GUEST_FLAGS_fixed_address := -no-pie -fno-pie
 # occlum-gcc once it is built, else the compiler it drives
 MUSL_CC      = $(firstword $(wildcard $(B)/bin/occlum-gcc) musl-gcc)
 # the LibOS and its tools, as far as the sources are here
@@ -19,10 +21,10 @@ GUEST_NEEDS := $(if $(wildcard tools/occlum/*.c),all)
 
 $(B)/test/musl/bin/%: test/guest/%.c $(GUEST_H)
 	@mkdir -p $(@D)
-	$(MUSL_CC) $(GUEST_FLAGS) -o $@ $< -lm
+	$(MUSL_CC) $(GUEST_FLAGS) $(GUEST_FLAGS_$*) -o $@ $< -lm
 $(B)/test/glibc/bin/%: test/guest/%.c $(GUEST_H)
 	@mkdir -p $(@D)
-	gcc $(GUEST_FLAGS) -o $@ $< -lm -lrt
+	gcc $(GUEST_FLAGS) $(GUEST_FLAGS_$*) -o $@ $< -lm -lrt
 $(B)/test/glibc/bin/%: test/guest/%.cc
 	@mkdir -p $(@D)
 	g++ -std=c++17 -O2 -g -pthread -Wall -Wextra -Werror -o $@ $<

@@ -162,7 +162,8 @@ static int image_place(struct mm *mm, const struct elf_image *elf, uintptr_t wan
 }
 
 /* ET_EXEC wants its own addresses; only the lowest granule can be lent out for that. */
-static int fixed_place(struct mm *mm, const struct elf_image *elf, struct placed *ret)
+static int fixed_place(struct mm *mm, const struct elf_image *elf, struct file *f,
+                       struct placed *ret)
 {
     if (elf->low < USER_MIN || elf->high > EXEC_LOW_STUBS) {
         log_warn("exec: a program linked for 0x%lx..0x%lx cannot run: fixed addresses must lie in "
@@ -170,11 +171,11 @@ static int fixed_place(struct mm *mm, const struct elf_image *elf, struct placed
                  (unsigned long) elf->low, (unsigned long) elf->high, USER_MIN, EXEC_LOW_STUBS);
         return -ENOEXEC;
     }
-    int r = mm_claim_low(mm);
+    int r = mm_claim_low(mm, inode_unique(file_inode(f)));
     if (r == -EBUSY)
         log_warn(
-            "exec: another program linked for fixed addresses runs; one at a time until fork() is "
-            "there (link it with -pie)");
+            "exec: a different program linked for fixed addresses runs; only one such program at a "
+            "time until fork() is there (link it with -pie)");
     if (r < 0)
         return r;
     *ret = (struct placed){.end = elf->high, .elf = elf};
@@ -185,8 +186,8 @@ static int program_load(struct mm *mm, const struct mm_layout *lay, const struct
                         struct placed *ret)
 {
     const struct elf_image *elf = &c->image->elf;
-    int r =
-        elf->fixed ? fixed_place(mm, elf, ret) : image_place(mm, elf, lay->exe, lay->interp, ret);
+    int r = elf->fixed ? fixed_place(mm, elf, c->file, ret)
+                       : image_place(mm, elf, lay->exe, lay->interp, ret);
     if (r == 0)
         r = patch_prepare(mm, elf->fixed);
     if (r == 0)

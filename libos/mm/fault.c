@@ -126,6 +126,8 @@ static int kernel_access(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, 
     MUTEX_GUARD(&mm->lock);
     if (addr >= SHARED_END || n > SHARED_END - addr)
         return -EFAULT;
+    if (mm->low_saved && addr < GRANULE_SIZE)
+        return -EFAULT; /* not resident: another process looks at it */
     int r = make_live_locked(mm, ROUND_DOWN(addr, PAGE_SIZE), ROUND_UP(addr + n, PAGE_SIZE));
     while (r == 0 && n > 0) {
         const struct vma *v = vma_find(&mm->vmas, addr);

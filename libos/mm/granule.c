@@ -66,28 +66,15 @@ int granule_take(struct mm *mm, uint32_t count, uintptr_t *ret_base)
     return 0;
 }
 
-int granule_take_low(struct mm *mm)
+void granule_set_low(struct mm *mm)
 {
     SPIN_GUARD(&granule.lock);
-    if (granule.owner[0] && granule.owner[0] != mm)
-        return -EBUSY;
     granule.owner[0] = mm;
-    mm->low = true;
-    return 0;
-}
-
-void granule_give_low(struct mm *mm)
-{
-    SPIN_GUARD(&granule.lock);
-    granule.owner[0] = NULL;
-    mm->low = false;
 }
 
 void granule_give_all(struct mm *mm)
 {
     SPIN_GUARD(&granule.lock);
-    if (mm->low)
-        granule.owner[0] = NULL;
     for (uint32_t r = mm->granule_runs; r-- > 0;) {
         for (uint32_t i = 0; i < mm->run_length[r]; i++)
             granule.owner[mm->granules[r] + i] = NULL;

@@ -60,6 +60,8 @@ void mm_put(struct mm *mm)
 {
     if (!ref_put_last(&mm->ref))
         return;
+    if (mm->low)
+        low_drop(mm);
     for (size_t i = 0; i < mm->vmas.count; i++) {
         struct vma *v = mm->vmas.v[i];
         if (v->kind != VMA_SHARED)
@@ -81,29 +83,6 @@ void mm_layout(struct mm *mm, struct mm_layout *ret)
         .mmap_base = mm->base + AT_MMAP,
         .stack_top = mm->base + AT_STACK_TOP,
     };
-}
-
-/* The caller's program, about to be replaced, may hold the low granule itself: it gives it up now. Should
- * the exec fail later, the program has lost its text and dies. */
-static bool give_up_low(struct mm *old)
-{
-    if (!old || !old->low || old->ref.n != 1 || current_process()->thread_count != 1)
-        return false;
-    MUTEX_GUARD(&old->lock);
-    while (old->vmas.count > 0 && old->vmas.v[0]->start < GRANULE_SIZE) {
-        upages_retire(old->vmas.v[0]);
-        vma_remove_at(&old->vmas, 0);
-    }
-    granule_give_low(old);
-    return true;
-}
-
-int mm_claim_low(struct mm *mm)
-{
-    int r = granule_take_low(mm);
-    if (r == -EBUSY && give_up_low(current_mm()))
-        r = granule_take_low(mm);
-    return r;
 }
 
 void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit)

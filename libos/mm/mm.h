@@ -52,8 +52,17 @@ struct mm_layout {
     uintptr_t stack_top;        /* the stack grows down from here */
 };
 void mm_layout(struct mm *mm, struct mm_layout *ret);
-/* Claims granule 0 (addresses below 256 MiB) for a non-PIE program; -EBUSY if another mm has it. */
-must_check int mm_claim_low(struct mm *mm);
+/* Addresses below 256 MiB, for programs linked to fixed addresses. Address spaces of the same program
+ * (program: its inode_unique, not 0) share them and take turns: one is resident, the pages of the
+ * others are saved; see low.c. Sleeps until the turn comes and keeps it until mm_low_settle.
+ * -EBUSY: another program has them. */
+must_check int mm_claim_low(struct mm *mm, uint64_t program);
+/* At the end of every exec, failed or not: the calling process's memory is in place, turns go on. */
+void mm_low_settle(void);
+/* Scheduler. May a thread of mm run on this vCPU now? If so its turn is reserved. */
+bool mm_low_enter(struct mm *mm);
+void mm_low_arrive(struct mm *mm); /* before it runs: brings its pages in if they are away */
+void mm_low_leave(void);           /* the thread on this vCPU stopped running */
 void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit);
 
 /* The patch-stub area: read-execute; its pages outlive the process like the code that jumps to them. */

@@ -45,5 +45,21 @@ size_t upages_count_live(uintptr_t start, uintptr_t end);
 void upages_unseal(uintptr_t start, uintptr_t end);
 void upages_reseal(uintptr_t start, uintptr_t end, int prot);
 
+/* Taking the pages of a range away and bringing them back, for address spaces that share addresses.
+ * Kept content (key) is not copied. -ENOMEM: nothing was changed. */
+struct saved_page {
+    uintptr_t addr;
+    uint64_t key;
+    void *copy; /* one page of the kernel heap; NULL for kept content */
+    uint8_t prot;
+};
+struct saved_pages {
+    struct saved_page *list;
+    size_t count;
+};
+must_check int upages_save(uintptr_t start, uintptr_t end, struct saved_pages *ret);
+must_check int upages_restore(struct saved_pages *saved); /* frees it */
+void upages_forget(struct saved_pages *saved);
+
 extern size_t upages_live_total, upages_live_limit; /* all processes together */
 #endif

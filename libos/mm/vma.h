@@ -3,6 +3,8 @@
 #define MM_VMA_H
 #include "libos/mm/mm.h"
 
+struct saved_pages;
+
 enum vma_kind { VMA_ANON, VMA_FILE, VMA_SHARED, VMA_STUBS };
 
 struct vma {
@@ -42,7 +44,8 @@ struct mm {
     uint32_t granules[64]; /* runs owned: index of the first granule */
     uint32_t granule_runs;
     uint32_t run_length[64];
-    bool low; /* owns granule 0 */
+    bool low;                      /* shares granule 0; low.c */
+    struct saved_pages *low_saved; /* its pages there while another one is resident */
     uintptr_t brk_start, brk, brk_limit;
     size_t total_pages;
     uintptr_t map_hint;
@@ -52,6 +55,6 @@ struct mm {
 must_check int granule_take(struct mm *mm, uint32_t count, uintptr_t *ret_base);
 void granule_give_all(struct mm *mm);
 struct mm *granule_owner(uintptr_t addr);
-must_check int granule_take_low(struct mm *mm); /* -EBUSY: another mm has it */
-void granule_give_low(struct mm *mm);           /* nothing is mapped there any more */
+void granule_set_low(struct mm *mm); /* the resident owner of granule 0, or NULL */
+void low_drop(struct mm *mm);        /* mm dies or gives granule 0 up; low.c */
 #endif

@@ -150,27 +150,35 @@ static void start_program(const struct exec_result *res)
 }
 
 /* From complete parameters to the new program. */
-long exec_replace(struct exec_params *in)
+static int replace(struct exec_params *in, struct exec_result *res)
 {
     AUTO(mm_put) struct mm *mm = mm_new();
     if (!mm)
         return -ENOMEM;
     params_from_process(in);
-    struct exec_result res;
-    int r = exec_load(mm, in, &res);
+    int r = exec_load(mm, in, res);
     if (r < 0)
         return r;
     mm_settle(mm);
     r = process_exec_begin();
     if (r < 0) {
-        file_put(res.exe);
+        file_put(res->exe);
         return r;
     }
     struct process_image img;
-    image_from_result(&img, TAKE(mm), &res);
+    image_from_result(&img, TAKE(mm), res);
     process_exec_commit(&img);
-    start_program(&res);
     return 0;
+}
+
+long exec_replace(struct exec_params *in)
+{
+    struct exec_result res;
+    int r = replace(in, &res);
+    mm_low_settle();
+    if (r == 0)
+        start_program(&res);
+    return r;
 }
 
 /* Name of the program for AT_EXECFN: execveat on a descriptor gives /dev/fd/N[/path] as on Linux. */

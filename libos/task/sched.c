@@ -19,6 +19,7 @@
 #include "libos/base/string.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
+#include "libos/mm/mm.h"
 #include "libos/mm/kstack.h"
 #include "libos/task/clock.h"
 #include "libos/task/process.h"
@@ -108,7 +109,7 @@ static struct thread *dequeue(struct run_queue *rq, uint32_t cpu)
     SPIN_GUARD(&rq->lock);
     struct thread *t;
     list_for_each (t, &rq->threads, run_link) {
-        if (!allowed_on(t, cpu))
+        if (!allowed_on(t, cpu) || (t->proc && !t->low_pin && !mm_low_enter(t->proc->mm)))
             continue;
         list_del(&t->run_link);
         rq->count--;
@@ -175,6 +176,8 @@ static void enter_thread(struct thread *t)
     v->current = t;
     v->kstack_top = t->kstack_top;
     if (t->proc) {
+        if (!t->low_pin)
+            mm_low_arrive(t->proc->mm);
         user_fs_base_set(t->fs_base);
         fpu_switch_in(t);
     }
@@ -197,6 +200,7 @@ static void switch_away(void)
         enter_thread(next);
         context_switch(&prev->ksp, next->ksp);
     } else {
+        mm_low_leave(); /* not before: pick has reserved the next one's turn */
         this_vcpu()->current = NULL;
         context_switch(&prev->ksp, rq->idle_sp);
     }
