@@ -6,8 +6,11 @@
 #include "libos/base/panic.h"
 #include "libos/sys/dispatch.h"
 #include "libos/sys/syscall.h"
+#include "libos/sys/trace.h"
 #include "libos/task/process.h"
 #include "libos/task/sched.h"
+
+enum { NR_EXECVE = 59, NR_EXIT = 60, NR_EXIT_GROUP = 231 };
 
 bool syscall_trace;
 struct syscall_counters syscall_counters;
@@ -25,31 +28,28 @@ static long unknown(uint64_t nr)
     return -ENOSYS;
 }
 
-static void trace_enter(uint64_t nr, const struct syscall_args *a)
+static long call(uint64_t nr, const struct syscall_args *a)
 {
-    const struct syscall_entry *e = nr < SYSCALL_MAX ? &syscall_table[nr] : NULL;
-    const char *name = e && e->name ? e->name : "?";
-    log_emit(LOG_ERROR, "[%d] %s(%lx, %lx, %lx, %lx, %lx, %lx)", current()->tid, name, a->a[0],
-             a->a[1], a->a[2], a->a[3], a->a[4], a->a[5]);
+    return likely(nr < SYSCALL_MAX && syscall_table[nr].fn) ? syscall_table[nr].fn(a) : unknown(nr);
 }
 
-static void trace_exit(uint64_t nr, long r)
+/* Calls that do not return (exit) or return elsewhere (exec) are printed before they are made. */
+static long traced_call(uint64_t nr, const struct syscall_args *a)
 {
-    const char *name = nr < SYSCALL_MAX && syscall_table[nr].name ? syscall_table[nr].name : "?";
-    log_emit(LOG_ERROR, "[%d] %s = %ld", current()->tid, name, r);
+    char line[TRACE_LINE];
+    (void) trace_call(line, sizeof line, nr, a);
+    if (nr == NR_EXIT || nr == NR_EXIT_GROUP || nr == NR_EXECVE)
+        log_emit(LOG_ERROR, "[%d] %s ...", current()->tid, line);
+    long r = call(nr, a);
+    trace_result(line, r);
+    return r;
 }
 
 void syscall_run(struct user_frame *f)
 {
     uint64_t nr = f->orig_rax;
     const struct syscall_args a = {{f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9}};
-    if (unlikely(syscall_trace))
-        trace_enter(nr, &a);
-    long r =
-        likely(nr < SYSCALL_MAX && syscall_table[nr].fn) ? syscall_table[nr].fn(&a) : unknown(nr);
-    f->rax = (uint64_t) r;
-    if (unlikely(syscall_trace))
-        trace_exit(nr, r);
+    f->rax = (uint64_t) (unlikely(syscall_trace) ? traced_call(nr, &a) : call(nr, &a));
 }
 
 static bool work_pending(void)
