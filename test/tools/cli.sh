@@ -167,9 +167,16 @@ ok 'build -f' "$occlum" build -f
 ok 'build -f makes it again' test "$inode" != "$(stat -c%i build/image.erofs)"
 ok 'build -f gives the same bytes' test "$before" = "$(digest build/image.erofs build/enclave.sgxs build/enclave.sig)"
 cp -a . ../three && rm -rf ../three/build
-find ../three/image -exec touch -h {} + # other times, other inodes
+find ../three/image -newermt @1700000000 -exec touch -h {} + # other times, other inodes
 ok 'build elsewhere' "$occlum" -C ../three build
 ok 'build elsewhere gives the same bytes' test "$before" = \
+    "$(cd ../three && digest build/image.erofs build/enclave.sgxs build/enclave.sig)"
+ok 'build with the default SOURCE_DATE_EPOCH' env SOURCE_DATE_EPOCH=1700000000 "$occlum" -C ../three build -f
+ok 'saying the default changes nothing' test "$before" = \
+    "$(cd ../three && digest build/image.erofs build/enclave.sgxs build/enclave.sig)"
+touch -d @1000000000 ../three/image/bin/hello
+ok 'build with an old file' "$occlum" -C ../three build
+ok 'an old time is kept' test "$before" != \
     "$(cd ../three && digest build/image.erofs build/enclave.sgxs build/enclave.sig)"
 echo more > image/root/file
 ok 'build after a change' "$occlum" build

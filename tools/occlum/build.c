@@ -49,14 +49,12 @@ static void key_free_p(EVP_PKEY **key)
     EVP_PKEY_free(*key);
 }
 
-static uint32_t signing_date(void)
+static uint64_t source_epoch(void)
 {
     const char *epoch = getenv("SOURCE_DATE_EPOCH");
     char *end;
     uint64_t seconds = epoch ? strtoull(epoch, &end, 10) : DEFAULT_EPOCH;
-    if (epoch && (*epoch == 0 || *end))
-        seconds = DEFAULT_EPOCH;
-    return sigstruct_date(seconds);
+    return epoch && (*epoch == 0 || *end) ? DEFAULT_EPOCH : seconds;
 }
 
 static int load_key(const char *path, EVP_PKEY **ret_key, uint8_t ret_digest[SHA256_SIZE])
@@ -106,7 +104,7 @@ static int build_enclave(const struct config *config, const struct build_options
         msg_error("the configuration is too large: its binary form must fit into 1 MiB");
         return r;
     }
-    struct enclave_stamp stamp = {.date = signing_date()};
+    struct enclave_stamp stamp = {.date = sigstruct_date(source_epoch())};
     __attribute__((cleanup(key_free_p))) EVP_PKEY *key = NULL;
     fs_sha256(blob, blob_size, stamp.blob);
     r = load_key(options->sign_key, &key, stamp.key);
@@ -175,7 +173,7 @@ int build_instance(const struct build_options *options, uint8_t ret_mrenclave[32
     if (r < 0)
         return r;
     bool image_changed = false;
-    r = image_build(options->force, &config->image, &image_changed);
+    r = image_build(options->force, source_epoch(), &config->image, &image_changed);
     if (r == 0)
         r = build_enclave(config, options, ret_mrenclave, ret_changed);
     *ret_changed |= image_changed;

@@ -1,7 +1,8 @@
 /* Builds the root image with mkfs.erofs and veritysetup.
  *
- * Reproducible: time stamps, owner, UUID and (no) salt are fixed and extended attributes are left
- * out, so the bytes depend on names, modes, links and contents alone. Incremental:
+ * Reproducible: owner, UUID and (no) salt are fixed, extended attributes are left out, and no file
+ * is newer than SOURCE_DATE_EPOCH: what was made or copied today gets that time, what came with its
+ * own old time keeps it (Python compares it with what its compiled modules remember). Incremental:
  * build/.image.stamp holds a digest over the metadata of everything in image/ (ctime included, so
  * no edit is missed) and the geometry and root hash of the image made from it. The files
  * image/.occlum/ are written by this build itself (sites.h) and do not count.
@@ -73,11 +74,13 @@ static int survey_entry(void *context, const char *path, const char *rel, const 
     return good ? 0 : -ENOMEM;
 }
 
-/* Digest over the metadata of image/. */
-static int survey_tree(uint8_t ret_digest[SHA256_SIZE])
+/* Digest over the metadata of image/ and the time that limits those of the files. */
+static int survey_tree(uint64_t epoch, uint8_t ret_digest[SHA256_SIZE])
 {
     struct survey s = {.md = EVP_MD_CTX_new()};
-    int r = s.md && EVP_DigestInit_ex(s.md, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+    bool good = s.md && EVP_DigestInit_ex(s.md, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(s.md, &epoch, sizeof epoch) == 1;
+    int r = good ? 0 : -ENOMEM;
     if (r == 0)
         r = fs_walk(INSTANCE_IMAGE, survey_entry, &s);
     if (r == 0 && EVP_DigestFinal_ex(s.md, ret_digest, NULL) != 1)
@@ -122,9 +125,13 @@ static int run_tool(const char *program, const char *package, char *const argume
     return -EIO;
 }
 
-static int make_erofs(void)
+/* With this variable in its environment mkfs.erofs lowers newer times and leaves older ones alone. */
+static int make_erofs(uint64_t epoch)
 {
     AUTO_FREE char *output = NULL;
+    AUTO_FREE char *seconds = mem_printf("%" PRIu64, epoch);
+    if (setenv("SOURCE_DATE_EPOCH", seconds, 1) < 0)
+        return -errno;
     char *arguments[] = {"--quiet",       "-T0",  "-U",      IMAGE_UUID,     "--force-uid=0",
                          "--force-gid=0", "-x-1", TEMPORARY, INSTANCE_IMAGE, NULL};
     return run_tool("mkfs.erofs", "erofs-utils", arguments, &output);
@@ -187,11 +194,11 @@ static int add_verity(struct config_image *image)
     return 0;
 }
 
-static int make_image(struct stamp *stamp)
+static int make_image(uint64_t epoch, struct stamp *stamp)
 {
     (void) unlink(TEMPORARY); /* left by a build that was killed */
     msg_progress("building the root image");
-    int r = make_erofs();
+    int r = make_erofs(epoch);
     if (r == 0) {
         msg_progress("computing the hash tree of the root image");
         r = add_verity(&stamp->image);
@@ -209,7 +216,7 @@ static int make_image(struct stamp *stamp)
     return r;
 }
 
-int image_build(bool force, struct config_image *ret_image, bool *ret_changed)
+int image_build(bool force, uint64_t epoch, struct config_image *ret_image, bool *ret_changed)
 {
     struct stamp old, new = {0};
     bool have = load_stamp(&old);
@@ -224,7 +231,7 @@ int image_build(bool force, struct config_image *ret_image, bool *ret_changed)
         *ret_image = old.image;
         return 0;
     }
-    int r = survey_tree(new.tree);
+    int r = survey_tree(epoch, new.tree);
     if (r == 0)
         r = fs_sha256_file("/proc/self/exe", new.builder);
     if (r < 0)
@@ -237,7 +244,7 @@ int image_build(bool force, struct config_image *ret_image, bool *ret_changed)
     libcheck_image(INSTANCE_IMAGE);
     r = sites_write(INSTANCE_IMAGE);
     if (r == 0)
-        r = make_image(&new);
+        r = make_image(epoch, &new);
     if (r < 0)
         return r;
     *ret_image = new.image;

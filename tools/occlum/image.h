@@ -7,6 +7,7 @@
 
 /* Brings build/image.erofs up to date and fills in its geometry and root hash; *ret_changed says
  * whether it was made again. Without image/ an existing build/image.erofs is kept. The new file
- * replaces the old one only when it is complete. Same tree, same bytes. Prints its own errors. */
-int image_build(bool force, struct config_image *ret_image, bool *ret_changed);
+ * replaces the old one only when it is complete. Same tree, same bytes: times after epoch (seconds)
+ * become epoch. Prints its own errors. */
+int image_build(bool force, uint64_t epoch, struct config_image *ret_image, bool *ret_changed);
 #endif
