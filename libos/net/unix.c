@@ -64,7 +64,7 @@ void unix_socket_pair(struct socket *sa, struct socket *sb)
 static void unix_free(struct socket *socket)
 {
     struct unix_sock *s = unix_of(socket);
-    (void) inbox_purge(&s->in); /* a message may have come in after the release */
+    (void) inbox_purge(&s->in); /* of one that was never released, because it never had a file */
     if (s->name)
         unix_name_put(s->name);
     if (s->peer)
