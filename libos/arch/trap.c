@@ -19,6 +19,7 @@
 bool (*trap_rip_is_stub)(uint64_t rip);
 
 #define RFLAGS_KERNEL 0x2u
+#define RFLAGS_AC     (1ull << 18)
 
 extern const char user_cmpxchg[], user_word_fixup[];
 uint64_t trap_stage1(unsigned cssa, uint64_t reason, uintptr_t tcs);
@@ -104,6 +105,13 @@ static void tick(struct vcpu *v, struct sgx_ssa_gpr *g)
         enter_stage2(v, g, (struct fault_info){.vector = TRAP_TICK});
 }
 
+/* A program may set AC and make a system call: clearing it at every entry would cost more than this. */
+static void end_alignment_checks(struct sgx_ssa_gpr *g)
+{
+    g->rflags &= ~RFLAGS_AC;
+    g->exit_info = 0;
+}
+
 static void exception(struct vcpu *v, struct sgx_ssa_gpr *g)
 {
     const struct sgx_exinfo *ex =
@@ -111,6 +119,8 @@ static void exception(struct vcpu *v, struct sgx_ssa_gpr *g)
     struct fault_info info = {SGX_EXITINFO_VECTOR(g->exit_info), ex->errcd, ex->maddr};
     if (in_user(g->rip))
         enter_stage2(v, g, info);
+    else if (info.vector == TRAP_AC && (g->rflags & RFLAGS_AC))
+        end_alignment_checks(g);
     else if (!fix_up(v, g, info))
         kernel_dies(v, g, info);
 }

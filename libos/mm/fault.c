@@ -9,6 +9,7 @@
 #include "libos/mm/enclave_ptr.h"
 #include "libos/mm/map.h"
 #include "libos/mm/upages.h"
+#include "libos/mm/window.h"
 
 enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256 };
 enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
@@ -62,6 +63,18 @@ static int populate_around(struct mm *mm, struct vma *v, uintptr_t addr)
     return populate(mm, v, page, page + PAGE_SIZE);
 }
 
+/* A shared page behind the end of its file is no memory; one the file has grown over is opened. */
+static int shared_ready(const struct vma *v, uintptr_t addr)
+{
+    if (!window_closed(addr))
+        return 0;
+    uint64_t at = v->offset + (ROUND_DOWN(addr, PAGE_SIZE) - v->start);
+    if (at >= mm_file_ops->size(mm_file_ops->inode(v->file)))
+        return -ENXIO;
+    window_open(addr);
+    return 0;
+}
+
 static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code)
 {
     struct vma *v = vma_find(&mm->vmas, addr);
@@ -69,7 +82,7 @@ static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code
     if (!v || !(v->prot & access))
         return -EFAULT;
     if (v->kind == VMA_SHARED)
-        return addr < v->end ? 0 : -EFAULT;
+        return shared_ready(v, addr);
     const struct page_meta *m = upage_peek(addr);
     if (m && m->live) {
         uintptr_t page = ROUND_DOWN(addr, PAGE_SIZE);
@@ -96,9 +109,11 @@ int make_live_locked(struct mm *mm, uintptr_t start, uintptr_t end)
         uintptr_t stop = MIN(end, v->end);
         for (; a < stop; a += PAGE_SIZE) {
             const struct page_meta *m = v->kind == VMA_SHARED ? NULL : upage_peek(a);
-            if (v->kind == VMA_SHARED || (m && m->live))
+            if (m && m->live)
                 continue;
-            int r = populate(mm, v, a, v->kind == VMA_STUBS ? a + PAGE_SIZE : stop);
+            int r = v->kind == VMA_SHARED
+                        ? shared_ready(v, a)
+                        : populate(mm, v, a, v->kind == VMA_STUBS ? a + PAGE_SIZE : stop);
             if (r < 0)
                 return r;
         }

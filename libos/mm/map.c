@@ -108,11 +108,9 @@ static int remove_range(struct mm *mm, uintptr_t start, uintptr_t end, bool keep
         return r;
     struct vma *v;
     while ((v = vma_first(&mm->vmas, start, end))) {
-        if (v->kind == VMA_SHARED)
-            window_detach(v->start, v->end);
-        else if (v->kind != VMA_STUBS && keep)
+        if (v->kind != VMA_STUBS && v->kind != VMA_SHARED && keep)
             upages_drop_live(v->start, v->end);
-        else if (v->kind != VMA_STUBS)
+        else if (v->kind != VMA_STUBS && v->kind != VMA_SHARED)
             upages_drop(v->start, v->end);
         vma_remove_at(&mm->vmas, vma_index(&mm->vmas, v->start));
     }
@@ -204,7 +202,11 @@ static long map_shared(struct mm *mm, struct map_request *q, uintptr_t addr, siz
     q->start = home;
     q->end = home + len;
     q->kind = VMA_SHARED;
-    window_attach(q->start, q->end);
+    uint64_t size = mm_file_ops->size(mm_file_ops->inode(q->file));
+    uint64_t pages = (size / PAGE_SIZE) + (size % PAGE_SIZE != 0), first = q->offset / PAGE_SIZE;
+    uintptr_t valid = pages > first ? home + (pages - first) * PAGE_SIZE : home;
+    if (valid < q->end)
+        window_close(valid, q->end);
     r = vma_add(mm, q);
     return r < 0 ? r : (long) home;
 }

@@ -116,6 +116,8 @@ extern const struct mm_file_ops *mm_file_ops;
  * zeroed; processes that map them are recorded by mm. */
 must_check int window_alloc(uint64_t pages, uintptr_t *ret_addr);
 void window_free(uintptr_t addr, uint64_t pages); /* nobody maps it any more */
+/* Before the kernel touches a page there: pages behind the end of the file may be closed. Cheap. */
+void window_open(uintptr_t page);
 /* Anonymous shared memory (MAP_SHARED|MAP_ANONYMOUS) is a memfd-like inode made by vfs. */
 extern struct file *(*mm_anon_shared_file)(uint64_t size); /* NULL: out of memory */
 

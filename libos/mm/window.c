@@ -22,7 +22,10 @@ static struct {
     struct list holes; /* freed and committed */
     uintptr_t next;    /* never used from here on */
     uintptr_t global_start, global_end;
-} window = {.holes = LIST_INIT(window.holes), .next = SHARED_BASE};
+    struct list closed; /* ranges without access */
+    uint32_t closed_count;
+} window = {
+    .closed = LIST_INIT(window.closed), .holes = LIST_INIT(window.holes), .next = SHARED_BASE};
 
 static uintptr_t take_hole_locked(uint64_t size)
 {
@@ -62,6 +65,8 @@ int window_alloc(uint64_t pages, uintptr_t *ret_addr)
 
 void window_free(uintptr_t addr, uint64_t pages)
 {
+    for (uint64_t i = 0; i < pages; i++)
+        window_open(addr + i * PAGE_SIZE);
     memset(enclave_ptr(addr), 0, pages * PAGE_SIZE);
     struct hole *h = new_zero(struct hole);
     if (!h)
@@ -79,12 +84,77 @@ void window_free(uintptr_t addr, uint64_t pages)
     list_add_tail(&window.holes, &h->link);
 }
 
-void window_attach(uintptr_t start, uintptr_t end)
+/* ---- closed pages ----------------------------------------------------------------------------- */
+static struct hole *closed_at_locked(uintptr_t page)
 {
+    struct hole *h;
+    list_for_each (h, &window.closed, link)
+        if (page >= h->start && page < h->end)
+            return h;
+    return NULL;
 }
 
-void window_detach(uintptr_t start, uintptr_t end)
+static void closed_add_locked(struct hole *h, uintptr_t start, uintptr_t end)
 {
+    *h = (struct hole){.start = start, .end = end};
+    list_add_tail(&window.closed, &h->link);
+    window.closed_count++;
+}
+
+static void closed_drop_locked(struct hole *h)
+{
+    list_del(&h->link);
+    window.closed_count--;
+    kfree(h);
+}
+
+void window_close(uintptr_t start, uintptr_t end)
+{
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE)
+        window_open(a); /* one state for all of them */
+    struct hole *h = start < end ? new_zero(struct hole) : NULL;
+    if (!h)
+        return; /* they stay readable zeros */
+    epc_protect(start, (end - start) / PAGE_SIZE, PROT_R | PROT_W, 0);
+    SPIN_GUARD(&window.lock);
+    closed_add_locked(h, start, end);
+}
+
+bool window_closed(uintptr_t addr)
+{
+    if (likely(window.closed_count == 0))
+        return false;
+    SPIN_GUARD(&window.lock);
+    return closed_at_locked(addr) != NULL;
+}
+
+/* Opens one page; without memory for the split, the whole range. Extending needs no host call. */
+static void open_locked(struct hole *h, uintptr_t page, struct hole *tail)
+{
+    uintptr_t start = tail ? page : h->start, end = tail ? page + PAGE_SIZE : h->end;
+    epc_protect(start, (end - start) / PAGE_SIZE, 0, PROT_R | PROT_W);
+    if (tail && end < h->end)
+        closed_add_locked(tail, end, h->end);
+    else
+        kfree(tail);
+    h->end = start;
+    if (h->end == h->start)
+        closed_drop_locked(h);
+}
+
+void window_open(uintptr_t page)
+{
+    if (likely(window.closed_count == 0))
+        return;
+    page = ROUND_DOWN(page, PAGE_SIZE);
+    struct hole *tail = new_zero(struct hole);
+    spin_lock(&window.lock);
+    struct hole *h = closed_at_locked(page);
+    if (h)
+        open_locked(h, page, tail);
+    spin_unlock(&window.lock);
+    if (!h)
+        kfree(tail);
 }
 
 int window_global(uintptr_t addr, uint64_t pages, int prot)

@@ -48,7 +48,10 @@ static struct cpage *lookup_locked(struct pages *p, uint64_t index)
     struct page_node *n = p->root;
     for (uint32_t h = p->height; h > 1 && n; h--)
         n = n->slot[(index >> ((h - 1) * FAN_BITS)) % FAN];
-    return n ? n->slot[index % FAN] : NULL;
+    struct cpage *page = n ? n->slot[index % FAN] : NULL;
+    if (page && page->at_home)
+        window_open((uintptr_t) page->data);
+    return page;
 }
 
 static int tree_grow_locked(struct pages *p, uint64_t index)

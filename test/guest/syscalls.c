@@ -293,3 +293,18 @@ TEST_CASE(set_tid_address)
     static int forever;
     CHECK_EQ(syscall(SYS_set_tid_address, &forever), syscall(SYS_gettid));
 }
+
+/* Alignment checks are the program's own business: the kernel reads unaligned data as ever. */
+TEST_CASE(alignment_check_flag)
+{
+    char path[64] = "x/proc/self/stat", buf[9];
+    int fd = (int) OK(open(path + 1, O_RDONLY));
+    long n;
+    __asm__ volatile(
+        "pushfq; orq $0x40000, (%%rsp); popfq; syscall; pushfq; andq $~0x40000, (%%rsp); popfq"
+        : "=a"(n)
+        : "a"(SYS_read), "D"((long) fd), "S"(buf + 1), "d"(7L)
+        : "rcx", "r11", "memory", "cc");
+    CHECK_EQ(n, 7);
+    close(fd);
+}
