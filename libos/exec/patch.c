@@ -189,12 +189,26 @@ static void sites_patch(struct patching *p, struct site_table *t)
         sitecache_forget(t);
 }
 
+/* Does the page have sites? Without a table the bytes tell, but for a site that the end of the page
+ * splits: alone on its page it is rare enough to trap. */
+static bool page_has_sites(struct inode *inode, uint64_t file_start, struct cspan bytes)
+{
+    struct site_table *t = sitecache_known_get(inode);
+    if (!t)
+        return sites_possible(bytes);
+    size_t i = site_search(t, file_start);
+    bool has = i < t->count && t->sites[i].offset < file_start + PAGE_SIZE + WINDOW_REACH;
+    sitecache_put(t);
+    return has;
+}
+
 static void patch_page(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr)
 {
     struct stubarea *area = area_for(mm, addr);
     struct span bytes = {enclave_ptr(addr), PAGE_SIZE};
-    if (!area || (!sites_possible(cspan(bytes)) && !stubarea_page_peek(area, addr)))
-        return; /* a site split by the end of the page alone on it: rare enough to trap */
+    if (!area || (!page_has_sites(inode, index << PAGE_SHIFT, cspan(bytes)) &&
+                  !stubarea_page_peek(area, addr)))
+        return;
     struct patching *p = new_zero(struct patching);
     if (!p)
         return;

@@ -88,8 +88,8 @@ static int page_reader_read(void *ctx, uint64_t offset, struct span dst)
     return 0;
 }
 
-/* From the image's table if it knows a file with these bytes, else by disassembling. */
-static int table_fill(struct site_table *t, struct page_reader *r)
+/* From the image's table if it knows a file with these bytes, else by disassembling, or -EAGAIN. */
+static int table_fill(struct site_table *t, struct page_reader *r, bool only_known)
 {
     size_t head = (size_t) MIN(t->size, PAGE_SIZE);
     int e = inode_read_page(r->inode, 0, r->page);
@@ -99,6 +99,8 @@ static int table_fill(struct site_table *t, struct page_reader *r)
     uint64_t hash = sites_hash((struct cspan){r->page, head});
     if (sites_db_find(&sitecache.image, t->size, hash, &t->sites, &t->count))
         return 0;
+    if (only_known)
+        return -EAGAIN;
     struct site_list list = {0};
     const struct code_source src = {.read = page_reader_read, .ctx = r};
     e = sites_scan_file(&src, t->size, &list);
@@ -110,25 +112,23 @@ static int table_fill(struct site_table *t, struct page_reader *r)
     return e;
 }
 
-struct site_table *sitecache_get(struct inode *inode)
+static struct site_table *table_make(struct inode *inode, bool only_known)
 {
     uint64_t unique = inode_unique(inode), size = inode_size(inode);
-    struct site_table *t = cache_lookup_get(unique, size);
-    if (t)
-        return t;
     struct page_reader r = {.inode = inode, .page = kpages_alloc(1), .index = UINT64_MAX};
-    t = new_zero(struct site_table);
+    struct site_table *t = new_zero(struct site_table);
     int e = -ENOMEM;
     if (t && r.page) {
         ref_init(&t->ref);
         t->unique = unique;
         t->size = size;
-        e = table_fill(t, &r);
+        e = table_fill(t, &r, only_known);
     }
     if (r.page)
         kpages_free(r.page, 1);
     if (e < 0) {
-        log_warn("exec: no patch sites of a file: error %d; its system calls trap", -e);
+        if (e != -EAGAIN)
+            log_warn("exec: no patch sites of a file: error %d; its system calls trap", -e);
         if (t)
             kfree(t->owned);
         kfree(t);
@@ -137,6 +137,20 @@ struct site_table *sitecache_get(struct inode *inode)
     ref_get(&t->ref);
     cache_replace(unique, NULL, t);
     return t;
+}
+
+struct site_table *sitecache_get(struct inode *inode)
+{
+    struct site_table *t = cache_lookup_get(inode_unique(inode), inode_size(inode));
+    return t ? t : table_make(inode, false);
+}
+
+struct site_table *sitecache_known_get(struct inode *inode)
+{
+    struct site_table *t = cache_lookup_get(inode_unique(inode), inode_size(inode));
+    if (t || !inode_immutable(inode) || sitecache.image.file_count == 0)
+        return t;
+    return table_make(inode, true);
 }
 
 size_t site_search(const struct site_table *t, uint64_t offset)

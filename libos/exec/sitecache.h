@@ -18,6 +18,8 @@ void sitecache_init(void); /* reads SITES_PATH if the image has it */
 /* A reference; an empty table for what is no ELF file. NULL: no memory or the file cannot be read.
  * Sleeps. */
 struct site_table *sitecache_get(struct inode *inode);
+/* The same, if the table is there or the image has it; NULL: it would have to be disassembled. */
+struct site_table *sitecache_known_get(struct inode *inode);
 void sitecache_put(struct site_table *t);
 void sitecache_forget(struct site_table *t); /* it does not fit the file any more */
 /* The first site at or after offset; count if none. */

@@ -2,7 +2,8 @@
  *
  * A fault commits and fills a window of pages around the address (fault-around): 16 pages, doubling up
  * to 256 while the faults of a mapping are sequential, because a fault costs microseconds and a page
- * filled too much only memory. */
+ * filled too much only memory. Pages of a file that must first be read and verified cost as much as
+ * half a fault each: of those a window takes only a few. */
 #include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
@@ -11,7 +12,7 @@
 #include "libos/mm/upages.h"
 #include "libos/mm/window.h"
 
-enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256 };
+enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256, WINDOW_COLD = 4 };
 enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
 
 static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
@@ -29,13 +30,14 @@ static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr
     return -EFAULT;
 }
 
-static void choose_window(struct vma *v, uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
+/* True: the faults are sequential. */
+static bool choose_window(struct vma *v, uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
 {
     uint32_t least = v->kind == VMA_FILE ? WINDOW_FILE : WINDOW_MIN;
     bool sequential = v->next_fault && addr >= v->next_fault && addr - v->next_fault < PAGE_SIZE;
     uint32_t doubled = MIN(v->window * 2, (uint32_t) WINDOW_MAX);
     v->window = sequential ? doubled : least;
-    uintptr_t size = (uintptr_t) MAX(v->window, least) * PAGE_SIZE;
+    uintptr_t size = (uintptr_t) v->window * PAGE_SIZE;
     uintptr_t start = v->stack || sequential ? ROUND_DOWN(addr, PAGE_SIZE) : ROUND_DOWN(addr, size);
     if (v->stack) /* grows down */
         start = ROUND_DOWN(addr, least * PAGE_SIZE);
@@ -43,6 +45,28 @@ static void choose_window(struct vma *v, uintptr_t addr, uintptr_t *ret_start, u
     *ret_start = MAX(start, v->start);
     *ret_end = MIN(end, v->end);
     v->next_fault = *ret_end;
+    return sequential;
+}
+
+static bool at_hand(const struct vma *v, uintptr_t addr)
+{
+    uint64_t index = (v->offset + (addr - v->start)) / PAGE_SIZE;
+    return mm_file_ops->at_hand(mm_file_ops->inode(v->file), index);
+}
+
+/* Cuts a window of a file down to WINDOW_COLD pages and their neighbours that only need copying. */
+static void narrow_cold(struct vma *v, uintptr_t addr, uintptr_t *start, uintptr_t *end)
+{
+    uintptr_t low = ROUND_DOWN(addr, WINDOW_COLD * PAGE_SIZE), high = low + WINDOW_COLD * PAGE_SIZE;
+    low = MAX(low, *start);
+    high = MIN(high, *end);
+    while (low > *start && at_hand(v, low - PAGE_SIZE))
+        low -= PAGE_SIZE;
+    while (high < *end && at_hand(v, high))
+        high += PAGE_SIZE;
+    *start = low;
+    *end = v->next_fault = high;
+    v->window = (uint32_t) ((high - low) / PAGE_SIZE);
 }
 
 static bool page_ready(uintptr_t addr, const struct vma *v)
@@ -55,7 +79,8 @@ static bool page_ready(uintptr_t addr, const struct vma *v)
 static int populate_around(struct mm *mm, struct vma *v, uintptr_t addr)
 {
     uintptr_t start, end;
-    choose_window(v, addr, &start, &end);
+    if (!choose_window(v, addr, &start, &end) && v->kind == VMA_FILE)
+        narrow_cold(v, addr, &start, &end);
     int r = populate(mm, v, start, end);
     if (r == 0 && page_ready(ROUND_DOWN(addr, PAGE_SIZE), v))
         return 0;

@@ -29,6 +29,12 @@ int inode_read_page(struct inode *inode, uint64_t index, void *dst)
     return 0;
 }
 
+static bool inode_page_at_hand(struct inode *inode, uint64_t index)
+{
+    struct inode *i = inode_real(inode);
+    return !i->ops->read_page || pages_has(i, index);
+}
+
 int inode_write_page(struct inode *inode, uint64_t index, const void *src, size_t len)
 {
     struct inode *i = inode_real(inode);
@@ -80,6 +86,7 @@ static const struct mm_file_ops file_ops_for_mm = {
     .unique = inode_unique,
     .immutable = inode_immutable,
     .read_page = inode_read_page,
+    .at_hand = inode_page_at_hand,
     .shared_home = map_home,
     .sync = map_sync,
 };

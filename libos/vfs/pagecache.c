@@ -234,6 +234,12 @@ struct cpage *pages_find(struct inode *i, uint64_t index)
     return find_locked(&i->pages, index);
 }
 
+bool pages_has(struct inode *i, uint64_t index)
+{
+    SPIN_GUARD(&i->pages.lock);
+    return lookup_locked(&i->pages, index) != NULL;
+}
+
 /* Puts a new page into the tree, unless somebody was faster; the winner, pinned. */
 static int publish(struct inode *i, struct cpage *page, struct cpage **ret)
 {

@@ -39,6 +39,7 @@ struct pages {
 void pages_init(struct pages *p);
 /* A pinned page, or NULL if it is not cached. */
 struct cpage *pages_find(struct inode *i, uint64_t index);
+bool pages_has(struct inode *i, uint64_t index); /* is it cached now? */
 /* A pinned page: cached, or read by the file system, or (create) a zeroed one. 0; *ret is NULL for a
  * hole that need not exist. -EIO, -ENOMEM. */
 must_check int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret);
