@@ -1,7 +1,6 @@
 /* Pipes and FIFOs: a byte ring shared by readers and writers.
  *
- * The ring is one power-of-two buffer that starts small and grows up to `capacity`. The mutex covers
- * everything; copies to and from user memory happen under it, which is allowed because nothing that a
+ * The ring starts small and grows up to `capacity`. The mutex covers everything; copies to and from user memory happen under it, which is allowed because nothing that a
  * page fault needs takes it. Writes of up to PIPE_BUF bytes are atomic.
  *
  * Wake-ups are lazy: readers are woken when data arrives in an empty pipe (or somebody sleeps), a
@@ -12,12 +11,13 @@
 #include "libos/base/atomic.h"
 #include "libos/base/printf.h"
 #include "libos/mm/heap.h"
+#include "libos/mm/ring.h"
 #include "libos/mm/uaccess.h"
 #include "libos/task/process.h"
 #include "libos/vfs/fdtable.h"
 
 #define PIPE_BUF_SIZE     4096u
-#define PIPE_FIRST        4096u
+#define PIPE_CAPACITY_MIN 4096u
 #define PIPE_CAPACITY     65536u
 #define PIPE_CAPACITY_MAX (1u << 20)
 #define SIGPIPE_NUMBER    13
@@ -27,11 +27,8 @@ struct pipe {
     struct inode inode; /* anonymous pipes; unused by FIFOs, which hang on a named inode */
     struct ref ref;
     struct mutex mutex; /* everything below */
-    uint8_t *ring;
-    uint32_t size; /* of ring: a power of two, or 0 */
+    struct ring ring;   /* ring.used is also read without it */
     uint32_t capacity;
-    uint32_t head; /* position of the first byte; below size */
-    uint32_t used;
     uint32_t readers, writers;
     uint32_t reader_opens, writer_opens; /* ever: what a FIFO open waits for */
     uint32_t want;                       /* smallest need of the sleeping writers */
@@ -43,8 +40,7 @@ static struct super pipe_super;
 
 static void pipe_free(struct pipe *p)
 {
-    if (p->ring)
-        kpages_free(p->ring, p->size / 4096);
+    ring_fini(&p->ring);
     kfree(p);
 }
 
@@ -82,67 +78,12 @@ bool file_is_pipe(const struct file *f)
     return f->ops == &pipe_file_ops;
 }
 
-/* ---- the ring ---- */
-
-/* Room for `more` bytes, if the capacity allows it. */
-static int ring_grow(struct pipe *p, uint32_t more)
-{
-    uint32_t need = p->used + more, size = p->size ? p->size : PIPE_FIRST;
-    while (size < need)
-        size *= 2;
-    if (size <= p->size)
-        return 0;
-    uint8_t *ring = kpages_alloc(size / 4096);
-    if (!ring)
-        return p->size > p->used ? 0 : -ENOMEM;
-    if (p->used) {
-        uint32_t first = MIN(p->used, p->size - p->head);
-        memcpy(ring, p->ring + p->head, first);
-        memcpy(ring + first, p->ring, p->used - first);
-    }
-    if (p->ring)
-        kpages_free(p->ring, p->size / 4096);
-    p->ring = ring;
-    p->size = size;
-    p->head = 0;
-    return 0;
-}
-
-static uint32_t ring_free(const struct pipe *p)
-{
-    return p->capacity > p->used ? p->capacity - p->used : 0;
-}
-
-static int ring_put(struct pipe *p, struct uio *uio, uint32_t n)
-{
-    uint32_t tail = (p->head + p->used) & (p->size - 1);
-    uint32_t first = MIN(n, p->size - tail);
-    int r = uio_take(uio, p->ring + tail, first);
-    if (r < 0)
-        return r;
-    p->used += first;
-    if (first == n)
-        return 0;
-    r = uio_take(uio, p->ring, n - first);
-    if (r == 0)
-        p->used += n - first;
-    return r;
-}
-
-static int ring_get(struct pipe *p, struct uio *uio, uint32_t n)
-{
-    uint32_t first = MIN(n, p->size - p->head);
-    int r = uio_put(uio, p->ring + p->head, first);
-    if (r == 0 && first < n)
-        r = uio_put(uio, p->ring, n - first);
-    if (r < 0)
-        return r;
-    p->used -= n;
-    p->head = p->used ? (p->head + n) & (p->size - 1) : 0;
-    return 0;
-}
-
 /* ---- reading and writing ---- */
+
+static uint32_t room_of(const struct pipe *p)
+{
+    return p->capacity > p->ring.used ? p->capacity - p->ring.used : 0;
+}
 
 static bool nonblocking(const struct file *f)
 {
@@ -152,7 +93,7 @@ static bool nonblocking(const struct file *f)
 /* Data, or no writer left. Looks without the mutex: the loop of the caller looks again with it. */
 static bool readable_now(const struct pipe *p)
 {
-    return atomic_load(&p->used) > 0 || atomic_load(&p->writers) == 0;
+    return atomic_load(&p->ring.used) > 0 || atomic_load(&p->writers) == 0;
 }
 
 static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
@@ -162,10 +103,12 @@ static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
         return 0;
     for (;;) {
         mutex_lock(&p->mutex);
-        if (p->used > 0) {
-            uint32_t n = (uint32_t) MIN(uio->left, (size_t) p->used);
-            int r = ring_get(p, uio, n);
-            bool roomy = ring_free(p) >= MIN(p->want, p->capacity / 2) || p->used == 0;
+        if (p->ring.used > 0) {
+            uint32_t n = (uint32_t) MIN(uio->left, (size_t) p->ring.used);
+            int r = ring_copy(&p->ring, uio, 0, n);
+            if (r == 0)
+                ring_drop(&p->ring, n);
+            bool roomy = room_of(p) >= MIN(p->want, p->capacity / 2) || p->ring.used == 0;
             mutex_unlock(&p->mutex);
             if (r < 0)
                 return r;
@@ -186,24 +129,23 @@ static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
 
 static bool writable_now(const struct pipe *p, uint32_t need)
 {
-    uint32_t used = atomic_load(&p->used);
+    uint32_t used = atomic_load(&p->ring.used);
     return (p->capacity > used && p->capacity - used >= need) || atomic_load(&p->readers) == 0;
 }
 
 /* Bytes moved in one go; 0: no room. The mutex is held. */
 static long write_some(struct pipe *p, struct uio *uio, size_t total)
 {
-    uint32_t room = ring_free(p);
+    uint32_t room = room_of(p);
     size_t n = MIN(uio->left, (size_t) room);
     if (n == 0 || (total <= PIPE_BUF_SIZE && n < uio->left))
         return 0;
-    int r = ring_grow(p, (uint32_t) n);
-    if (r < 0)
-        return r;
-    n = MIN(n, (size_t) (p->size - p->used));
-    uint32_t before = p->used;
-    r = ring_put(p, uio, (uint32_t) n);
-    return r < 0 && p->used == before ? r : (long) (p->used - before);
+    long have = ring_reserve(&p->ring, (uint32_t) n);
+    if (have < 0)
+        return have;
+    n = MIN(n, (size_t) have);
+    int r = ring_put(&p->ring, uio, (uint32_t) n);
+    return r < 0 ? r : (long) n;
 }
 
 static long broken_pipe(size_t done)
@@ -258,13 +200,13 @@ static uint32_t pipe_poll(struct file *f, struct poll_table *pt)
         poll_wait(pt, &p->write_queue);
     MUTEX_GUARD(&p->mutex);
     if (f->mode & FILE_READ) {
-        if (p->used)
+        if (p->ring.used)
             events |= POLL_IN | POLL_RDNORM;
         if (p->writers == 0 && p->writer_opens)
             events |= POLL_HUP;
     }
     if (f->mode & FILE_WRITE) {
-        if (ring_free(p) >= PIPE_BUF_SIZE)
+        if (room_of(p) >= PIPE_BUF_SIZE)
             events |= POLL_OUT | POLL_WRNORM;
         else
             p->want = PIPE_BUF_SIZE;
@@ -278,7 +220,7 @@ static long pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 {
     if (cmd != FIONREAD_REQUEST)
         return -ENOTTY;
-    return put_user(UADDR(arg), (int) pipe_of(f)->used);
+    return put_user(UADDR(arg), (int) pipe_of(f)->ring.used);
 }
 
 long pipe_get_size(struct file *f)
@@ -296,12 +238,12 @@ long pipe_set_size(struct file *f, uint64_t size)
         return -EPERM;
     if (size > PIPE_CAPACITY_MAX * 4ull)
         return -ENOMEM;
-    uint32_t capacity = PIPE_FIRST;
+    uint32_t capacity = PIPE_CAPACITY_MIN;
     while (capacity < size)
         capacity *= 2;
     struct pipe *p = pipe_of(f);
     MUTEX_GUARD(&p->mutex);
-    if (capacity < p->used)
+    if (capacity < p->ring.used)
         return -EBUSY;
     p->capacity = capacity;
     waitq_wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
