@@ -75,8 +75,8 @@ static void unix_free(struct socket *socket)
 void unix_fail(struct unix_sock *s, int error)
 {
     atomic_store(&s->error, error);
-    unix_wake(&s->read_wait, POLL_IN | POLL_ERR | POLL_HUP);
-    unix_wake(&s->write_wait, POLL_OUT | POLL_ERR | POLL_HUP);
+    waitq_wake(&s->read_wait, POLL_IN | POLL_ERR | POLL_HUP);
+    waitq_wake(&s->write_wait, POLL_OUT | POLL_ERR | POLL_HUP);
 }
 
 int unix_take_error(struct unix_sock *s)
@@ -88,9 +88,9 @@ int unix_take_error(struct unix_sock *s)
 static void wake_all(struct unix_sock *s)
 {
     const uint32_t end = POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM | POLL_HUP | POLL_RDHUP;
-    unix_wake(&s->read_wait, end);
-    unix_wake(&s->write_wait, end);
-    unix_wake(&s->room_wait, end);
+    waitq_wake(&s->read_wait, end);
+    waitq_wake(&s->write_wait, end);
+    waitq_wake(&s->room_wait, end);
 }
 
 void unix_release(struct unix_sock *s, bool reset)

@@ -150,8 +150,6 @@ static inline uint32_t inbox_room(const struct unix_inbox *b, uint32_t limit)
 {
     return limit > b->ring.used ? limit - b->ring.used : 0;
 }
-/* Wakes the sleepers of a queue, if any. */
-void unix_wake(struct waitq *q, uint32_t events);
 void unix_wake_readers(struct unix_sock *s);
 /* There is room in s's inbox again. */
 void unix_wake_writers(struct unix_sock *s);

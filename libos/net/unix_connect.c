@@ -25,7 +25,7 @@ int unix_listen(struct socket *socket, int backlog)
     atomic_store(&s->backlog, MIN((uint32_t) backlog, BACKLOG_MAX));
     socket->peer_cred = own_cred();
     atomic_store(&s->state, UNIX_LISTENING);
-    unix_wake(&s->room_wait, POLL_OUT);
+    waitq_wake(&s->room_wait, POLL_OUT);
     return 0;
 }
 
@@ -104,7 +104,7 @@ int unix_connect_stream(struct socket *socket, const struct sock_addr *a, bool n
         return r;
     e = NULL;
     unix_wake_readers(l);
-    unix_wake(&s->write_wait, POLL_OUT | POLL_WRNORM);
+    waitq_wake(&s->write_wait, POLL_OUT | POLL_WRNORM);
     return 0;
 }
 
@@ -138,7 +138,7 @@ int unix_accept(struct socket *socket, bool nonblock, struct socket **ret)
         if (r < 0)
             return socket_sleep_error(r, deadline);
     }
-    unix_wake(&s->room_wait, POLL_OUT);
+    waitq_wake(&s->room_wait, POLL_OUT);
     atomic_store(&e->embryo, false);
     *ret = &e->socket;
     return 0;
@@ -181,7 +181,7 @@ void unix_set_peer_dgram(struct unix_sock *s, struct unix_sock *peer)
     mutex_unlock(&s->mutex);
     if (old)
         unix_put(old);
-    unix_wake(&s->write_wait, POLL_OUT | POLL_WRNORM);
+    waitq_wake(&s->write_wait, POLL_OUT | POLL_WRNORM);
 }
 
 /* What the old peer sent is lost, and if it is connected to s it is told. */

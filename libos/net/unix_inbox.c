@@ -16,15 +16,9 @@ void inbox_init(struct unix_inbox *b)
     list_init(&b->records);
 }
 
-void unix_wake(struct waitq *q, uint32_t events)
-{
-    if (!waitq_empty(q)) /* which has the fence that makes looking without the lock right */
-        waitq_wake(q, events);
-}
-
 void unix_wake_readers(struct unix_sock *s)
 {
-    unix_wake(&s->read_wait, POLL_IN | POLL_RDNORM);
+    waitq_wake(&s->read_wait, POLL_IN | POLL_RDNORM);
 }
 
 void unix_wake_writers(struct unix_sock *s)
@@ -32,14 +26,14 @@ void unix_wake_writers(struct unix_sock *s)
     const uint32_t events = POLL_OUT | POLL_WRNORM | POLL_WRBAND;
     if (!unix_is_dgram(s)) {
         if (s->peer)
-            unix_wake(&s->peer->write_wait, events);
+            waitq_wake(&s->peer->write_wait, events);
         return;
     }
-    unix_wake(&s->room_wait, events);
+    waitq_wake(&s->room_wait, events);
     SPIN_GUARD(&s->senders_lock);
     struct unix_sock *from;
     list_for_each (from, &s->senders, sender_link)
-        unix_wake(&from->write_wait, events);
+        waitq_wake(&from->write_wait, events);
 }
 
 void inbox_close(struct unix_sock *s)
