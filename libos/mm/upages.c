@@ -11,6 +11,7 @@
 #include "libos/mm/heap.h"
 #include "libos/mm/upages.h"
 #include "libos/mm/vma.h"
+#include "libos/task/process.h"
 
 #define CHUNK_PAGES 512u
 #define CHUNK_SIZE  (CHUNK_PAGES * PAGE_SIZE)
@@ -278,13 +279,17 @@ static uint64_t key_of(const struct vma *v, uintptr_t addr)
     return (v->unique << 33 | file_index(v, addr) << 1 | patched) + 1;
 }
 
-static int fill_page(struct mm *mm, const struct vma *v, struct chunk *c, uintptr_t addr)
+/* content: the page's bytes if they were read before; else they are read in place. */
+static int fill_page(struct mm *mm, const struct vma *v, struct chunk *c, uintptr_t addr,
+                     const void *content)
 {
     struct inode *inode = mm_file_ops->inode(v->file);
     uint64_t index = file_index(v, addr);
-    int r = mm_file_ops->read_page(inode, index, enclave_ptr(addr));
+    int r = content ? 0 : mm_file_ops->read_page(inode, index, enclave_ptr(addr));
     if (r < 0)
         return r;
+    if (content)
+        memcpy(enclave_ptr(addr), content, PAGE_SIZE);
     if ((v->prot & PROT_X) && mm_exec_page_hook)
         mm_exec_page_hook(mm, inode, index, addr);
     struct page_meta *m = meta_in(c, addr);
@@ -293,8 +298,34 @@ static int fill_page(struct mm *mm, const struct vma *v, struct chunk *c, uintpt
     return 0;
 }
 
+/* A page is open to the whole process while it is filled in place. Where other threads may run
+ * meanwhile, the content is read and verified elsewhere first and only copied in the open. */
+static int fill_guarded(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
+{
+    void *content = kpages_alloc(1);
+    int r = content ? 0 : -ENOMEM;
+    for (uintptr_t a = start; a < end && r == 0; a += PAGE_SIZE) {
+        struct chunk *c = chunk_at(a, true);
+        if (!c || meta_in(c, a)->live) {
+            r = c ? 0 : -ENOMEM;
+            continue;
+        }
+        r = mm_file_ops->read_page(mm_file_ops->inode(v->file), file_index(v, a), content);
+        if (r == 0)
+            r = make_blank(c, a, a + PAGE_SIZE);
+        if (r == 0)
+            r = fill_page(mm, v, c, a, content);
+        set_range_prot(a, a + PAGE_SIZE, v->prot, want_live);
+    }
+    kpages_free(content, 1);
+    const struct page_meta *first = upage_peek(start);
+    return first && first->live ? 0 : r;
+}
+
 int upages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
 {
+    if (smp && current()->proc && current()->proc->thread_count > 1)
+        return room_for((end - start) / PAGE_SIZE) ? fill_guarded(mm, v, start, end) : -ENOMEM;
     if (!room_for((end - start) / PAGE_SIZE))
         return -ENOMEM;
     int r = 0;
@@ -305,7 +336,7 @@ int upages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, ui
         r = c ? make_blank(c, a, stop) : -ENOMEM;
         for (; a < stop && r == 0; a += PAGE_SIZE)
             if (!meta_in(c, a)->live)
-                r = fill_page(mm, v, c, a);
+                r = fill_page(mm, v, c, a, NULL);
         if (r < 0)
             set_range_prot(start, stop, 0, want_stale); /* blank pages again without access */
     }
@@ -412,7 +443,7 @@ static int claim_page(struct mm *mm, const struct vma *v, struct chunk *c, uintp
         set_live(c, m, true);
         return 0;
     }
-    int r = fill_page(mm, v, c, addr);
+    int r = fill_page(mm, v, c, addr, NULL);
     return r == -ENXIO ? 0 : r; /* beyond the end of the file: left for the fault, or the sweep */
 }
 
