@@ -1,5 +1,5 @@
 # The command-line tools' companions: compiler wrappers, templates, installation.
-TOOL_FILES := $(addprefix $(B)/bin/,occlum-gcc occlum-g++ occlum-ld) $(B)/etc/template/Occlum.json
+TOOL_FILES := $(addprefix $(B)/bin/,occlum-gcc occlum-g++ occlum-ld) $(patsubst tools/%,$(B)/etc/%,$(wildcard tools/template/*))
 all: $(TOOL_FILES) $(B)/bin/copy_bom
 
 $(B)/bin/occlum-gcc $(B)/bin/occlum-g++ $(B)/bin/occlum-ld: $(B)/bin/%: tools/wrappers/%

@@ -1,5 +1,6 @@
-# needs: perl lua5.4
+# needs: perl lua5.4 dash
 programs perl lua5.4 cat echo
+"$top/scripts/copy-elf" "$root" /bin/dash=/bin/sh
 for d in $(perl -e 'print join " ", grep { -d && m{^/usr/(lib|share)} } @INC'); do tree "$d"; done
 file t.pl <<'END'
 use strict; use warnings;
@@ -36,5 +37,6 @@ perl -e 'die "x\n"'
 perl -e 'print sort { $a <=> $b } map { "$_\n" } reverse 1..10'
 lua5.4 -e 'print(1 + 1)'
 lua5.4 t.lua
+lua5.4 -e 'local p = io.popen("echo from a shell; exit 3"); print(p:read("a"), p:close()); print(os.execute("exit 5"))'
 lua5.4 -e 'error("x")'
 END

@@ -1,6 +1,7 @@
-# needs: python3
+# needs: python3 dash coreutils
 version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-programs "/usr/bin/python$version"
+programs "/usr/bin/python$version" cat sleep false
+"$top/scripts/copy-elf" "$root" /bin/dash=/bin/sh
 cp "$root/usr/bin/python$version" "$root/usr/bin/python3"
 tree "/usr/lib/python$version"
 for d in /usr/lib/python3/dist-packages; do mkdir -p "$root$d"; done
@@ -58,6 +59,26 @@ try:
 except FileNotFoundError as e:
     print(e)
 END
+file children.py <<'END'
+import os, subprocess, sys
+print(subprocess.run(['cat'], input=b'abc', capture_output=True))
+print(subprocess.check_output(['cat', '/data/x.json'], close_fds=False, stderr=subprocess.STDOUT))
+print(subprocess.run('exit $((40 + 2))', shell=True).returncode, os.system('exit 3') >> 8)
+print(os.popen('echo read from a shell').read(), end='')
+print([p.wait() for p in [subprocess.Popen(['sleep', '0.05']) for i in range(20)]])
+p = subprocess.Popen(['sleep', '100'])
+try:
+    p.wait(0.05)
+except subprocess.TimeoutExpired:
+    p.terminate()
+print(p.wait())
+pid = os.posix_spawnp('false', ['false'], os.environ, setsigdef=[13], setpgroup=0)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+try:
+    subprocess.run(['/absent'])
+except FileNotFoundError as e:
+    print(e)
+END
 file work.py <<'END'
 import hashlib, json, zlib, random, re, os, tempfile, decimal, struct, time, sqlite3, signal, select, mmap
 random.seed(7)
@@ -96,9 +117,14 @@ python3 -c 'import sys; sys.exit(9)'
 python3 -c 'raise ValueError("x")'
 python3 imports.py
 python3 threads.py
+python3 children.py
 python3 sub.py
 python3 work.py
 python3 -m json.tool x.json
+python3 -c 'import ctypes; print(ctypes.CDLL(None).getpid() > 0, ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 5)())'
+python3 -c 'import ctypes; ctypes.string_at(0)'
+python3 -X faulthandler -c 'import os; os.abort()'
+python3 -c 'x = [bytearray(1 << 20) for i in range(200)]; del x; y = bytearray(1 << 28); print(len(y), y[-1])'
 python3 -c 'import os, sys; print(os.getcwd(), sys.platform, os.name, os.cpu_count() > 0)'
 python3 -c 'import asyncio; asyncio.run(asyncio.wait_for(asyncio.sleep(0.01), 5)); print("async")'
 python3 -c 'import multiprocessing.shared_memory as s; m = s.SharedMemory(create=True, size=100); m.buf[0] = 5; print(m.buf[0]); m.close(); m.unlink()'
