@@ -110,11 +110,9 @@ void fpu_switch_in(struct thread *t)
 
 void fpu_forget(struct thread *t)
 {
-    for (unsigned i = 0; i < VCPU_MAX; i++) {
-        struct vcpu *v = vcpu_by_index(i);
-        if (v && v->xstate_owner == t)
-            v->xstate_owner = NULL;
-    }
+    struct vcpu *v = this_vcpu();
+    if (v->xstate_owner == t)
+        v->xstate_owner = NULL;
 }
 
 void fpu_begin(void)

@@ -24,5 +24,7 @@ uint32_t fpu_x87_exceptions(void); /* the same of the x87 status word */
 /* Scheduler: t stops running on this vCPU / is about to return to user mode on it. */
 void fpu_switch_out(struct thread *t);
 void fpu_switch_in(struct thread *t);
-void fpu_forget(struct thread *t); /* its state changed in memory or it died */
+/* It dies here. Another vCPU may still name it as its owner; a thread that gets the same memory has
+ * last_cpu -1 and is restored wherever it runs first. */
+void fpu_forget(struct thread *t);
 #endif

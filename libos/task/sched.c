@@ -7,12 +7,15 @@
  *
  * Locks: thread.lock (state, token) is taken before a run queue's lock; both are leaves. A thread is
  * on at most one run queue. on_cpu is cleared by the vCPU that switched away from it, after the
- * switch (finish_switch); nobody runs it before. A vCPU parks only after it announced itself in
- * sched.parked and then looked once more at all queues: a waker either sees the bit or its thread is
- * seen.
+ * switch (finish_switch); nobody picks it before: two vCPUs that waited for each other's last thread
+ * would wait for ever. A vCPU parks only after it announced itself in sched.parked and then looked
+ * once more at all queues for a thread that it may run: a waker either sees the bit or its thread is
+ * seen. Kicks are host calls, so enqueue, which runs under locks, only notes them; the vCPU sends
+ * them on its way out of the kernel or before it runs anything else.
  */
 #include "libos/arch/fpu.h"
 #include "libos/arch/vcpu.h"
+#include "libos/base/atomic.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
 #include "libos/base/smp.h"
@@ -32,7 +35,8 @@ struct run_queue {
     uint32_t count;
     uintptr_t idle_sp;       /* the idle context while a thread runs */
     struct thread *previous; /* switched away from; finish_switch releases it */
-    bool need_resched;
+    uint32_t kicks;          /* bit per vCPU to wake; own vCPU only */
+    uint32_t waits;          /* looks in a row that found threads, but none that can run now */
 } aligned_to(64);
 
 static struct {
@@ -45,7 +49,9 @@ static struct {
     uint32_t spare_count;
 } sched;
 
-#define SLICE_NS (4 * NSEC_PER_MS)
+#define SLICE_NS  (4 * NSEC_PER_MS)
+#define WAITS_MAX 64
+#define WAIT_NS   (NSEC_PER_MS / 5)
 
 struct thread *current(void)
 {
@@ -81,35 +87,67 @@ static struct run_queue *this_rq(void)
 }
 
 /* ---- run queues ------------------------------------------------------------------------------- */
+static uint32_t allowed_cpus(const struct thread *t)
+{
+    uint32_t online = (uint32_t) ((1ull << sched.vcpus) - 1);
+    uint32_t mask = (uint32_t) __atomic_load_n(&t->cpu_mask, __ATOMIC_RELAXED) & online;
+    return mask ? mask : online;
+}
+
 static bool allowed_on(const struct thread *t, uint32_t cpu)
 {
-    uint64_t online = (1ull << sched.vcpus) - 1;
-    uint64_t mask = t->cpu_mask & online;
-    return mask == 0 || (mask >> cpu & 1);
+    return allowed_cpus(t) >> cpu & 1;
 }
 
 static void enqueue(struct thread *t)
 {
     uint32_t cpu = this_vcpu()->index;
     if (!allowed_on(t, cpu))
-        cpu = (uint32_t) __builtin_ctzll(t->cpu_mask);
+        cpu = (uint32_t) __builtin_ctz(allowed_cpus(t));
     struct run_queue *rq = &sched.rq[cpu];
     spin_lock(&rq->lock);
     list_add_tail(&rq->threads, &t->run_link);
     rq->count++;
     spin_unlock(&rq->lock);
-    if (cpu != this_vcpu()->index && (__atomic_load_n(&sched.parked, __ATOMIC_SEQ_CST) >> cpu & 1))
-        host_kick(cpu);
+    if (likely(cpu == this_vcpu()->index))
+        return;
+    atomic_fence(); /* the count, then parked; pairs with park */
+    if (__atomic_load_n(&sched.parked, __ATOMIC_RELAXED) >> cpu & 1) {
+        this_rq()->kicks |= 1u << cpu;
+        this_vcpu()->tick_pending = 1;
+    }
 }
 
-static struct thread *dequeue(struct run_queue *rq, uint32_t cpu)
+static void send_kicks(void)
+{
+    struct run_queue *rq = this_rq();
+    while (unlikely(rq->kicks)) {
+        uint32_t cpu = (uint32_t) __builtin_ctz(rq->kicks);
+        rq->kicks &= ~(1u << cpu);
+        sched.stats.kicks++;
+        host_kick(cpu);
+    }
+}
+
+/* May this vCPU run t now? If so its turn at low addresses is reserved. previous, which still stands
+ * on this vCPU's stack, may simply go on. */
+static bool can_run(const struct thread *t, uint32_t cpu, const struct thread *previous)
+{
+    if (!allowed_on(t, cpu))
+        return false;
+    if (smp && t != previous && __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+        return false;
+    return !t->proc || t->low_pin || mm_low_enter(t->proc->mm);
+}
+
+static struct thread *dequeue(struct run_queue *rq, uint32_t cpu, const struct thread *previous)
 {
     if (__atomic_load_n(&rq->count, __ATOMIC_RELAXED) == 0)
         return NULL;
     SPIN_GUARD(&rq->lock);
     struct thread *t;
     list_for_each (t, &rq->threads, run_link) {
-        if (!allowed_on(t, cpu) || (t->proc && !t->low_pin && !mm_low_enter(t->proc->mm)))
+        if (!can_run(t, cpu, previous))
             continue;
         list_del(&t->run_link);
         rq->count--;
@@ -118,12 +156,25 @@ static struct thread *dequeue(struct run_queue *rq, uint32_t cpu)
     return NULL;
 }
 
-static struct thread *pick(void)
+/* The vCPUs that may run something in rq, as bits. */
+static uint32_t wanted_by(struct run_queue *rq)
+{
+    if (__atomic_load_n(&rq->count, __ATOMIC_SEQ_CST) == 0)
+        return 0;
+    SPIN_GUARD(&rq->lock);
+    uint32_t cpus = 0;
+    struct thread *t;
+    list_for_each (t, &rq->threads, run_link)
+        cpus |= allowed_cpus(t);
+    return cpus;
+}
+
+static struct thread *pick(const struct thread *previous)
 {
     uint32_t me = this_vcpu()->index;
-    struct thread *t = dequeue(&sched.rq[me], me);
+    struct thread *t = dequeue(&sched.rq[me], me, previous);
     for (uint32_t i = 1; !t && i < sched.vcpus; i++) {
-        t = dequeue(&sched.rq[(me + i) % sched.vcpus], me);
+        t = dequeue(&sched.rq[(me + i) % sched.vcpus], me, previous);
         if (t)
             __atomic_fetch_add(&sched.stats.steals, 1, __ATOMIC_RELAXED);
     }
@@ -167,8 +218,7 @@ static void leave_thread(struct thread *t)
 static void enter_thread(struct thread *t)
 {
     struct vcpu *v = this_vcpu();
-    while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
-        __builtin_ia32_pause();
+    check(!t->on_cpu);
     t->on_cpu = 1;
     t->state = THREAD_RUNNING;
     t->switches++;
@@ -186,13 +236,13 @@ static void enter_thread(struct thread *t)
 /* Gives the vCPU away; the caller's state says what becomes of it. */
 static void switch_away(void)
 {
-    struct thread *prev = current(), *next = pick();
+    send_kicks();
+    struct thread *prev = current(), *next = pick(prev);
     struct run_queue *rq = this_rq();
     if (next == prev) {
         prev->state = THREAD_RUNNING;
         return;
     }
-    rq->need_resched = false;
     leave_thread(prev);
     rq->previous = prev;
     sched.stats.switches++;
@@ -319,10 +369,15 @@ bool thread_interrupted(void)
            (THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_STOP);
 }
 
+static bool must_move(const struct thread *t)
+{
+    return smp && !allowed_on(t, this_vcpu()->index);
+}
+
 void thread_yield(void)
 {
     struct thread *t = current();
-    if (__atomic_load_n(&this_rq()->count, __ATOMIC_RELAXED) == 0)
+    if (__atomic_load_n(&this_rq()->count, __ATOMIC_RELAXED) == 0 && !must_move(t))
         return;
     spin_lock(&t->lock);
     make_runnable_locked(t);
@@ -447,10 +502,9 @@ void thread_exit_final(void)
 static void spread_load(void)
 {
     uint32_t parked = __atomic_load_n(&sched.parked, __ATOMIC_SEQ_CST);
-    if (this_rq()->count == 0 || parked == 0)
-        return;
-    sched.stats.kicks++;
-    host_kick((unsigned) __builtin_ctz(parked));
+    uint32_t able = parked ? parked & wanted_by(this_rq()) : 0;
+    if (able)
+        this_rq()->kicks |= able & -able; /* one is enough: it spreads further */
 }
 
 void sched_tick(void)
@@ -459,8 +513,12 @@ void sched_tick(void)
     timers_run();
     host_events_poll();
     spread_load();
+    send_kicks();
     struct thread *t = current();
-    if (t && this_rq()->count > 0 && clock_mono_ns() - t->entered_ns >= SLICE_NS / 2)
+    if (!t)
+        return;
+    if (must_move(t) ||
+        (this_rq()->count > 0 && clock_mono_ns() - t->entered_ns >= SLICE_NS / 2))
         thread_yield();
 }
 
@@ -470,17 +528,28 @@ void sched_relax(void)
         sched_tick();
 }
 
+static int64_t park_time(struct run_queue *rq, uint32_t bit)
+{
+    bool work = false;
+    for (uint32_t i = 0; i < sched.vcpus && !work; i++)
+        work = wanted_by(&sched.rq[i]) & bit;
+    int64_t next = timers_next(), now = clock_mono_ns();
+    rq->waits = work ? rq->waits + 1 : 0;
+    if (next <= now || (work && rq->waits < WAITS_MAX))
+        return 0;
+    int64_t limit = work ? WAIT_NS : FOREVER;
+    return next == FOREVER ? limit : MIN(limit, next - now);
+}
+
 static void park(void)
 {
+    struct run_queue *rq = this_rq();
     uint32_t bit = 1u << this_vcpu()->index;
     __atomic_fetch_or(&sched.parked, bit, __ATOMIC_SEQ_CST);
-    bool work = false;
-    for (uint32_t i = 0; i < sched.vcpus; i++)
-        work |= __atomic_load_n(&sched.rq[i].count, __ATOMIC_SEQ_CST) > 0;
-    int64_t next = timers_next(), now = clock_mono_ns();
-    if (!work && next > now) {
+    int64_t ns = park_time(rq, bit);
+    if (ns > 0) {
         sched.stats.parks++;
-        host_park(next == FOREVER ? UINT64_MAX : (uint64_t) (next - now));
+        host_park(ns == FOREVER ? UINT64_MAX : (uint64_t) ns);
     }
     __atomic_fetch_and(&sched.parked, ~bit, __ATOMIC_SEQ_CST);
 }
@@ -491,11 +560,13 @@ void sched_run_vcpu(void)
     for (;;) {
         timers_run();
         host_events_poll();
-        struct thread *t = pick();
+        send_kicks();
+        struct thread *t = pick(NULL);
         if (!t) {
             park();
             continue;
         }
+        rq->waits = 0;
         enter_thread(t);
         context_switch(&rq->idle_sp, t->ksp);
         finish_switch();
