@@ -129,8 +129,8 @@ static uint8_t image[BLOCKS * 4096];
 
 static void plausible(void)
 {
-    struct erofs_super_disk d = {.magic = EROFS_MAGIC, .blkszbits = 12, .root_nid = 40,
-                                 .blocks = BLOCKS};
+    struct erofs_super_disk d = {
+        .magic = EROFS_MAGIC, .blkszbits = 12, .root_nid = 40, .blocks = BLOCKS};
     struct erofs_inode_compact root = {.format = 4, .mode = S_IFDIR | 0755, .nlink = 2, .size = 64};
     memset(image, 0, sizeof image);
     memcpy(image + EROFS_SUPER_OFFSET, &d, sizeof d);
@@ -145,10 +145,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     plausible();
     size_t at = ((size_t) data[0] << 8 | data[1]) % sizeof image;
     memcpy(image + at, data + 2, MIN(size - 2, sizeof image - at));
-    struct config_image g = {.present = 1, .block_size = 4096, .data_blocks = BLOCKS,
-                             .hash_start_block = BLOCKS, .total_blocks = BLOCKS + 1};
-    struct verity_source source = {.read = read_input, .data = image,
-                                   .size = sizeof image + 4096};
+    struct config_image g = {.present = 1,
+                             .block_size = 4096,
+                             .data_blocks = BLOCKS,
+                             .hash_start_block = BLOCKS,
+                             .total_blocks = BLOCKS + 1};
+    struct verity_source source = {.read = read_input, .data = image, .size = sizeof image + 4096};
     struct super *s;
     unsigned steps = 0;
     if (erofs_mount_source(&g, &source, false, &s) == 0) {

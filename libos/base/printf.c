@@ -65,7 +65,7 @@ static void put_number(struct out *o, uint64_t v, unsigned base, const struct sp
 
 static const char *parse_spec(const char *f, struct spec *sp, va_list *ap)
 {
-    *sp = (struct spec) {.precision = -1};
+    *sp = (struct spec){.precision = -1};
     for (;; f++) {
         if (*f == '-')
             sp->left = true;

@@ -517,8 +517,7 @@ void sched_tick(void)
     struct thread *t = current();
     if (!t)
         return;
-    if (must_move(t) ||
-        (this_rq()->count > 0 && clock_mono_ns() - t->entered_ns >= SLICE_NS / 2))
+    if (must_move(t) || (this_rq()->count > 0 && clock_mono_ns() - t->entered_ns >= SLICE_NS / 2))
         thread_yield();
 }
 

@@ -39,7 +39,7 @@ struct thread {
     uint64_t cpu_mask;                      /* sched_setaffinity */
     int64_t utime_ns, stime_ns, entered_ns; /* cpu time; entered: since when running */
     uint64_t switches;
-    bool low_pin;         /* mm/low.c: runs whoever is resident */
+    bool low_pin; /* mm/low.c: runs whoever is resident */
 
     /* identity */
     struct ref ref;

@@ -100,8 +100,8 @@ TEST(pipe_blocking)
     unit_sched_seed(0);
 }
 
-#define IN 1u
-#define ET (1u << 31)
+#define IN      1u
+#define ET      (1u << 31)
 #define ONESHOT (1u << 30)
 
 static long ctl(int ep, int op, int fd, uint32_t events)
