@@ -272,12 +272,33 @@ static const struct rlimit_pair default_rlimits[RLIMIT_COUNT] = {
     [RLIMIT_RTTIME] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
 };
 
+/* What to do about it, for the person at the terminal. */
+static const char *start_error(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "it or its interpreter is not in the image; copy it there and run `occlum build`";
+    case EACCES:
+        return "it is not an executable file; chmod +x it in image/ and run `occlum build`";
+    case ENOEXEC:
+        return "it is neither an x86-64 ELF program nor a #! script";
+    case ELIBBAD:
+        return "its ELF interpreter is damaged";
+    case ENOMEM:
+        return "not enough memory; raise resource_limits.user_space_size in Occlum.json";
+    case EIO:
+        return "the root image is damaged; run `occlum build -f`";
+    default:
+        return "it cannot be loaded";
+    }
+}
+
 static void init_main(void *arg)
 {
     const struct spawn_params *params = arg;
     int r = process_hooks.load_init(params);
     if (r < 0) {
-        log_error("cannot start %s: error %d", params->path, -r);
+        log_error("cannot start %s: %s (error %d)", params->path, start_error(-r), -r);
         process_exit_group((r == -ENOENT ? 127 : 126) << 8);
     }
     thread_enter_user();
