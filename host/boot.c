@@ -25,41 +25,72 @@ uint64_t read_tsc(void)
     return __rdtsc();
 }
 
-static void add_leaf(struct host_boot *b, uint32_t leaf, uint32_t subleaf)
+static const struct host_cpuid *add_leaf(struct host_boot *b, uint32_t leaf, uint32_t subleaf)
 {
-    if (b->cpuid_count == HOST_CPUID_MAX)
-        return;
-    struct host_cpuid *c = &b->cpuid[b->cpuid_count++];
+    struct host_cpuid *c = &b->cpuid[b->cpuid_count];
     c->leaf = leaf;
     c->subleaf = subleaf;
     __cpuid_count(leaf, subleaf, c->eax, c->ebx, c->ecx, c->edx);
+    b->cpuid_count += b->cpuid_count < HOST_CPUID_MAX - 1;
+    return c;
 }
 
-static bool has_subleaves(uint32_t leaf)
+/* Is there a subleaf behind this one? */
+static bool goes_on(const struct host_cpuid *c, uint32_t max_subleaf)
 {
-    return leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd || leaf == 0x14 || leaf == 0x1f ||
-           leaf == 0x8000001d;
-}
-
-static void add_range(struct host_boot *b, uint32_t first)
-{
-    uint32_t max = __get_cpuid_max(first, NULL);
-    if (max > first + 0x24)
-        max = first + 0x24;
-    for (uint32_t leaf = first; leaf <= max && max >= first; leaf++) {
-        add_leaf(b, leaf, 0);
-        unsigned limit = !has_subleaves(leaf) ? 1 : leaf == 0xd ? 20 : 6;
-        for (uint32_t s = 1; s < limit; s++)
-            add_leaf(b, leaf, s);
+    switch (c->leaf) {
+    case 0x4:
+    case 0x8000001d:
+        return c->eax & 0x1f;
+    case 0x7:
+    case 0x24:
+        return c->subleaf < max_subleaf;
+    case 0xb:
+    case 0x1f:
+    case 0x80000026:
+        return c->ecx & 0xff00;
+    default:
+        return false;
     }
 }
 
-/* CPUID costs a VM exit of several microseconds in a virtual machine, so only leaves that programs
- * ask for are read. */
+/* Subleaves of 0DH: the first two, and one for each kind of state that XCR0 may enable. */
+static void add_xsave(struct host_boot *b)
+{
+    const struct host_cpuid *c = add_leaf(b, 0xd, 0);
+    uint64_t kinds = c->eax | (uint64_t) c->edx << 32;
+    add_leaf(b, 0xd, 1);
+    for (uint32_t i = 2; i < 20; i++)
+        if (kinds >> i & 1)
+            add_leaf(b, 0xd, i);
+}
+
+static void add_leaves(struct host_boot *b, const uint32_t *leaves, size_t count)
+{
+    uint32_t max = add_leaf(b, leaves[0], 0)->eax;
+    for (size_t i = 1; i < count && leaves[i] <= max; i++) {
+        if (leaves[i] == 0xd) {
+            add_xsave(b);
+            continue;
+        }
+        const struct host_cpuid *c = add_leaf(b, leaves[i], 0);
+        uint32_t max_subleaf = c->eax;
+        for (uint32_t s = 1; s < 8 && goes_on(c, max_subleaf); s++)
+            c = add_leaf(b, leaves[i], s);
+    }
+}
+
+/* CPUID costs a VM exit of several microseconds in a virtual machine, so only leaves are read that say
+ * something and that the kernel would show (libos/exec/cpuid.c); all others are zero to programs. */
 static void fill_cpuid(struct host_boot *b)
 {
-    add_range(b, 0);
-    add_range(b, 0x80000000u);
+    static const uint32_t basic[] = {0,    0x1,  0x2,  0x4,  0x7,  0xb, 0xd,
+                                     0x15, 0x16, 0x19, 0x1a, 0x1f, 0x24};
+    static const uint32_t extended[] = {0x80000000, 0x80000001, 0x80000002, 0x80000003, 0x80000004,
+                                        0x80000005, 0x80000006, 0x80000007, 0x80000008, 0x80000019,
+                                        0x8000001a, 0x8000001d, 0x8000001e, 0x80000021, 0x80000026};
+    add_leaves(b, basic, sizeof basic / sizeof *basic);
+    add_leaves(b, extended, sizeof extended / sizeof *extended);
 }
 
 static size_t strings_length(int count, char **list)

@@ -4,18 +4,20 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#include "abi/enter.h"
 #include "host/runtime.h"
 
 static struct {
     pthread_mutex_t lock;
     short want[3];
-    int wake; /* eventfd: want changed */
+    int wake; /* eventfd: want changed; -1: the watcher does not run yet */
     bool raw;
     struct termios saved;
 } stdio = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1};
@@ -62,18 +64,6 @@ int64_t host_call_stdio_write(struct host_vcpu *v)
 int64_t host_call_stdio_poll(struct host_vcpu *v)
 {
     return (uint64_t) v->args[0] > 2 ? 0 : ready_now((int) v->args[0], POLLIN | POLLOUT);
-}
-
-int64_t host_call_stdio_watch(struct host_vcpu *v)
-{
-    if (v->args[0] > 2)
-        return 0;
-    pthread_mutex_lock(&stdio.lock);
-    stdio.want[v->args[0]] |= (short) v->args[1];
-    pthread_mutex_unlock(&stdio.lock);
-    uint64_t one = 1;
-    (void) !write(stdio.wake, &one, sizeof one);
-    return 0;
 }
 
 int64_t host_call_stdio_stat(struct host_vcpu *v)
@@ -142,8 +132,8 @@ static void raise_events(uint64_t bits)
 static void *watcher(void *arg)
 {
     for (;;) {
-        struct pollfd p[4] = {{.fd = stdio.wake, .events = POLLIN}};
         pthread_mutex_lock(&stdio.lock);
+        struct pollfd p[4] = {{.fd = stdio.wake, .events = POLLIN}};
         for (int fd = 0; fd < 3; fd++)
             p[fd + 1] = (struct pollfd){.fd = stdio.want[fd] ? fd : -1, .events = stdio.want[fd]};
         pthread_mutex_unlock(&stdio.lock);
@@ -164,11 +154,27 @@ static void *watcher(void *arg)
     return NULL;
 }
 
-int stdio_start(void)
+static void start_watcher_locked(void)
 {
     pthread_t t;
-    stdio.wake = eventfd(0, EFD_CLOEXEC);
+    int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd < 0 || pthread_create(&t, NULL, watcher, NULL) != 0) {
+        fprintf(stderr, "occlum-run: cannot watch the standard files: %s\n", strerror(errno));
+        runtime_exit(PANIC_STATUS);
+    }
+    stdio.wake = fd;
+}
+
+int64_t host_call_stdio_watch(struct host_vcpu *v)
+{
+    if (v->args[0] > 2)
+        return 0;
+    pthread_mutex_lock(&stdio.lock);
     if (stdio.wake < 0)
-        return -errno;
-    return -pthread_create(&t, NULL, watcher, NULL);
+        start_watcher_locked();
+    stdio.want[v->args[0]] |= (short) v->args[1];
+    pthread_mutex_unlock(&stdio.lock);
+    uint64_t one = 1;
+    (void) !write(stdio.wake, &one, sizeof one);
+    return 0;
 }

@@ -19,7 +19,7 @@
 
 #include "tools/lib/sgxs.h"
 
-#define BATCH_PAGES 256
+#define BATCH_PAGES 32
 
 /* What the enclave may use of the processor's vector state. */
 #define XFRM_WANTED (SGX_XFRM_LEGACY | SGX_XFRM_AVX | SGX_XFRM_AVX512)
@@ -37,7 +37,8 @@ static int image_file_map(const char *path, struct image_file *ret_file)
     if (r == 0 && st.st_size == 0)
         r = -ENODATA;
     void *bytes =
-        r == 0 ? mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+        r == 0 ? mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0)
+               : MAP_FAILED;
     if (r == 0 && bytes == MAP_FAILED)
         r = -errno;
     if (fd >= 0)

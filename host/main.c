@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -154,6 +155,7 @@ int main(int argc, char **argv)
     struct options o = {.instance = ".", .mode = "SIM"};
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
         return 2;
+    (void) mallopt(M_ARENA_MAX, 1); /* an arena per thread costs mappings and saves nothing here */
     signal(SIGPIPE, SIG_IGN);
     sigset_t set = forwarded();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
@@ -162,7 +164,7 @@ int main(int argc, char **argv)
         runtime.vcpu_count = VCPU_MAX;
     if (make_blocks() < 0 || load(&o) < 0 ||
         runtime_boot_block(argc - o.first, argv + o.first, environ, o.trace) < 0 ||
-        stdio_start() < 0 || vcpu_start_all() < 0)
+        vcpu_start_all() < 0)
         return PANIC_STATUS;
     forward_signals(&set);
 }

@@ -33,7 +33,6 @@ __attribute__((noreturn)) void
 runtime_exit(int status); /* restores the terminal, ends the process */
 
 /* stdio.c: readiness of fd 0..2, watched by a thread of its own. */
-int stdio_start(void);
 void stdio_restore(void);
 
 /* A host call: reads v->args, v->data; returns the raw answer, v->data holds the out bytes. One file

@@ -18,6 +18,10 @@
 #include "host/sgx_sim/sim.h"
 #include "tools/lib/bytes.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
 int enclave_open(struct sgx_enclave **ret_enclave)
 {
     struct sgx_enclave *enclave = calloc(1, sizeof *enclave);
@@ -43,7 +47,6 @@ void enclave_close(struct sgx_enclave *enclave)
         (void) munmap((void *) enclave->view_start, view_size);
     if (enclave->memfd >= 0)
         (void) close(enclave->memfd);
-    sgxs_writer_fini(&enclave->measurement);
     (void) pthread_mutex_destroy(&enclave->lock);
     free(enclave);
 }
@@ -103,9 +106,8 @@ int enclave_create(struct sgx_enclave *enclave, const struct sgx_secs *secs)
     if (enclave->size <= enclave->view_start && secs->base == 0)
         return -EINVAL;
     enclave->xsave_size = secs_xsave_size(secs->attributes.xfrm);
-    int r = sgxs_writer_init(&enclave->measurement, NULL);
-    if (r == 0)
-        r = sgxs_ecreate(&enclave->measurement, secs->ssa_frame_size, secs->size);
+    sgxs_writer_init(&enclave->measurement, NULL);
+    int r = sgxs_ecreate(&enclave->measurement, secs->ssa_frame_size, secs->size);
     if (r == 0)
         r = map_all(enclave);
     if (r == 0)
@@ -149,6 +151,7 @@ int enclave_add_pages(struct sgx_enclave *enclave, const void *src, uint64_t off
         !secinfo_ok(secinfo) || (uintptr_t) src % SGX_PAGE_SIZE != 0)
         return -EINVAL;
     int r = 0;
+    (void) madvise(enclave->alias + offset, length, MADV_POPULATE_WRITE); /* or fault by fault */
     pthread_mutex_lock(&enclave->lock);
     for (uint64_t done = 0; done < length && r == 0; done += SGX_PAGE_SIZE)
         r = add_page_locked(enclave, (const uint8_t *) src + done, enclave->base + offset + done,

@@ -24,15 +24,25 @@ uint64_t secs_supported_xfrm(void)
     return low | (uint64_t) high << 32;
 }
 
+/* Asked once: CPUID costs microseconds in a virtual machine. XCR0, and so XFRM, implies leaf 0DH. */
+static size_t component_end(unsigned i)
+{
+    static size_t known[63];
+    size_t end = __atomic_load_n(&known[i], __ATOMIC_RELAXED);
+    if (end)
+        return end;
+    uint32_t size, offset, c, d;
+    __cpuid_count(0xd, i, size, offset, c, d);
+    __atomic_store_n(&known[i], (size_t) offset + size, __ATOMIC_RELAXED);
+    return (size_t) offset + size;
+}
+
 size_t secs_xsave_size(uint64_t xfrm)
 {
     size_t size = XSAVE_LEGACY_BYTES;
-    for (unsigned i = 2; i < 63; i++) {
-        uint32_t component = 0, offset = 0, c, d;
-        if (!(xfrm >> i & 1) || !__get_cpuid_count(0xd, i, &component, &offset, &c, &d))
-            continue;
-        if (offset + component > size)
-            size = offset + component;
+    for (uint64_t left = xfrm & ~(SGX_XFRM_LEGACY | 1ul << 63); left; left &= left - 1) {
+        size_t end = component_end((unsigned) __builtin_ctzll(left));
+        size = end > size ? end : size;
     }
     return size;
 }
@@ -106,10 +116,11 @@ struct sim_result secs_einit_locked(struct sgx_enclave *enclave, const struct sg
     uint8_t mrsigner[32], mrenclave[32];
     int r = sigstruct_check(sig);
     if (r != SGX_SUCCESS)
-        return r > 0 ? RESULT_CODE((uint32_t) r) : RESULT_GP;
-    if (enclave->state != SIM_CREATED || sigstruct_mrsigner(sig, mrsigner) < 0 ||
-        sgxs_hash(&enclave->measurement, mrenclave) < 0)
+        return RESULT_CODE((uint32_t) r);
+    if (enclave->state != SIM_CREATED)
         return RESULT_GP;
+    sigstruct_mrsigner(sig, mrsigner);
+    sgxs_hash(&enclave->measurement, mrenclave);
     bool may_launch = !lepubkeyhash || memcmp(lepubkeyhash, mrsigner, sizeof mrsigner) == 0;
     r = identity_check(&enclave->secs, sig, mrenclave, may_launch);
     if (r != SGX_SUCCESS)

@@ -44,9 +44,6 @@ static int tables_init_locked(void)
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stacks == MAP_FAILED)
         return -errno;
-    for (size_t i = 0; i < THREAD_MAX; i++)
-        if (mprotect((uint8_t *) stacks + i * ALTSTACK_BYTES, SGX_PAGE_SIZE, PROT_NONE) < 0)
-            return -errno;
     sim_altstack_threads = altstack_threads;
     sim_slots = slots;
     sim_altstack_size = size;
@@ -64,11 +61,12 @@ static int altstack_take_locked(struct sim_thread *thread)
     for (unsigned i = 0; i < THREAD_MAX; i++) {
         if (altstack_threads[i])
             continue;
+        uint8_t *guard = (uint8_t *) sim_altstack_base + i * ALTSTACK_BYTES;
         stack_t stack = {
-            .ss_sp = (uint8_t *) sim_altstack_base + i * ALTSTACK_BYTES + SGX_PAGE_SIZE,
+            .ss_sp = guard + SGX_PAGE_SIZE,
             .ss_size = ALTSTACK_BYTES - SGX_PAGE_SIZE,
         };
-        if (sigaltstack(&stack, NULL) < 0)
+        if (mprotect(guard, SGX_PAGE_SIZE, PROT_NONE) < 0 || sigaltstack(&stack, NULL) < 0)
             return -errno;
         thread->altstack = i;
         altstack_threads[i] = thread;

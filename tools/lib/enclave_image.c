@@ -279,12 +279,9 @@ static int write_stream(const struct enclave_image *image, const struct kernel *
     int r = output_open(&output, sgxs_path);
     if (r < 0)
         return r;
-    r = sgxs_writer_init(&writer, output.file);
-    if (r == 0)
-        r = add_everything(&writer, image, kernel);
-    if (r == 0)
-        r = sgxs_hash(&writer, ret_mrenclave);
-    sgxs_writer_fini(&writer);
+    sgxs_writer_init(&writer, output.file);
+    r = add_everything(&writer, image, kernel);
+    sgxs_hash(&writer, ret_mrenclave);
     return output_close(&output, sgxs_path, r);
 }
 

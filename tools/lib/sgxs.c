@@ -5,6 +5,7 @@
  * trusts nothing: every block is bounds-checked, reserved bytes must be zero, and what it
  * accepts it would also write the same way again.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "tools/lib/sgxs.h"
 
 #include <errno.h>
@@ -19,27 +20,15 @@ static const char tag_ecreate[8] = "ECREATE";
 static const char tag_eadd[8] = "EADD";
 static const char tag_eextend[8] = "EEXTEND";
 
-int sgxs_writer_init(struct sgxs_writer *writer, FILE *file)
+void sgxs_writer_init(struct sgxs_writer *writer, FILE *file)
 {
     writer->file = file;
-    writer->digest = EVP_MD_CTX_new();
-    if (!writer->digest || EVP_DigestInit_ex(writer->digest, EVP_sha256(), NULL) != 1) {
-        sgxs_writer_fini(writer);
-        return -ENOMEM;
-    }
-    return 0;
-}
-
-void sgxs_writer_fini(struct sgxs_writer *writer)
-{
-    EVP_MD_CTX_free(writer->digest);
-    writer->digest = NULL;
+    SHA256_Init(&writer->digest);
 }
 
 static int emit(struct sgxs_writer *writer, const void *bytes, size_t size)
 {
-    if (EVP_DigestUpdate(writer->digest, bytes, size) != 1)
-        return -ENOMEM;
+    SHA256_Update(&writer->digest, bytes, size);
     if (writer->file && fwrite(bytes, 1, size, writer->file) != size)
         return -EIO;
     return 0;
@@ -97,17 +86,10 @@ int sgxs_page(struct sgxs_writer *writer, uint64_t offset, uint64_t secinfo_flag
     return emit(writer, stream, sizeof stream);
 }
 
-int sgxs_hash(const struct sgxs_writer *writer, uint8_t ret_hash[SGXS_HASH_BYTES])
+void sgxs_hash(const struct sgxs_writer *writer, uint8_t ret_hash[SGXS_HASH_BYTES])
 {
-    EVP_MD_CTX *copy = EVP_MD_CTX_new();
-    uint8_t hash[EVP_MAX_MD_SIZE];
-    int ok = copy && EVP_MD_CTX_copy_ex(copy, writer->digest) == 1 &&
-             EVP_DigestFinal_ex(copy, hash, NULL) == 1;
-    EVP_MD_CTX_free(copy);
-    if (!ok)
-        return -ENOMEM;
-    memcpy(ret_hash, hash, SGXS_HASH_BYTES);
-    return 0;
+    SHA256_CTX copy = writer->digest;
+    SHA256_Final(ret_hash, &copy);
 }
 
 /* The next size bytes, or NULL when fewer are left. */

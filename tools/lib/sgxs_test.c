@@ -12,7 +12,7 @@ static int replay(const uint8_t *bytes, size_t size, uint8_t *ret_hash, size_t *
     int r = sgxs_reader_init(&reader, bytes, size);
     if (r < 0)
         return r;
-    assert_int_equal(sgxs_writer_init(&writer, NULL), 0);
+    sgxs_writer_init(&writer, NULL);
     assert_int_equal(sgxs_ecreate(&writer, reader.ssa_frame_size, reader.enclave_size), 0);
     *ret_pages = 0;
     while ((r = sgxs_reader_next(&reader, &page)) > 0) {
@@ -22,8 +22,7 @@ static int replay(const uint8_t *bytes, size_t size, uint8_t *ret_hash, size_t *
         (*ret_pages)++;
     }
     if (r == 0)
-        assert_int_equal(sgxs_hash(&writer, ret_hash), 0);
-    sgxs_writer_fini(&writer);
+        sgxs_hash(&writer, ret_hash);
     return r;
 }
 
@@ -50,8 +49,8 @@ TEST(sgxs_single_leaves_equal_whole_pages)
     struct sgx_secinfo secinfo = {.flags = SGX_SECINFO_REG | SGX_SECINFO_R};
     for (size_t i = 0; i < sizeof page; i++)
         page[i] = (uint8_t) (i * 31);
-    assert_int_equal(sgxs_writer_init(&by_page, NULL), 0);
-    assert_int_equal(sgxs_writer_init(&by_leaf, NULL), 0);
+    sgxs_writer_init(&by_page, NULL);
+    sgxs_writer_init(&by_leaf, NULL);
     sgxs_ecreate(&by_page, 1, 65536);
     sgxs_page(&by_page, 8192, secinfo.flags, page, true);
     sgxs_ecreate(&by_leaf, 1, 65536);
@@ -61,8 +60,6 @@ TEST(sgxs_single_leaves_equal_whole_pages)
     sgxs_hash(&by_page, a);
     sgxs_hash(&by_leaf, b);
     assert_memory_equal(a, b, 32);
-    sgxs_writer_fini(&by_page);
-    sgxs_writer_fini(&by_leaf);
 }
 
 /* A copy of exactly size bytes, so that a sanitizer sees any read beyond it. */
@@ -149,11 +146,10 @@ TEST(sgxs_page_rules)
         uint8_t hash[32];
         struct sgxs_writer writer;
         FILE *file = open_memstream(&bytes, &size);
-        assert_int_equal(sgxs_writer_init(&writer, file), 0);
+        sgxs_writer_init(&writer, file);
         sgxs_ecreate(&writer, 1, 0x10000);
         struct sgx_secinfo secinfo = {.flags = cases[i].flags};
         sgxs_eadd(&writer, cases[i].offset, &secinfo);
-        sgxs_writer_fini(&writer);
         fclose(file);
         assert_int_equal(replay((uint8_t *) bytes, size, hash, &pages), cases[i].ok ? 0 : -EBADMSG);
         free(bytes);

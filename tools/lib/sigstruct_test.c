@@ -82,7 +82,7 @@ TEST(sigstruct_mrsigner_of_test_key)
     static const uint8_t start[4] = {0xba, 0xab, 0x5e, 0x1b};
     struct sgx_sigstruct sig = read_sigstruct("tiny.sigstruct");
     uint8_t mrsigner[32];
-    assert_int_equal(sigstruct_mrsigner(&sig, mrsigner), 0);
+    sigstruct_mrsigner(&sig, mrsigner);
     assert_memory_equal(mrsigner, start, sizeof start);
 }
 
