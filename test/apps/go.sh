@@ -1,10 +1,14 @@
-# needs: golang-go
+# needs: golang-go coreutils
+programs cat false
 cat >"$work/hello.go" <<'END'
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
+	"runtime"
 	"sort"
 	"sync"
 	"time"
@@ -27,6 +31,18 @@ func main() {
 	wg.Wait()
 	sort.Ints(squares)
 	fmt.Println("Hello from Go", len(os.Args), squares[49])
+	kept := map[int][]byte{}
+	for i := 0; i < 50000; i++ {
+		kept[i%500] = make([]byte, i%4096)
+	}
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	fmt.Println("collected", stats.NumGC > 0, len(kept))
+	var out bytes.Buffer
+	child := exec.Command("cat")
+	child.Stdin, child.Stdout = bytes.NewReader(make([]byte, 200000)), &out
+	fmt.Println("child", child.Run(), out.Len())
+	fmt.Println("false", exec.Command("false").Run())
 	defer func() { fmt.Println("recovered:", recover()); os.Exit(3) }()
 	var p *int
 	fmt.Println(*p)

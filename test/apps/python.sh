@@ -110,7 +110,19 @@ print(select.select([r], [], [], 5)[0] == [r])
 def deep(n): return 0 if n == 0 else 1 + deep(n - 1)
 print(deep(900), 3 ** 200 % 10 ** 30, re.sub(r'(\w+) (\w+)', r'\2 \1', 'hello world'))
 END
+file aio.py <<'END'
+import asyncio
+async def child(text):
+    p = await asyncio.create_subprocess_exec('cat', stdin=-1, stdout=-1)
+    return await p.communicate(text)
+async def main():
+    print(await asyncio.gather(*(child(b'%d' % n) for n in range(5))))
+asyncio.run(main())
+END
 run <<'END'
+python3 aio.py
+python3 -c 'import shelve; s = shelve.open("/tmp/sh"); s["a"] = [1]; s.close(); print(shelve.open("/tmp/sh")["a"])'
+python3 -c 'import multiprocessing as m; m.set_start_method("spawn"); q = m.Queue(); q.put(5); print(q.get())'
 python3 -c 'print("hello", 6 * 7)'
 python3 -S -c 'import sys; print(sys.argv, sys.flags.no_site)' a b
 python3 -c 'import sys; sys.exit(9)'
