@@ -27,6 +27,7 @@ static void mount_one(const char *source, const char *target, const char *type)
 void boot_mount_others(void)
 {
     mount_one("dev", "/dev", "devfs");
+    mount_one("devpts", "/dev/pts", "devpts");
     mount_one("proc", "/proc", "procfs");
     mount_one("tmp", "/tmp", "ramfs");
 }

@@ -1,5 +1,6 @@
 /* What processes need of files and exec, which lie above them. */
 #include "libos/boot/load_init.h"
+#include "libos/fs/tty/tty.h"
 #include "libos/sys/dispatch.h"
 #include "libos/task/process.h"
 #include "libos/vfs/pidfd.h"
@@ -38,5 +39,6 @@ const struct process_hooks process_hooks = {
     .file_put = file_put,
     .load_init = boot_load_init,
     .syscall_again = syscall_again,
+    .tty_leader_exit = tty_leader_exit,
     .pidfd_open = pidfd_open,
 };

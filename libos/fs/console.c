@@ -1,12 +1,16 @@
-/* The runtime's standard streams, and /dev/tty and /dev/console on top of them. The host is asked
- * without blocking; a thread that has to wait sleeps on the host's queue for that stream, so no vCPU
- * is held. Line editing, echo and signals are the host terminal's business.
+/* The runtime's standard streams, and the console on top of them. The host is asked without blocking; a
+ * thread that has to wait sleeps on the host's queue for that stream, so no vCPU is held.
  *
- * One inode per stream, so that fstat tells pipes from terminals as the host says (only the type
- * is believed).
+ * A stream that is a terminal outside is /dev/console here: its settings, line editing and echo are
+ * the host terminal's business; sessions, groups and who may read are ours (fs/tty/tty.h). The signals
+ * that the host's terminal sends the runtime go to the console's foreground group. Any other stream is
+ * an inode of its own, so that fstat tells pipes from files as the host says (only the type is believed).
  */
 #include "libos/fs/console.h"
-#include "libos/base/atomic.h"
+#include "abi/linux/signal.h"
+#include "abi/linux/termios.h"
+#include "libos/fs/tty/speed.h"
+#include "libos/fs/tty/tty.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/uaccess.h"
@@ -16,47 +20,32 @@
 
 #define BOUNCE 16384u
 
-enum {
-    TCGETS = 0x5401,
-    TCSETS = 0x5402,
-    TCSETSW = 0x5403,
-    TCSETSF = 0x5404,
-    TIOCGPGRP = 0x540f,
-    TIOCSPGRP = 0x5410,
-    TIOCGWINSZ = 0x5413,
-    TIOCSWINSZ = 0x5414,
-    TCFLSH = 0x540b,
-    TCXONC = 0x540a,
-    TCSBRK = 0x5409,
-    FIONREAD = 0x541b,
-    FIONBIO = 0x5421,
-    TIOCSCTTY = 0x540e,
-    TIOCNOTTY = 0x5422,
-    TIOCGSID = 0x5429,
+struct stream { /* what an open file reads from and writes to: host descriptors */
+    int in, out;
 };
 
 static struct super console_super;
 static struct inode console_inode[3];
-static int console_pgrp;
+static struct {
+    struct tty tty;
+    bool terminal[3]; /* which streams are; set once, like all of this but lflag */
+    bool any;
+    struct stream stream[4]; /* the last: /dev/console and /dev/tty */
+    uint32_t lflag;          /* as the guest set it last; a word */
+} console;
 static const struct inode_ops console_inode_ops = {0};
-
-static int stream_of(const struct file *f)
-{
-    if (f->inode >= console_inode && f->inode < console_inode + 3)
-        return (int) (f->inode - console_inode);
-    return -1; /* /dev/tty: reads from 0, writes to 1 */
-}
+static const struct file_ops console_file_ops;
 
 static int read_stream(const struct file *f)
 {
-    int s = stream_of(f);
-    return s < 0 ? 0 : s;
+    const struct stream *s = f->priv;
+    return s->in;
 }
 
 static int write_stream(const struct file *f)
 {
-    int s = stream_of(f);
-    return s < 0 ? 1 : s;
+    const struct stream *s = f->priv;
+    return s->out;
 }
 
 static uint32_t host_ready(int fd)
@@ -65,7 +54,7 @@ static uint32_t host_ready(int fd)
     return r < 0 ? POLL_IN | POLL_OUT : (uint32_t) r;
 }
 
-static int wait_ready(const struct file *f, int fd, uint32_t events)
+static int wait_ready(const struct file *f, int fd, uint32_t events, int64_t deadline_ns)
 {
     if (f->flags & O_NONBLOCK)
         return -EAGAIN;
@@ -76,31 +65,55 @@ static int wait_ready(const struct file *f, int fd, uint32_t events)
     host_stdio_watch(fd, events);
     int r = 0;
     if (!(host_ready(fd) & (events | POLL_ERR | POLL_HUP)))
-        r = thread_sleep(SLEEP_INTERRUPTIBLE, FOREVER);
+        r = thread_sleep(SLEEP_INTERRUPTIBLE, deadline_ns);
     waitq_del(&w);
-    return r < 0 ? -ERESTARTSYS : 0;
+    return r == -EINTR ? -ERESTARTSYS : r;
+}
+
+static int host_termios(int fd, struct linux_termios *ret)
+{
+    return (int) hostcall_io(HOSTCALL_stdio_ioctl, (struct cspan){0}, SPAN_OF(*ret), (uint64_t) fd,
+                             TCGETS, 0, 0);
+}
+
+/* When a read that finds nothing ends: a terminal without VMIN has VTIME, or nothing, to wait for. */
+static int64_t read_deadline(int fd)
+{
+    struct linux_termios t;
+    if (!console.terminal[fd] || host_termios(fd, &t) < 0 || (t.lflag & TTY_ICANON) ||
+        t.cc[TTY_VMIN])
+        return FOREVER;
+    return clock_mono_ns() + t.cc[TTY_VTIME] * 100 * NSEC_PER_MS;
+}
+
+static long read_some(struct file *f, int fd, struct span buf)
+{
+    int64_t deadline_ns = 0;
+    for (;;) {
+        long r = hostcall_io(HOSTCALL_stdio_read, (struct cspan){0}, buf, (uint64_t) fd, 0, 0, 0);
+        if (r != -EAGAIN)
+            return r;
+        if (deadline_ns == 0)
+            deadline_ns = read_deadline(fd);
+        r = wait_ready(f, fd, POLL_IN, deadline_ns);
+        if (r < 0)
+            return r == -ETIMEDOUT ? 0 : r;
+    }
 }
 
 static long console_read(struct file *f, struct uio *uio, uint64_t *pos)
 {
     int fd = read_stream(f);
     size_t size = MIN(uio->left, (size_t) BOUNCE);
-    if (size == 0)
-        return 0;
+    long r = console.terminal[fd] ? tty_check(&console.tty, SIGTTIN) : 0;
+    if (size == 0 || r < 0)
+        return r;
     uint8_t *buf = kzalloc(size);
     if (!buf)
         return -ENOMEM;
-    long r;
-    do {
-        r = hostcall_io(HOSTCALL_stdio_read, (struct cspan){0}, (struct span){buf, size},
-                        (uint64_t) fd, 0, 0, 0);
-        if (r == -EAGAIN)
-            r = wait_ready(f, fd, POLL_IN);
-        else if (r > 0)
-            r = uio_put(uio, buf, (size_t) r) < 0 ? -EFAULT : r;
-        else
-            break;
-    } while (r == 0);
+    r = read_some(f, fd, (struct span){buf, size});
+    if (r > 0 && uio_put(uio, buf, (size_t) r) < 0)
+        r = -EFAULT;
     kfree(buf);
     return r;
 }
@@ -113,9 +126,9 @@ static long write_all(struct file *f, int fd, const uint8_t *buf, size_t n)
         long r = hostcall_io(HOSTCALL_stdio_write, (struct cspan){buf + done, n - done},
                              (struct span){0}, (uint64_t) fd, 0, 0, 0);
         if (r == -EAGAIN)
-            r = wait_ready(f, fd, POLL_OUT);
+            r = wait_ready(f, fd, POLL_OUT, FOREVER);
         if (r == -EPIPE)
-            signal_send_process(current_process(), 13);
+            signal_send_process(current_process(), SIGPIPE);
         if (r < 0)
             return done ? (long) done : r;
         done += (size_t) r;
@@ -127,13 +140,15 @@ static long console_write(struct file *f, struct uio *uio, uint64_t *pos)
 {
     int fd = write_stream(f);
     size_t total = uio->left, done = 0;
-    if (total == 0)
-        return 0;
+    long r = console.terminal[fd] && (atomic_load(&console.lflag) & TTY_TOSTOP)
+                 ? tty_check(&console.tty, SIGTTOU)
+                 : 0;
+    if (total == 0 || r < 0)
+        return r;
     size_t size = MIN(total, (size_t) BOUNCE);
     uint8_t *buf = kzalloc(size);
     if (!buf)
         return -ENOMEM;
-    long r = 0;
     while (done < total) {
         size_t n = MIN(total - done, size);
         r = uio_take(uio, buf, n);
@@ -170,90 +185,126 @@ static uint32_t console_poll(struct file *f, struct poll_table *pt)
     return events;
 }
 
-/* An ioctl whose argument is a struct of n bytes; out: the host fills it. */
-static long pass_ioctl(int fd, unsigned cmd, uint64_t arg, size_t n, bool out)
+/* ---- requests ---- */
+
+/* One whose argument is a struct of n bytes that the host fills in. */
+static long ask_host(int fd, unsigned cmd, uint64_t arg, size_t n)
 {
     uint8_t buf[64] = {0};
     struct span s = {buf, n};
-    long r = out ? 0 : copy_from_user(s, UADDR(arg));
-    if (r == 0)
-        r = hostcall_io(HOSTCALL_stdio_ioctl, out ? (struct cspan){0} : cspan(s),
-                        out ? s : (struct span){0}, (uint64_t) fd, cmd, 0, 0);
-    if (r >= 0 && out)
-        r = copy_to_user(UADDR(arg), cspan(s));
+    long r = hostcall_io(HOSTCALL_stdio_ioctl, (struct cspan){0}, s, (uint64_t) fd, cmd, 0, 0);
+    return r < 0 ? r : copy_to_user(UADDR(arg), cspan(s));
+}
+
+static long tell_host(int fd, unsigned cmd, struct cspan data, uint64_t arg)
+{
+    long r = hostcall_io(HOSTCALL_stdio_ioctl, data, (struct span){0}, (uint64_t) fd, cmd, arg, 0);
     return r < 0 ? r : 0;
 }
 
-static bool is_terminal(int fd)
+static long set_window(int fd, uint64_t arg)
 {
-    uint8_t buf[sizeof(struct linux_termios)];
-    return hostcall_io(HOSTCALL_stdio_ioctl, (struct cspan){0}, (struct span){buf, sizeof buf},
-                       (uint64_t) fd, TCGETS, 0, 0) >= 0;
-}
-
-static long get_foreground(uint64_t arg)
-{
-    int pgrp = atomic_load(&console_pgrp);
-    return put_user(UADDR(arg), pgrp ? pgrp : current_process()->pgid);
-}
-
-static long set_foreground(uint64_t arg)
-{
-    int pgrp;
-    if (get_user(&pgrp, UADDR(arg)) < 0)
+    struct linux_winsize w;
+    if (get_user(&w, UADDR(arg)) < 0)
         return -EFAULT;
-    if (pgrp <= 0)
+    return tell_host(fd, TIOCSWINSZ, CSPAN_OF(w), 0);
+}
+
+static long get_settings2(int fd, uint64_t arg)
+{
+    struct linux_termios2 t = {.ispeed = 38400, .ospeed = 38400};
+    long r = host_termios(fd, &t.base);
+    if (r < 0)
+        return r;
+    speed_decode(&t);
+    return put_user(UADDR(arg), t);
+}
+
+/* The settings proper are the first part of both structs. */
+static long set_settings(int fd, unsigned host_cmd, uint64_t arg)
+{
+    struct linux_termios t;
+    long r = tty_check(&console.tty, SIGTTOU);
+    if (r < 0)
+        return r;
+    if (get_user(&t, UADDR(arg)) < 0)
+        return -EFAULT;
+    r = tell_host(fd, host_cmd, CSPAN_OF(t), 0);
+    if (r == 0)
+        atomic_store(&console.lflag, t.lflag);
+    return r;
+}
+
+static long flush(int fd, uint64_t queue)
+{
+    if (queue > TCIOFLUSH)
         return -EINVAL;
-    atomic_store(&console_pgrp, pgrp);
-    return 0;
+    long r = tty_check(&console.tty, SIGTTOU);
+    return r < 0 ? r : tell_host(fd, TCFLSH, (struct cspan){0}, queue);
+}
+
+static long terminal_ioctl(int fd, unsigned cmd, uint64_t arg)
+{
+    switch (cmd) {
+    case TCGETS:
+        return ask_host(fd, cmd, arg, sizeof(struct linux_termios));
+    case TCGETS2:
+        return get_settings2(fd, arg);
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
+        return set_settings(fd, cmd, arg);
+    case TCSETS2:
+    case TCSETSW2:
+    case TCSETSF2:
+        return set_settings(fd, cmd - TCSETS2 + TCSETS, arg);
+    case TIOCGWINSZ:
+        return ask_host(fd, cmd, arg, sizeof(struct linux_winsize));
+    case TIOCSWINSZ:
+        return set_window(fd, arg);
+    case TCFLSH:
+        return flush(fd, arg);
+    case TIOCOUTQ:
+    case TIOCGETD:
+        return put_user(UADDR(arg), 0);
+    case TCXONC: /* the host's flow control is its user's */
+    case TCSBRK:
+    case TCSBRKP:
+        return 0;
+    case TIOCSTI:
+        return -EIO;
+    default:
+        return -ENOTTY;
+    }
 }
 
 static long console_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 {
     int fd = f->mode & FILE_READ ? read_stream(f) : write_stream(f);
-    switch (cmd) {
-    case TCGETS:
-        return pass_ioctl(fd, cmd, arg, sizeof(struct linux_termios), true);
-    case TCSETS:
-    case TCSETSW:
-    case TCSETSF:
-        return pass_ioctl(fd, cmd, arg, sizeof(struct linux_termios), false);
-    case TIOCGWINSZ:
-        return pass_ioctl(fd, cmd, arg, sizeof(struct linux_winsize), true);
-    case TIOCSWINSZ:
-        return pass_ioctl(fd, cmd, arg, sizeof(struct linux_winsize), false);
-    case FIONREAD: {
-        uint32_t ready = host_ready(fd) & POLL_IN;
-        return ready ? put_user(UADDR(arg), 1) : put_user(UADDR(arg), 0);
-    }
-    default:
-        break;
-    }
-    if (!is_terminal(fd))
+    if (cmd == FIONREAD)
+        return ask_host(fd, cmd, arg, sizeof(int));
+    if (!console.terminal[fd])
         return -ENOTTY;
-    switch (cmd) {
-    case TIOCGPGRP:
-        return get_foreground(arg);
-    case TIOCSPGRP:
-        return set_foreground(arg);
-    case TIOCGSID:
-        return put_user(UADDR(arg), current_process()->sid);
-    case TIOCSCTTY:
-    case TIOCNOTTY:
-    case TCFLSH:
-    case TCXONC:
-    case TCSBRK:
-        return 0;
-    default:
-        return -ENOTTY;
-    }
+    long r = tty_job_ioctl(&console.tty, f, false, cmd, arg);
+    return r == TTY_OTHER ? terminal_ioctl(fd, cmd, arg) : r;
 }
+
+/* ---- opening ---- */
 
 static int console_open(struct inode *i, struct file *f)
 {
     f->mode |= FILE_STREAM;
+    f->priv = &console.stream[3];
     return 0;
 }
+
+static int console_tty_open(struct tty *t, struct file *f)
+{
+    f->ops = &console_file_ops;
+    return console_open(f->inode, f);
+}
+
+static const struct tty_ops console_tty_ops = {.open = console_tty_open};
 
 static const struct file_ops console_file_ops = {
     .open = console_open,
@@ -264,14 +315,6 @@ static const struct file_ops console_file_ops = {
     .name = "/dev/console",
 };
 
-DEVICE(tty, 0666, tty_device);
-const struct device_type tty_device = {
-    .name = "tty",
-    .mode = 0666,
-    .major = 5,
-    .minor = 0,
-    .ops = &console_file_ops,
-};
 DEVICE(console, 0600, console_device);
 const struct device_type console_device = {
     .name = "console",
@@ -281,9 +324,11 @@ const struct device_type console_device = {
     .ops = &console_file_ops,
 };
 
+/* ---- the streams of the first process ---- */
+
 static void stream_inode_init(int fd)
 {
-    struct host_stat st = {.mode = S_IFCHR | 0620, .rdev = linux_makedev(136, 0)};
+    struct host_stat st;
     if (hostcall_io(HOSTCALL_stdio_stat, (struct cspan){0}, SPAN_OF(st), (uint64_t) fd, 0, 0, 0) <
         0)
         st.mode = S_IFCHR | 0620;
@@ -294,22 +339,63 @@ static void stream_inode_init(int fd)
     inode_init(i, &console_super, type | (type == S_IFCHR ? 0620 : 0600));
     i->ops = &console_inode_ops;
     i->ino = (uint64_t) fd + 3;
-    i->rdev = type == S_IFCHR ? (is_terminal(fd) ? linux_makedev(136, 0) : linux_makedev(1, 3)) : 0;
+    i->rdev = type == S_IFCHR ? linux_makedev(1, 3) : 0;
+}
+
+static int first_terminal(int a, int b, int c)
+{
+    return console.terminal[a] ? a : console.terminal[b] ? b : console.terminal[c] ? c : a;
+}
+
+static int console_foreground(void)
+{
+    return tty_foreground(&console.tty);
+}
+
+static void console_init(void)
+{
+    super_init(&console_super, NULL, "hostfd");
+    for (int fd = 0; fd < 3; fd++) {
+        struct linux_termios t;
+        console.stream[fd] = (struct stream){fd, fd};
+        stream_inode_init(fd);
+        console.terminal[fd] = S_ISCHR(console_inode[fd].mode) && host_termios(fd, &t) >= 0;
+        if (console.terminal[fd])
+            console.lflag = t.lflag;
+        console.any |= console.terminal[fd];
+    }
+    console.stream[3] = (struct stream){first_terminal(0, 1, 2), first_terminal(1, 2, 0)};
+    if (!console.any)
+        return;
+    tty_init(&console.tty, &console_tty_ops, linux_makedev(5, 1));
+    tty_take(&console.tty);
+    signal_foreground_pgid = console_foreground;
+}
+
+/* A terminal is opened by its name, so that ttyname() finds it. */
+static struct file *stream_file(int fd)
+{
+    struct file *f;
+    bool terminal = console.terminal[fd];
+    if (terminal && vfs_open("/dev/console", O_RDWR, 0, &f) == 0) {
+        f->priv = &console.stream[fd];
+        return f;
+    }
+    inode_get(&console_inode[fd]);
+    unsigned o_flags = terminal ? O_RDWR : fd == 0 ? O_RDONLY : O_WRONLY;
+    f = file_new_pathless(&console_inode[fd], &console_file_ops, &console.stream[fd], o_flags,
+                          FILE_STREAM);
+    if (!f)
+        inode_put(&console_inode[fd]);
+    return f;
 }
 
 int console_install(struct fdtable *t)
 {
-    if (!console_super.ref.n) {
-        super_init(&console_super, NULL, "devpts");
-        for (int fd = 0; fd < 3; fd++)
-            stream_inode_init(fd);
-    }
+    if (!console_super.ref.n)
+        console_init();
     for (int fd = 0; fd < 3; fd++) {
-        bool terminal = console_inode[fd].rdev == linux_makedev(136, 0);
-        unsigned o_flags = terminal ? O_RDWR : fd == 0 ? O_RDONLY : O_WRONLY;
-        inode_get(&console_inode[fd]);
-        struct file *f =
-            file_new_pathless(&console_inode[fd], &console_file_ops, NULL, o_flags, FILE_STREAM);
+        struct file *f = stream_file(fd);
         if (!f)
             return -ENOMEM;
         int r = fdtable_install_at(t, f, fd, false);

@@ -28,7 +28,7 @@ static void copy_identity(struct process *child, struct process *parent)
     child->dumpable = parent->dumpable;
     child->nice = parent->nice;
     child->personality = parent->personality;
-    child->tty = parent->tty;
+    child->tty_link = parent->tty_link;
     child->arg_start = parent->arg_start;
     child->arg_end = parent->arg_end;
     child->env_start = parent->env_start;

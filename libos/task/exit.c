@@ -264,6 +264,7 @@ static void process_finish(struct process *p, struct thread *t)
     itimer_process_exit(p);
     release_memory(p);
     release_files(p);
+    process_hooks.tty_leader_exit(p);
     if (p->pid == 1)
         end_all(p);
     signal_thread_exit(t);

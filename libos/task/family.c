@@ -141,7 +141,8 @@ int job_setsid(void)
         return -EPERM;
     family_join_session_locked(p, p->pid);
     family_join_group_locked(p, p->pid);
-    p->tty = NULL;
+    p->tty_link = 0;
+    p->tty_old_pgid = 0;
     return p->pid;
 }
 

@@ -20,7 +20,6 @@ struct fs_ctx;
 struct file;
 struct sighand;
 
-struct tty;
 struct itimers;
 struct linux_siginfo;
 
@@ -104,7 +103,8 @@ struct process {
     struct list posix_timers;               /* lock; posix_timer.c */
     int next_timer_id;
     struct itimers *itimers; /* NULL: never used; itimer.c */
-    struct tty *tty;         /* controlling terminal */
+    uint64_t tty_link;       /* finds the controlling terminal; 0: none; fs/tty/tty.c's lock */
+    int tty_old_pgid;        /* a leader's: foreground group of the terminal that hung up */
     int nice;
     uint32_t personality;
 };
@@ -158,6 +158,8 @@ struct process_hooks {
     int (*load_init)(const struct spawn_params *params);
     /* Runs the system call frame->orig_rax with the frame's arguments once more; its result. */
     long (*syscall_again)(struct user_frame *frame);
+    /* p, which is about to end, gives up the terminal of the session it leads, if it leads one. */
+    void (*tty_leader_exit)(struct process *p);
     /* An open pidfd for p in the calling process; -errno. */
     int (*pidfd_open)(struct process *p);
 };

@@ -138,7 +138,7 @@ int file_open_path(const struct path *path, unsigned o_flags, bool created, stru
     } else if ((o_flags & O_DIRECTORY) && !inode_is_dir(path->dentry->inode)) {
         return -ENOTDIR;
     }
-    unsigned keep = o_flags & ~(unsigned) (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+    unsigned keep = o_flags & ~(unsigned) (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
     unsigned acc = o_flags & O_ACCMODE;
     uint32_t mode = only_path
                         ? FILE_PATH
@@ -156,6 +156,7 @@ int file_open_path(const struct path *path, unsigned o_flags, bool created, stru
         file_put(f);
         return r;
     }
+    f->flags &= ~(unsigned) O_NOCTTY; /* terminals looked at it */
     f->path = *path;
     notify_file(f, NOTIFY_OPEN);
     *ret = f;

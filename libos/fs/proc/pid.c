@@ -1,5 +1,6 @@
 /* /proc/PID: what a process is and does. */
 #include "libos/fs/proc/proc.h"
+#include "libos/fs/tty/tty_info.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
@@ -122,12 +123,15 @@ static int stat_text(const struct proc_ref *ref, struct text *t)
     struct mm_stats m;
     memory_of(p, &m);
     struct cputime c = process_cputime(p);
-    int priority = 20 + p->nice;
-    text_add(t, "%d (%s) %c %d %d %d 0 -1 4194304 0 0 0 0 %ld %ld %ld %ld %d %d %d 0 %ld %lu %lu ",
+    int priority = 20 + p->nice, foreground;
+    uint64_t tty;
+    tty_of_process(p, &tty, &foreground);
+    text_add(t,
+             "%d (%s) %c %d %d %d %lu %d 4194304 0 0 0 0 %ld %ld %ld %ld %d %d %d 0 %ld %lu %lu ",
              ref->tid ? ref->tid : p->pid, p->comm, process_state_letter(p), process_parent_pid(p),
-             p->pgid, p->sid, ticks(c.user_ns), ticks(c.system_ns), ticks(p->child_utime_ns),
-             ticks(p->child_stime_ns), priority, p->nice, p->thread_count, ticks(p->start_ns),
-             (unsigned long) (m.total * PAGE_SIZE), (unsigned long) m.resident);
+             p->pgid, p->sid, (unsigned long) tty, foreground, ticks(c.user_ns), ticks(c.system_ns),
+             ticks(p->child_utime_ns), ticks(p->child_stime_ns), priority, p->nice, p->thread_count,
+             ticks(p->start_ns), (unsigned long) (m.total * PAGE_SIZE), (unsigned long) m.resident);
     text_add(t,
              "18446744073709551615 0 0 %lu 0 0 %lu 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 %lu %lu %lu "
              "%lu %d\n",

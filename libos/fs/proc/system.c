@@ -168,7 +168,8 @@ static int swaps_text(const struct proc_ref *ref, struct text *t)
 
 static int devices_text(const struct proc_ref *ref, struct text *t)
 {
-    text_add(t, "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n");
+    text_add(t, "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"
+                "136 pts\n\nBlock devices:\n");
     return 0;
 }
 
