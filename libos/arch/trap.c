@@ -5,8 +5,10 @@
  *   user code        -> its registers become the thread's user_frame, stage 2 = user_trap_entry
  *   uaccess code     -> its fix-up; the fault is resolved in ordinary context
  *   other kernel code -> a tick only sets a flag; a fault is the end: kernel_fault_entry
- * A fault in stage 1 itself arrives with CSSA 2 and kills the enclave. Kernel code never runs with
- * RSP on a user stack except in the last instructions of a return, which no tick rewires.
+ * Every exception counts as a tick, too: while the host handles one, a real tick is lost, and a thread
+ * that does little else would never give way. A fault in stage 1 itself arrives with CSSA 2 and kills
+ * the enclave. Kernel code never runs with RSP on a user stack except in the last instructions of a
+ * return, which no tick rewires.
  */
 #include "abi/enter.h"
 #include "abi/sgx.h"
@@ -117,6 +119,7 @@ static void exception(struct vcpu *v, struct sgx_ssa_gpr *g)
     const struct sgx_exinfo *ex =
         (const struct sgx_exinfo *) ((uintptr_t) g - sizeof(struct sgx_exinfo));
     struct fault_info info = {SGX_EXITINFO_VECTOR(g->exit_info), ex->errcd, ex->maddr};
+    v->tick_pending = 1;
     if (in_user(g->rip))
         enter_stage2(v, g, info);
     else if (info.vector == TRAP_AC && (g->rflags & RFLAGS_AC))

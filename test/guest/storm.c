@@ -105,7 +105,7 @@ TEST_CASE(page_taken_away_from_system_calls)
     CHECK(flicker_page != MAP_FAILED);
     for (size_t i = 0; i < ARRAY_LEN(t); i++)
         ZERO(pthread_create(&t[i], NULL, flicker_user, NULL));
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 60; i++) {
         OK(mprotect(flicker_page, PAGE, PROT_NONE));
         sched_yield();
         OK(mprotect(flicker_page, PAGE, PROT_READ));

@@ -22,7 +22,8 @@ static void leave(uint64_t reason, uint64_t arg)
     fpu_begin();
     fpu_scrub();
     host_leave(reason, arg);
-    this_vcpu()->x87_live = true; /* whatever the host did */
+    this_vcpu()->x87_live = true;  /* whatever the host did */
+    this_vcpu()->tick_pending = 1; /* a tick outside is lost */
     user_fs_base_set(fs);
     fpu_end();
 }
