@@ -24,6 +24,15 @@ enum hostcall_kind { HOSTCALL_ZERO, HOSTCALL_OUT, HOSTCALL_IN, HOSTCALL_TOKEN, H
      HCE_BIT(28) | HCE_BIT(29) | HCE_BIT(30) | HCE_BIT(31) | HCE_BIT(32) | HCE_BIT(36) |           \
      HCE_BIT(39) | HCE_BIT(40) | HCE_BIT(95) | HCE_BIT(122))
 
+/* What work on a file's content, and on its name, may fail with. */
+#define HCE_DATA                                                                                   \
+    (HCE_BIT(1) | HCE_BIT(4) | HCE_BIT(5) | HCE_BIT(12) | HCE_BIT(13) | HCE_BIT(22) |              \
+     HCE_BIT(23) | HCE_BIT(24) | HCE_BIT(26) | HCE_BIT(27) | HCE_BIT(28) | HCE_BIT(30) |           \
+     HCE_BIT(95) | HCE_BIT(122))
+#define HCE_NAME                                                                                   \
+    (HCE_DATA | HCE_BIT(2) | HCE_BIT(16) | HCE_BIT(17) | HCE_BIT(18) | HCE_BIT(20) | HCE_BIT(21) | \
+     HCE_BIT(31) | HCE_BIT(36) | HCE_BIT(39) | HCE_BIT(40))
+
 #define HOST_DATA_MAX (256u * 1024)
 
 /* One per vCPU; owned by whoever runs: the enclave inside, the host outside. */
@@ -53,6 +62,23 @@ struct host_stat { /* fields as in stat(2) */
     int64_t atime_ns, mtime_ns, ctime_ns;
 };
 _Static_assert(sizeof(struct host_stat) == 88, "shared");
+
+struct host_times { /* INT64_MIN: stays as it is */
+    int64_t atime_ns, mtime_ns;
+};
+_Static_assert(sizeof(struct host_times) == 16, "shared");
+
+struct host_statfs { /* fields as in statfs(2) */
+    uint64_t blocks, bfree, bavail, files, ffree;
+    uint32_t bsize, namelen;
+};
+_Static_assert(sizeof(struct host_statfs) == 48, "shared");
+
+#define HOST_FILE_SLOTS 16384u /* of file tokens */
+#define HOST_FILE_READ  1u
+#define HOST_FILE_WRITE 2u
+
+enum host_sync { HOST_SYNC_FILE, HOST_SYNC_DATA, HOST_SYNC_SUPER };
 
 struct host_cpuid {
     uint32_t leaf, subleaf, eax, ebx, ecx, edx;

@@ -71,21 +71,8 @@ int64_t host_call_stdio_stat(struct host_vcpu *v)
     struct stat st;
     if (v->args[0] > 2 || fstat((int) v->args[0], &st) < 0)
         return -EBADF;
-    struct host_stat s = {
-        .dev = st.st_dev,
-        .ino = st.st_ino,
-        .nlink = st.st_nlink,
-        .rdev = st.st_rdev,
-        .size = (uint64_t) st.st_size,
-        .blocks = (uint64_t) st.st_blocks,
-        .mode = st.st_mode,
-        .uid = st.st_uid,
-        .gid = st.st_gid,
-        .blksize = (uint32_t) st.st_blksize,
-        .atime_ns = st.st_atim.tv_sec * 1000000000ll + st.st_atim.tv_nsec,
-        .mtime_ns = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec,
-        .ctime_ns = st.st_ctim.tv_sec * 1000000000ll + st.st_ctim.tv_nsec,
-    };
+    struct host_stat s;
+    host_stat_fill(&s, &st);
     memcpy(v->data, &s, sizeof s);
     return 0;
 }

@@ -159,6 +159,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     sigset_t set = forwarded();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+    runtime.instance = o.instance;
     runtime.vcpu_count = o.vcpus ? o.vcpus : cpus_allowed();
     if (runtime.vcpu_count > VCPU_MAX)
         runtime.vcpu_count = VCPU_MAX;

@@ -13,6 +13,7 @@ struct runtime {
     const struct sgx_ops *ops;
     struct sgx_enclave *enclave;
     struct host_boot *boot; /* shared with the enclave */
+    const char *instance;   /* directory that sources of hostfs mounts are relative to */
     unsigned vcpu_count;
     struct host_vcpu *vcpus[VCPU_MAX];
     pthread_t threads[VCPU_MAX];
@@ -41,6 +42,9 @@ typedef int64_t hostcall_fn(struct host_vcpu *v);
 #define HOSTCALL(name, kind, errnos) hostcall_fn host_call_##name;
 #include "abi/hostcalls.def"
 #undef HOSTCALL
+
+struct stat;
+void host_stat_fill(struct host_stat *s, const struct stat *st);
 
 int64_t now_ns(int clock_id);
 uint64_t read_tsc(void);

@@ -42,7 +42,7 @@ long hostcall_judge(enum hostcall_nr nr, int64_t raw, size_t in_size, size_t out
         return -EIO;
     if (kind == HOSTCALL_OUT)
         *ret_copy = (size_t) raw;
-    else if (kind == HOSTCALL_ZERO)
+    else if (kind == HOSTCALL_ZERO || kind == HOSTCALL_TOKEN)
         *ret_copy = out_size;
     return (long) raw;
 }

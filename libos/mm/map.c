@@ -260,9 +260,10 @@ long mm_map(struct mm *mm, uintptr_t addr, size_t len, int prot, int flags, stru
         q.kind = VMA_ANON;
     }
     bool shared = (flags & MAP_TYPE_) != MAP_PRIVATE_;
-    int bad = check_request(&q, len, shared);
-    if (bad < 0)
-        return bad;
+    int checked = check_request(&q, len, shared);
+    if (checked < 0)
+        return checked;
+    shared &= checked == 0; /* > 0: a snapshot is all there is */
     len = ROUND_UP(len, PAGE_SIZE);
     struct file *anon = NULL;
     if (shared && !q.file) {

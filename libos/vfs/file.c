@@ -196,19 +196,22 @@ static long seek_target(struct file *f, int64_t offset, int whence)
     return target < 0 ? -EINVAL : target;
 }
 
+long file_seek_generic(struct file *f, int64_t offset, int whence)
+{
+    MUTEX_GUARD(&f->pos_lock);
+    long target = seek_target(f, offset, whence);
+    if (target >= 0)
+        f->pos = (uint64_t) target;
+    return target;
+}
+
 long file_seek(struct file *f, int64_t offset, int whence)
 {
     if (f->mode & FILE_PATH)
         return -EBADF;
     if (f->mode & FILE_STREAM)
         return -ESPIPE;
-    if (f->ops->seek)
-        return f->ops->seek(f, offset, whence);
-    MUTEX_GUARD(&f->pos_lock);
-    long target = seek_target(f, offset, whence);
-    if (target >= 0)
-        f->pos = (uint64_t) target;
-    return target;
+    return f->ops->seek ? f->ops->seek(f, offset, whence) : file_seek_generic(f, offset, whence);
 }
 
 uint32_t file_poll(struct file *f, struct poll_table *pt)

@@ -19,7 +19,7 @@ struct file_ops {
     long (*ioctl)(struct file *f, unsigned cmd, uint64_t arg);
     int (*fsync)(struct file *f, bool data_only);
     long (*fallocate)(struct file *f, int mode, uint64_t offset, uint64_t len);
-    int (*mmap)(struct file *f, int prot, bool shared); /* 0: it may be mapped so */
+    int (*mmap)(struct file *f, int prot, bool shared); /* 0: it may be mapped so; 1: as private */
     void (*fdinfo)(struct file *f, struct text *t);
     const char *name; /* pathless files: "anon_inode:[eventfd]" in /proc/self/fd */
 };
@@ -66,6 +66,7 @@ must_check int vfs_openat(int dirfd, const char *path, unsigned o_flags, uint32_
 must_check long file_read(struct file *f, struct uio *uio, const uint64_t *pos);
 must_check long file_write(struct file *f, struct uio *uio, const uint64_t *pos, bool append);
 must_check long file_seek(struct file *f, int64_t offset, int whence);
+must_check long file_seek_generic(struct file *f, int64_t offset, int whence); /* by inode_size */
 uint32_t file_poll(struct file *f, struct poll_table *pt);
 must_check int file_readdir(struct file *f, struct dir_ctx *ctx);
 /* A descriptor of table is closed: the POSIX locks of its process go. */
@@ -76,6 +77,8 @@ const char *file_anon_name(struct file *f, char *buf, size_t size); /* "pipe:[12
 extern const struct file_ops regular_file_ops, directory_file_ops;
 long regular_read(struct file *f, struct uio *uio, uint64_t *pos);
 long regular_write(struct file *f, struct uio *uio, uint64_t *pos);
+/* How much of n may be written at pos: size limits of the process and the ABI; -EFBIG. */
+long regular_write_limit(uint64_t pos, size_t n);
 
 /* epoll forgets a file that goes. */
 void epoll_release_file(struct file *f);

@@ -98,6 +98,7 @@ struct inode_ops {
     /* Magic links (procfs): where they lead. Either a path or, for a pathless file, *ret_file. */
     int (*get_link)(struct inode *i, struct path *ret, struct file **ret_file);
     int (*readdir)(struct inode *dir, struct dir_ctx *ctx);
+    int (*sync_dir)(struct inode *dir); /* fsync of a directory */
     int (*getattr)(struct inode *i, struct kstat *st);
     int (*setattr)(struct inode *i, const struct iattr *attr); /* checks are done */
     /* Fills a page of a regular file that the page cache does not have; zeros beyond the end. */
@@ -154,6 +155,9 @@ enum {
     SUPER_UNCACHED = 1u << 0, /* names may change by themselves: ask the file system each time */
     SUPER_READONLY = 1u << 1,
     SUPER_NO_ATIME = 1u << 2,
+    /* The host's files: mounts are nosuid, nodev, noexec whatever their flags, links may not lead out of
+     * them (-ELOOP), and private mappings read the file system instead of the page cache. */
+    SUPER_UNTRUSTED = 1u << 3,
 };
 
 struct super {

@@ -86,15 +86,13 @@ static const struct fs_type *type_lookup(const char *name)
     return NULL;
 }
 
-static struct mount *mount_new(const struct fs_type *type, const char *source, const char *options,
-                               unsigned long flags)
+static struct mount *mount_new(const struct fs_type *type, const char *source, const char *options)
 {
     struct mount *m = new_zero(struct mount);
     if (!m)
         return NULL;
     ref_init(&m->ref);
     list_init(&m->link);
-    m->flags = (uint32_t) flags & MOUNT_KEPT;
     m->source = kstrdup(*source ? source : type->name);
     m->options = kstrdup(options);
     if (m->source && m->options)
@@ -103,6 +101,12 @@ static struct mount *mount_new(const struct fs_type *type, const char *source, c
     kfree(m->options);
     kfree(m);
     return NULL;
+}
+
+static uint32_t flags_for(const struct super *s, unsigned long flags)
+{
+    uint32_t forced = s->flags & SUPER_UNTRUSTED ? MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC : 0;
+    return ((uint32_t) flags & MOUNT_KEPT) | forced;
 }
 
 static int attach(struct mount *m, const struct path *on)
@@ -139,7 +143,7 @@ int mount_add(const char *source, const struct path *on, const char *type, unsig
         return -ENODEV;
     if (on && !inode_is_dir(on->dentry->inode))
         return -ENOTDIR;
-    struct mount *m = mount_new(t, source, options, flags);
+    struct mount *m = mount_new(t, source, options);
     if (!m)
         return -ENOMEM;
     struct super *s;
@@ -151,6 +155,7 @@ int mount_add(const char *source, const struct path *on, const char *type, unsig
         return r;
     }
     m->super = s;
+    m->flags = flags_for(s, flags);
     inode_get(s->root);
     m->root = dentry_new_root(s, s->root);
     if (!m->root) {
@@ -171,7 +176,7 @@ int mount_change_flags(const struct path *p, unsigned long flags)
 {
     if (p->dentry != p->mnt->root)
         return -EINVAL;
-    atomic_store(&p->mnt->flags, (uint32_t) flags & MOUNT_KEPT);
+    atomic_store(&p->mnt->flags, flags_for(p->mnt->super, flags));
     return 0;
 }
 

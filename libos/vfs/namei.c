@@ -13,6 +13,7 @@ struct walk_link {       /* a text being parsed that came from a symlink */
     const char *rest;    /* where to go on afterwards, or NULL */
     struct inode *inode; /* owns the text, or */
     char *buf;           /* does */
+    uint32_t confined;   /* id of the mount that the text may not lead out of; 0: anywhere */
 };
 
 struct walk {
@@ -55,10 +56,23 @@ static void walk_end(struct walk *w)
     }
 }
 
-/* The next text after the current one ended: NULL at the end of all. */
-static const char *walk_pop(struct walk *w)
+/* May the walk be where it is, having followed the links it is still in? */
+static int walk_confined(const struct walk *w, unsigned from)
+{
+    for (unsigned i = from; i < w->depth; i++)
+        if (w->stack[i].confined && w->stack[i].confined != w->at.mnt->id)
+            return -ELOOP;
+    return 0;
+}
+
+/* The next text after the current one ended: NULL at the end of all. -ELOOP in *ret_error: a link led out
+ * of where it may lead. */
+static const char *walk_pop(struct walk *w, int *ret_error)
 {
     while (w->depth > 0) {
+        *ret_error = walk_confined(w, w->depth - 1);
+        if (*ret_error < 0)
+            return NULL;
         struct walk_link *l = &w->stack[--w->depth];
         const char *rest = l->rest;
         if (l->inode || l->buf) { /* releasing may sleep */
@@ -208,6 +222,8 @@ static int walk_follow(struct walk *w, struct dentry *d, const char *rest, const
     if (i->ops->get_link)
         return walk_magic(w, i);
     struct walk_link l = {.rest = *rest ? rest : NULL};
+    if (i->super->flags & SUPER_UNTRUSTED)
+        l.confined = w->at.mnt->id;
     int r = 0;
     if (i->link) { /* the usual case keeps the lock */
         inode_get(i);
@@ -279,16 +295,17 @@ static int walk_text(struct walk *w, const char *p)
     while (*p == '/')
         p++;
     for (;;) {
+        int r = 0;
         while (!p || !*p)
-            if (!(p = walk_pop(w))) {
+            if (!(p = walk_pop(w, &r))) {
                 w->last_none = true;
-                return 0;
+                return r;
             }
         if (w->magic)
             return -ENOTDIR;
         struct qname name;
         uint32_t hash;
-        int r = walk_dir_check(w);
+        r = walk_dir_check(w);
         if (r < 0)
             return r;
         p = scan(p, &name, &hash);
@@ -303,7 +320,7 @@ static int walk_text(struct walk *w, const char *p)
         if (final && (w->flags & LOOKUP_PARENT)) {
             w->last = name;
             w->last_hash = hash;
-            return 0;
+            return walk_confined(w, 0);
         }
         if (name.n == 1 && name.p[0] == '.')
             continue;

@@ -74,8 +74,7 @@ static int write_part(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
     return r;
 }
 
-/* How much of n may be written at pos: size limits of the process and the ABI. */
-static long limit_size(uint64_t pos, size_t n)
+long regular_write_limit(uint64_t pos, size_t n)
 {
     uint64_t limit = MIN(current_process()->rlimits[RLIMIT_FSIZE_INDEX].cur, FILE_SIZE_MAX);
     if (pos >= limit) {
@@ -104,7 +103,7 @@ static long write_locked(struct inode *i, struct uio *uio, uint64_t *pos)
         return -EINVAL;
     if (uio->left == 0)
         return 0;
-    long most = limit_size(*pos, uio->left);
+    long most = regular_write_limit(*pos, uio->left);
     if (most < 0)
         return most;
     int r = memfd_may_write(i, *pos, (uint64_t) most);
@@ -278,8 +277,15 @@ static long directory_seek(struct file *f, int64_t offset, int whence)
     return at;
 }
 
+static int directory_fsync(struct file *f, bool data_only)
+{
+    struct inode *i = f->inode;
+    return i->ops->sync_dir ? i->ops->sync_dir(i) : 0;
+}
+
 const struct file_ops directory_file_ops = {
     .read = directory_read,
     .readdir = directory_readdir,
     .seek = directory_seek,
+    .fsync = directory_fsync,
 };
