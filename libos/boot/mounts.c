@@ -1,33 +1,134 @@
 /* The mounts of the measured configuration. "/" comes before any process; the others are made by the
- * first process before it becomes the program. */
+ * first process before it becomes the program: first what the configuration lists, then the places
+ * that every program expects, unless they are in the list. A mount that fails is reported and left
+ * out; only "/" has to be there.
+ */
+#include "libos/base/errno.h"
 #include "libos/base/log.h"
 #include "libos/base/panic.h"
+#include "libos/base/printf.h"
 #include "libos/base/string.h"
 #include "libos/boot/boot.h"
 #include "libos/boot/config.h"
+#include "libos/fs/hostfs/hostfs.h"
 #include "libos/host/host.h"
+#include "libos/vfs/fs_ctx.h"
+#include "libos/vfs/namei.h"
 #include "libos/vfs/vfs.h"
+
+#define OPTIONS_MAX 256
+
+static const char *text_of(struct config_str s)
+{
+    return boot_config_str(boot_config(), s);
+}
+
+/* "lower=TYPE,upper=TYPE" of a union: its lowest layer, and the one above it. */
+static void layer_types(const struct config_mount *m, char *buf, size_t size)
+{
+    const struct boot_config *c = boot_config();
+    if (m->layer_count != 2)
+        log_warn("mount of %s: %u layers, 2 are possible", text_of(m->target), m->layer_count);
+    const struct config_mount *l = &c->layers[m->layer_first];
+    const char *upper = m->layer_count > 1 ? text_of(l[m->layer_count - 1].type) : "ramfs";
+    fmt_str(buf, size, "lower=%s,upper=%s", text_of(l->type), upper);
+}
+
+static void options_of(const struct config_mount *m, char *buf, size_t size)
+{
+    if (m->layer_count > 0) {
+        layer_types(m, buf, size);
+        return;
+    }
+    size_t count, used = 0;
+    const struct config_str *list = boot_config_options(boot_config(), m, &count);
+    buf[0] = 0;
+    for (size_t i = 0; i < count && used < size; i++) {
+        used += str_copy(buf + used, i ? "," : "", size - used);
+        if (used < size)
+            used += str_copy(buf + used, text_of(list[i]), size - used);
+    }
+}
+
+static int mount_listed(const struct config_mount *m)
+{
+    char options[OPTIONS_MAX];
+    options_of(m, options, sizeof options);
+    bool read_only = boot_config_option(boot_config(), m, "ro") != NULL;
+    const char *source = text_of(m->source), *type = text_of(m->type);
+    if (str_eq(type, "hostfs")) {
+        int r = hostfs_allow(source, read_only);
+        if (r < 0)
+            return r;
+    }
+    return vfs_mount(source, text_of(m->target), type, read_only ? MOUNT_RDONLY : 0, options);
+}
 
 void boot_mount_root(void)
 {
-    int r = vfs_mount("image", "/", "unionfs", 0, "lower=rootimg,upper=ramfs");
+    const struct boot_config *c = boot_config();
+    bool listed = c->mount_count > 0 && str_eq(text_of(c->mounts[0].target), "/");
+    int r = listed ? mount_listed(&c->mounts[0])
+                   : vfs_mount("image", "/", "unionfs", 0, "lower=rootimg,upper=ramfs");
     if (r < 0) {
-        log_error("the root image cannot be mounted: error %d; run `occlum build`", -r);
+        log_error("the root cannot be mounted: error %d; run `occlum build`", -r);
         host_shutdown(126);
     }
 }
 
-static void mount_one(const char *source, const char *target, const char *type)
+/* Makes the directories that lead to target, and target. What cannot be made the mount will miss. */
+static void make_target(const char *target)
 {
-    int r = vfs_mount(source, target, type, 0, "");
-    if (r < 0)
+    char path[PATH_LIMIT];
+    for (const char *p = target; *p; p++) {
+        size_t n = (size_t) (p - target) + 1;
+        if (n >= sizeof path || (p[1] != '/' && p[1]))
+            continue;
+        memcpy(path, target, n);
+        path[n] = 0;
+        (void) vfs_mkdir(FD_AT_FDCWD, path, 0755); /* usually it is there */
+    }
+}
+
+static void report(const char *type, const char *target, int r)
+{
+    if (r == -ENODEV)
+        log_warn("mount of %s at %s: there is no such file system", type, target);
+    else if (r < 0)
         log_warn("mount of %s at %s: error %d", type, target, -r);
+}
+
+static bool is_listed(const char *target)
+{
+    const struct boot_config *c = boot_config();
+    for (size_t i = 0; i < c->mount_count; i++)
+        if (str_eq(text_of(c->mounts[i].target), target))
+            return true;
+    return false;
+}
+
+static void mount_standard(const char *type, const char *target, const char *options)
+{
+    if (is_listed(target))
+        return;
+    make_target(target);
+    report(type, target, vfs_mount(type, target, type, 0, options));
 }
 
 void boot_mount_others(void)
 {
-    mount_one("dev", "/dev", "devfs");
-    mount_one("devpts", "/dev/pts", "devpts");
-    mount_one("proc", "/proc", "procfs");
-    mount_one("tmp", "/tmp", "ramfs");
+    const struct boot_config *c = boot_config();
+    for (size_t i = 0; i < c->mount_count; i++) {
+        const struct config_mount *m = &c->mounts[i];
+        if (str_eq(text_of(m->target), "/"))
+            continue;
+        make_target(text_of(m->target));
+        report(text_of(m->type), text_of(m->target), mount_listed(m));
+    }
+    mount_standard("devfs", "/dev", "");
+    mount_standard("devpts", "/dev/pts", "");
+    mount_standard("procfs", "/proc", "");
+    mount_standard("sysfs", "/sys", "");
+    mount_standard("tmpfs", "/tmp", "");
+    mount_standard("tmpfs", "/dev/shm", "");
 }
