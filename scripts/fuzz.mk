@@ -22,5 +22,6 @@ fuzz: $(if $(T),$(B)/fuzz/$(T)) ## fuzz one target: make fuzz T=name [FUZZ_SECON
 # every target for FUZZ_SECONDS each
 .PHONY: fuzz-all
 fuzz-all: ## all fuzz targets, FUZZ_SECONDS each
-	@for t in $(FUZZ_NAMES); do echo "== fuzz $$t"; $(MAKE) -s fuzz T=$$t > $(B)/fuzz-$$t.log 2>&1 || \
-	    { tail -n 30 $(B)/fuzz-$$t.log; exit 1; }; grep 'number_of_executed' $(B)/fuzz-$$t.log; done
+	@mkdir -p $(B)/fuzz; for t in $(FUZZ_NAMES); do echo "== fuzz $$t"; \
+	    $(MAKE) -s fuzz T=$$t > $(B)/fuzz/$$t.log 2>&1 || { tail -n 30 $(B)/fuzz/$$t.log; exit 1; }; \
+	    grep 'number_of_executed' $(B)/fuzz/$$t.log; done
