@@ -1,5 +1,6 @@
 # Fuzzers: fuzz/NAME.c has an LLVMFuzzerTestOneInput; a line "// sources: a.c b.c" in it names what it
-# tests. Seeds are in fuzz/corpus/NAME (committed), what a run finds in build/fuzz/NAME.corpus.
+# tests; functions that these call and nobody has are panics (scripts/unit-link). Seeds are in
+# fuzz/corpus/NAME (committed), what a run finds in build/fuzz/NAME.corpus.
 FUZZ_SECONDS ?= 60
 FUZZ_NAMES   := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*.c))
 FUZZ_CFLAGS   = $(UNIT_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
@@ -10,8 +11,10 @@ fuzz_libs     = $(shell sed -nE 's,^// libs: ,,p' fuzz/$(1).c)
 
 .SECONDEXPANSION:
 $(B)/fuzz/%: fuzz/%.c $$(call fuzz_sources,$$*) $(B)/gen/.stamp scripts/fuzz.mk
-	@mkdir -p $(@D)
-	$(CLANG) $(FUZZ_CFLAGS) -o $@ $< $(call fuzz_sources,$*) $(call fuzz_libs,$*)
+	@rm -rf $@.o && mkdir -p $@.o
+	set -e; for f in $< $(call fuzz_sources,$*); do \
+	    $(CLANG) $(FUZZ_CFLAGS) -c $$f -o $@.o/$$(echo $$f | tr / -).o; done
+	scripts/unit-link $@ $@.o/*.o -- $(CLANG) $(FUZZ_CFLAGS) -fuse-ld=lld $(call fuzz_libs,$*)
 
 fuzz: $(if $(T),$(B)/fuzz/$(T)) ## fuzz one target: make fuzz T=name [FUZZ_SECONDS=60]; without T lists them
 	@$(if $(T),,echo "fuzz targets: $(FUZZ_NAMES)"; exit 0)
