@@ -9,25 +9,25 @@ BENCH_ALL   := $(patsubst %,$(BENCH_BIN)/%-musl,$(BENCH_NAMES)) \
 
 $(BENCH_BIN)/%-musl: bench/%.c bench/bench.h
 	@mkdir -p $(@D)
-	musl-gcc $(BENCH_FLAGS) -fPIE -pie -o $@ $<
+	$(Q)musl-gcc $(BENCH_FLAGS) -fPIE -pie -o $@ $<
 $(BENCH_BIN)/%-glibc: bench/%.c bench/bench.h
 	@mkdir -p $(@D)
-	gcc $(BENCH_FLAGS) -fPIE -pie -o $@ $<
+	$(Q)gcc $(BENCH_FLAGS) -fPIE -pie -o $@ $<
 $(B)/bench/timeit: bench/timeit.c bench/bench.h
 	@mkdir -p $(@D)
-	gcc $(BENCH_FLAGS) -o $@ $<
+	$(Q)gcc $(BENCH_FLAGS) -o $@ $<
 $(BENCH_BIN)/true_static_musl: bench/true.c
 	@mkdir -p $(@D)
-	musl-gcc -O2 -static -o $@ $<
+	$(Q)musl-gcc -O2 -static -o $@ $<
 $(BENCH_BIN)/true_dynamic_musl: bench/true.c
 	@mkdir -p $(@D)
-	musl-gcc -O2 -fPIE -pie -o $@ $<
+	$(Q)musl-gcc -O2 -fPIE -pie -o $@ $<
 $(BENCH_BIN)/true_static_glibc: bench/true.c
 	@mkdir -p $(@D)
-	gcc -O2 -fPIE -static-pie -o $@ $<
+	$(Q)gcc -O2 -fPIE -static-pie -o $@ $<
 $(BENCH_BIN)/true_dynamic_glibc: bench/true.c
 	@mkdir -p $(@D)
-	gcc -O2 -fPIE -pie -o $@ $<
+	$(Q)gcc -O2 -fPIE -pie -o $@ $<
 
 bench: $(if $(NATIVE),,$(if $(wildcard tools/occlum/*.c),all)) $(BENCH_ALL) ## compare with native Linux (BENCH="names", REPEATS=n)
 	@BENCH="$(BENCH)" REPEATS="$(REPEATS)" LIBC="$(LIBC)" CPU="$(CPU)" NATIVE="$(NATIVE)" scripts/bench

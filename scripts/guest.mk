@@ -21,13 +21,13 @@ GUEST_NEEDS := $(if $(wildcard tools/occlum/*.c),all)
 
 $(B)/test/musl/bin/%: test/guest/%.c $(GUEST_H)
 	@mkdir -p $(@D)
-	$(MUSL_CC) $(GUEST_FLAGS) $(GUEST_FLAGS_$*) -o $@ $< -lm
+	$(Q)$(MUSL_CC) $(GUEST_FLAGS) $(GUEST_FLAGS_$*) -o $@ $< -lm
 $(B)/test/glibc/bin/%: test/guest/%.c $(GUEST_H)
 	@mkdir -p $(@D)
-	gcc $(GUEST_FLAGS) $(GUEST_FLAGS_$*) -o $@ $< -lm -lrt
+	$(Q)gcc $(GUEST_FLAGS) $(GUEST_FLAGS_$*) -o $@ $< -lm -lrt
 $(B)/test/glibc/bin/%: test/guest/%.cc
 	@mkdir -p $(@D)
-	g++ -std=c++17 -O2 -g -pthread -Wall -Wextra -Werror -o $@ $<
+	$(Q)g++ -std=c++17 -O2 -g -pthread -Wall -Wextra -Werror -o $@ $<
 
 .PHONY: test-native guest-programs
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
@@ -42,7 +42,7 @@ test-native: $(GUEST_MUSL) $(GUEST_GLIBC) ## the same programs on Linux itself, 
 # Debian's programs (test/apps): APPS="coreutils python" picks families
 $(B)/test/apps/driver: test/apps/driver.c
 	@mkdir -p $(@D)
-	gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static-pie -o $@ $<
+	$(Q)gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static-pie -o $@ $<
 .PHONY: test-apps test-apps-native
 test-apps: $(GUEST_NEEDS) $(B)/test/apps/driver ## Debian programs inside the LibOS, compared with Linux
 	@scripts/run-apps $(APPS)
