@@ -43,9 +43,10 @@ LIBOS_CFLAGS := -std=gnu17 -O2 -g --target=x86_64-linux-gnu -ffreestanding -fPIE
 HOST_CFLAGS  := -std=gnu17 -O2 -g -fPIE -fno-strict-aliasing -fstack-protector-strong \
     -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARN) $(INC) $(MAP)
 # Static, and of tools/lib only what a program uses: the dynamic linker and the relocations of libcrypto
-# would cost a start of `occlum run` a millisecond. --no-warnings: libcrypto can look up host names,
-# which static programs should not, and which these do not.
-STATIC       := -static-pie -Wl,--gc-sections,--no-warnings
+# would cost a start of `occlum run` a millisecond. `occlum` needs much of libcrypto, so it has a fixed
+# address; occlum-run must stay out of the enclave's range. --no-warnings: libcrypto can look up host
+# names, which static programs should not and these do not.
+STATIC       := -Wl,--gc-sections,--no-warnings
 TOOLS_LIBS   := $(patsubst %,-l:lib%.a,crypto jansson yaml)
 
 # The LibOS as an ordinary process, for sanitizers, unit tests and fuzzers.
@@ -111,10 +112,10 @@ $(B)/host/tools-lib.a: $(call obj,host,$(TOOLLIB_SRC))
 	$(Q)rm -f $@ && ar rcsD $@ $^
 $(B)/bin/occlum-run: $(call obj,host,$(HOST_SRC)) $(B)/host/tools-lib.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(STATIC) -pthread -o $@ $^ $(TOOLS_LIBS)
+	$(Q)$(CC) -static-pie $(STATIC) -pthread -o $@ $^ $(TOOLS_LIBS)
 $(B)/bin/occlum: $(call obj,host,$(OCCLUM_SRC)) $(B)/host/gen/commands.o $(B)/host/tools-lib.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(STATIC) -o $@ $^ $(TOOLS_LIBS)
+	$(Q)$(CC) -static -no-pie $(STATIC) -o $@ $^ $(TOOLS_LIBS)
 $(B)/bin/copy_bom: $(call obj,host,$(BOM_SRC) $(TOOLLIB_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie -o $@ $^ $(TOOLS_LIBS)

@@ -49,5 +49,5 @@
 #define VCPU_TRAP_STACK   LAYOUT_UL(0xa000) /* stage 1 of exceptions (CSSA 1 and above) */
 #define VCPU_TRAP_PAGES   4
 #define VCPU_IDLE_STACK   LAYOUT_UL(0x10000) /* boot and idle loop */
-#define VCPU_IDLE_PAGES   15
+#define VCPU_IDLE_PAGES   6
 #endif

@@ -73,7 +73,6 @@ struct sim_result epcm_eadd_locked(struct sgx_enclave *enclave, uint64_t address
         return RESULT_GP;
     if (enclave->state != SIM_CREATED)
         return RESULT_GP;
-    memcpy(alias_of(enclave, address), source, SGX_PAGE_SIZE);
     if (type == SGX_PT_TCS) {
         struct sgx_tcs *tcs = (struct sgx_tcs *) alias_of(enclave, address);
         tcs->flags &= ~SGX_TCS_DBGOPTIN;

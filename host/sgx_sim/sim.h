@@ -99,6 +99,7 @@ struct sim_result {
 
 /* Page-state leaves, see epcm.c. All take page-aligned enclave addresses and enclave->lock
  * held; they change the EPCM word and leave the view to epcm_apply_view(). */
+/* The content must already be in the (so far absent) page and is given as source too. */
 struct sim_result epcm_eadd_locked(struct sgx_enclave *enclave, uint64_t address,
                                    const void *source, const struct sgx_secinfo *secinfo);
 struct sim_result epcm_eextend_locked(struct sgx_enclave *enclave, uint64_t chunk_address);

@@ -4,7 +4,10 @@
  */
 #include "tools/occlum/launch.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +19,7 @@
 #include "tools/lib/msg.h"
 #include "tools/occlum/instance.h"
 
-#define FRESHNESS_LIMIT                                                                            \
-    300 /* files of image/ looked at before each run: a fraction of a millisecond */
+#define FRESHNESS_LIMIT 150 /* files of image/ looked at before each run: 0.2 ms */
 
 static bool newer(const struct stat *a, const struct stat *b)
 {
@@ -28,19 +30,51 @@ static bool newer(const struct stat *a, const struct stat *b)
 struct freshness {
     struct stat built;
     int left;
+    char path[PATH_MAX]; /* of what is looked at */
 };
 
-static int look_at(void *context, const char *path, const char *rel, const struct stat *st)
+static bool look_at(struct freshness *f, int directory, const char *name, size_t size);
+
+/* Looks at what the directory named by the first size bytes of path holds; true: that is enough. */
+static bool look_into(struct freshness *f, int parent, const char *name, size_t size)
 {
-    struct freshness *f = context;
-    if (--f->left < 0)
-        return 1;
-    if (newer(st, &f->built) && strncmp(rel, ".occlum", 7) != 0) {
-        msg_warn("%s was changed after the last build, and the program will not see that", path);
-        msg_hint("occlum build");
-        return 1;
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!directory) {
+        if (fd >= 0)
+            close(fd);
+        return false;
     }
-    return 0;
+    bool enough = false;
+    const struct dirent *e;
+    while (!enough && (e = readdir(directory)))
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            enough = look_at(f, fd, e->d_name, size);
+    closedir(directory);
+    return enough;
+}
+
+static bool look_at(struct freshness *f, int directory, const char *name, size_t size)
+{
+    struct stat st;
+    size_t length = strlen(name);
+    if (--f->left < 0 || size + 1 + length >= sizeof f->path)
+        return true;
+    if (strcmp(f->path, INSTANCE_IMAGE) == 0 && strcmp(name, ".occlum") == 0)
+        return false;
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    f->path[size] = '/';
+    memcpy(f->path + size + 1, name, length + 1);
+    bool enough = newer(&st, &f->built);
+    if (enough) {
+        msg_warn("%s was changed after the last build, and the program will not see that", f->path);
+        msg_hint("occlum build");
+    } else if (S_ISDIR(st.st_mode)) {
+        enough = look_into(f, directory, name, size + 1 + length);
+    }
+    f->path[size] = 0;
+    return enough;
 }
 
 /* The build is complete and not older than what it was made from (warnings only). */
@@ -57,7 +91,7 @@ static int check_built(void)
         msg_hint("occlum build");
         return -ENOENT;
     }
-    struct freshness f = {.left = FRESHNESS_LIMIT};
+    struct freshness f = {.left = FRESHNESS_LIMIT, .path = INSTANCE_IMAGE};
     struct stat config;
     if (stat(BUILD_DIR "/.enclave.stamp", &f.built) < 0 || stat(INSTANCE_CONFIG, &config) < 0)
         return 0;
@@ -65,8 +99,8 @@ static int check_built(void)
         msg_warn("%s was changed after the last build, and the change has no effect yet",
                  INSTANCE_CONFIG);
         msg_hint("occlum build");
-    } else if (fs_is_dir(INSTANCE_IMAGE)) {
-        (void) fs_walk(INSTANCE_IMAGE, look_at, &f); /* a hint only */
+    } else {
+        (void) look_into(&f, AT_FDCWD, INSTANCE_IMAGE, strlen(INSTANCE_IMAGE)); /* a hint only */
     }
     return 0;
 }
