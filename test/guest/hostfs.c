@@ -3,6 +3,7 @@
 #include "guest_test.h"
 #include <sys/mman.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
