@@ -182,7 +182,7 @@ void signal_send_process(struct process *p, int sig); /* from the kernel (SI_KER
 void signal_send_pgrp(int pgid, int sig);
 /* A synchronous fault of the calling thread; forced: if blocked or ignored, the process dies. */
 void signal_fault(int sig, int code, uaddr_t addr, int trapno, uint64_t error_code);
-/* A signal the host forwards: to the terminal's foreground group, else to pid 1's group. */
+/* A signal the host forwards: terminal signals to the foreground group, others to pid 1's. */
 void signal_from_host(int sig);
 extern int (*signal_foreground_pgid)(void); /* installed by the terminal driver; 0: none */
 

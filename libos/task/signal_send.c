@@ -233,11 +233,17 @@ void signal_send_pgrp(int pgid, int sig)
     (void) signal_send_group(pgid, &info, false); /* an empty group is fine */
 }
 
+/* What a terminal sends is for whoever is in its foreground; the rest is for the program as a whole. */
+static bool from_terminal(int sig)
+{
+    return sig == SIGINT || sig == SIGQUIT || sig == SIGTSTP || sig == SIGWINCH;
+}
+
 void signal_from_host(int sig)
 {
     if (sig < 1 || sig >= SIG_RT_FIRST)
         return;
-    int pgid = signal_foreground_pgid ? signal_foreground_pgid() : 0;
+    int pgid = signal_foreground_pgid && from_terminal(sig) ? signal_foreground_pgid() : 0;
     struct linux_siginfo info = siginfo_kernel(sig);
     SPIN_GUARD(&process_table_lock);
     struct pid_slot *s = pid_slot_locked(PID_INIT);
