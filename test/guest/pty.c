@@ -734,3 +734,99 @@ TEST_CASE(leader_exit_hangs_up_the_foreground)
     close(go[1]);
     close(master);
 }
+
+/* ---- the console: what test/tools/console.sh runs with a terminal as its standard streams ---- */
+
+CHILD(console)
+{
+    struct winsize w;
+    int n = -1, tty = open("/dev/tty", O_RDWR);
+    signal(SIGTTOU, SIG_IGN);
+    signal(SIGWINCH, on_winch);
+    if (!isatty(0) || !ttyname(0) || tty < 0 || tcgetsid(tty) != getsid(0))
+        return 1;
+    printf("on %s\n", ttyname(0));
+    if (tcgetpgrp(0) != getpgrp() || ioctl(0, TIOCGWINSZ, &w) < 0)
+        return 2;
+    printf("size %dx%d\n", w.ws_col, w.ws_row);
+    while (!winch)
+        sleep_ms(10);
+    if (ioctl(0, TIOCGWINSZ, &w) < 0)
+        return 3;
+    printf("size %dx%d\n", w.ws_col, w.ws_row);
+    pid_t job = start_job("job_reads");
+    if (job < 0 || !stopped_by(job, SIGTTIN) || tcsetpgrp(0, job) < 0)
+        return 4;
+    kill(-job, SIGCONT);
+    printf("reading\n");
+    if (child_wait(job) != 7)
+        return 5;
+    job = start_job("job_sleeps");
+    if (job < 0 || tcsetpgrp(0, job) < 0 || !stopped_by(job, SIGTSTP))
+        return 6;
+    kill(-job, SIGCONT);
+    printf("continued\n");
+    if (child_wait(job) != 128 + SIGINT)
+        return 7;
+    tcsetpgrp(0, getpgrp());
+    change(0, ICANON | ECHO, 0);
+    printf("raw\n");
+    while (n < 2 && ioctl(0, FIONREAD, &n) == 0)
+        sleep_ms(10);
+    char b[4];
+    printf("%d bytes\n", (int) read(0, b, sizeof b));
+    return 0;
+}
+
+/* Runs a command on a terminal of its own: becomes the leader of its session. */
+CHILD(on_terminal)
+{
+    if (lead(argv[0]) < 0)
+        return 1;
+    dup2(0, 2);
+    execv(argv[1], argv + 1);
+    return 2;
+}
+
+static int expect(int master, const char *want)
+{
+    const char *got = collect(master, want);
+    size_t n = strlen(got), size = strlen(want);
+    if (n >= size && strcmp(got + n - size, want) == 0)
+        return 0;
+    printf("the terminal shows \"%s\", not \"%s\"\n", got, want);
+    return 1;
+}
+
+/* The person at the terminal: "pty --child terminal COMMAND...", where COMMAND runs the role console. */
+CHILD(terminal)
+{
+    char name[64],
+        *args[16] = {(char *) test_program, (char *) "--child", (char *) "on_terminal", name};
+    struct winsize w = {.ws_row = 30, .ws_col = 100};
+    int master = open_master(name, sizeof name);
+    pid_t pid;
+    for (int i = 0; i < argc && i < 10; i++)
+        args[i + 4] = argv[i];
+    ioctl(master, TIOCSWINSZ, &w);
+    if (posix_spawn(&pid, test_program, NULL, NULL, args, environ) != 0)
+        return 1;
+    int bad = expect(master, "size 100x30\r\n");
+    w.ws_row = 31;
+    ioctl(master, TIOCSWINSZ, &w);
+    bad |= expect(master, "size 100x31\r\nreading\r\n");
+    type(master, "in\n");
+    bad |= expect(master, "job\r\n");
+    sleep_ms(100);
+    type(master, "\x1a");
+    bad |= expect(master, "continued\r\n");
+    type(master, "\x03");
+    bad |= expect(master, "raw\r\n");
+    type(master, "\x04\x16");
+    bad |= expect(master, "2 bytes\r\n");
+    if (bad)
+        kill(pid, SIGKILL);
+    int status = child_wait(pid);
+    printf("the console's exit status is %d\n", status);
+    return bad || status ? 1 : 0;
+}
