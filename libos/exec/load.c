@@ -173,9 +173,8 @@ static int fixed_place(struct mm *mm, const struct elf_image *elf, struct file *
     }
     int r = mm_claim_low(mm, inode_unique(file_inode(f)));
     if (r == -EBUSY)
-        log_warn(
-            "exec: a different program linked for fixed addresses runs; only one such program at a "
-            "time until fork() is there (link it with -pie)");
+        log_warn("exec: %u different programs linked for fixed addresses run already",
+                 MM_LOW_SLICES);
     if (r < 0)
         return r;
     *ret = (struct placed){.end = elf->high, .elf = elf};

@@ -25,14 +25,24 @@
 
 static struct {
     struct spinlock lock;                  /* creation of areas */
-    struct stubarea *areas[GRANULE_COUNT]; /* by the granule the area lies in */
+    struct stubarea *areas[GRANULE_COUNT]; /* by the granule the area lies in; not granule 0 */
+    struct stubarea *low[MM_LOW_SLICES];
     struct exec_counters counters;
 } patch;
 
-static struct stubarea *area_of(uintptr_t addr)
+/* Where the area around a stub's address is kept; NULL: no stubs there. */
+static struct stubarea **area_place(uintptr_t addr)
 {
     size_t granule = addr >> GRANULE_SHIFT;
-    return granule < GRANULE_COUNT ? atomic_load(&patch.areas[granule]) : NULL;
+    if (granule > 0)
+        return granule < GRANULE_COUNT ? &patch.areas[granule] : NULL;
+    return addr >= EXEC_LOW_STUBS ? &patch.low[(addr - EXEC_LOW_STUBS) / EXEC_LOW_STUBS_LEN] : NULL;
+}
+
+static struct stubarea *area_of(uintptr_t addr)
+{
+    struct stubarea **place = area_place(addr);
+    return place ? atomic_load(place) : NULL;
 }
 
 static bool rip_is_stub(uint64_t rip)
@@ -49,7 +59,7 @@ static int area_make(uintptr_t base, uintptr_t end)
     if (!a)
         return -ENOMEM;
     spin_lock(&patch.lock);
-    struct stubarea **slot = &patch.areas[base >> GRANULE_SHIFT];
+    struct stubarea **slot = area_place(base);
     if (!*slot) {
         atomic_store(slot, a);
         a = NULL;
@@ -59,6 +69,11 @@ static int area_make(uintptr_t base, uintptr_t end)
     return 0;
 }
 
+static uintptr_t low_stubs(struct mm *mm)
+{
+    return EXEC_LOW_STUBS + mm_low_slice(mm) * EXEC_LOW_STUBS_LEN;
+}
+
 int patch_prepare(struct mm *mm, bool low)
 {
     struct mm_layout lay;
@@ -66,10 +81,11 @@ int patch_prepare(struct mm *mm, bool low)
     int r = area_make(lay.stubs, lay.stubs_end);
     if (r == 0)
         r = mm_map_stubs(mm, lay.stubs, lay.stubs_end - lay.stubs);
+    uintptr_t slice = low_stubs(mm);
     if (r == 0 && low)
-        r = area_make(EXEC_LOW_STUBS, GRANULE_SIZE);
+        r = area_make(slice, slice + EXEC_LOW_STUBS_LEN);
     if (r == 0 && low)
-        r = mm_map_stubs(mm, EXEC_LOW_STUBS, EXEC_LOW_STUBS_LEN);
+        r = mm_map_stubs(mm, slice, EXEC_LOW_STUBS_LEN);
     return r;
 }
 
@@ -78,7 +94,7 @@ static struct stubarea *area_for(struct mm *mm, uintptr_t addr)
 {
     struct mm_layout lay;
     if (addr < GRANULE_SIZE)
-        return area_of(EXEC_LOW_STUBS);
+        return area_of(low_stubs(mm));
     mm_layout(mm, &lay);
     return area_of(lay.stubs);
 }
@@ -226,8 +242,14 @@ static void patch_page(struct mm *mm, struct inode *inode, uint64_t index, uintp
     kfree(p);
 }
 
+static void low_slice_taken(uint32_t slice)
+{
+    exec_stubs_forget(EXEC_LOW_STUBS + slice * EXEC_LOW_STUBS_LEN);
+}
+
 void patch_init(void)
 {
+    mm_low_slice_hook = low_slice_taken;
     mm_exec_page_hook = patch_page;
     trap_rip_is_stub = rip_is_stub;
     signal_rip_hook = exec_rip_to_guest;

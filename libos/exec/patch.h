@@ -3,12 +3,14 @@
 #define EXEC_PATCH_H
 #include "libos/base/types.h"
 #include "abi/layout.h"
+#include "libos/mm/mm.h"
 
 struct mm;
 struct inode;
 
-/* Stubs for programs linked to fixed addresses: the end of granule 0. */
-#define EXEC_LOW_STUBS     (GRANULE_SIZE - EXEC_LOW_STUBS_LEN)
+/* Stubs for programs linked to fixed addresses: the end of granule 0, one slice per program (mm/low.c),
+ * so that a thread that sleeps in a stub finds its own code there whoever was resident meanwhile. */
+#define EXEC_LOW_STUBS     (GRANULE_SIZE - MM_LOW_SLICES * EXEC_LOW_STUBS_LEN)
 #define EXEC_LOW_STUBS_LEN 0x200000ul
 
 /* Counts since start, of sites in pages as they were filled; read without locks. */

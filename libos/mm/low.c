@@ -1,16 +1,19 @@
 /* Programs linked to fixed addresses (not position independent) share granule 0.
  *
- * Several address spaces of the same program may have their text at 0x400000. One of them is resident:
- * its pages are in place; those of the others are saved in kernel memory, but for content that is the
- * same in all of them (kept file pages), which stays. A thread runs only while its mm is resident, so
- * system calls and uaccess need to know nothing of this; the scheduler asks mm_low_enter before it
+ * Several address spaces may have their text at 0x400000. One of them is resident: its pages are in
+ * place; those of the others are saved in kernel memory. A thread runs only while its mm is resident,
+ * so system calls and uaccess need to know nothing of this; the scheduler asks mm_low_enter before it
  * picks a thread and mm_low_arrive swaps before it runs.
+ *
+ * Between processes of the same program kept file pages stay in place, for they are the same in all;
+ * when another program becomes resident they go and are filled again by faults. Patch stubs belong to
+ * a program: each has a slice of the stub area, whose pages nobody saves or drops.
  *
  * low.lock guards the fields below. running[] says which member runs on which vCPU. Residency moves only
  * when no other vCPU runs the resident member, its mm's lock is free, and nobody holds the pin: an
  * exec from its claim to its end (the new mm is being filled by a thread that is not yet its own), or
  * a swap in progress. The thread that holds the pin of its exec (low_pin) may run meanwhile: until
- * mm_low_settle it does not touch its old memory. Different programs do not share: patch stubs belong to addresses.
+ * mm_low_settle it does not touch its old memory.
  */
 #include "abi/layout.h"
 #include "libos/arch/vcpu.h"
@@ -26,9 +29,19 @@ static struct {
     struct mm *resident;
     struct mm *pinned; /* residency stays with it */
     struct mm *running[VCPU_MAX];
-    uint32_t members;
-    uint64_t program;
+    struct {
+        uint64_t program;
+        uint32_t members;
+    } slice[MM_LOW_SLICES];
+    uint32_t last; /* slice of the program that was resident last: whose kept pages are there */
 } low;
+
+void (*mm_low_slice_hook)(uint32_t slice);
+
+uint32_t mm_low_slice(const struct mm *mm)
+{
+    return mm->low_slice;
+}
 
 static bool may_move_locked(void)
 {
@@ -60,6 +73,9 @@ static void move_to(struct mm *mm)
 {
     if (low.resident)
         save(low.resident);
+    if (low.last != mm->low_slice)
+        upages_drop_kept(0, GRANULE_SIZE);
+    low.last = mm->low_slice;
     low.resident = mm;
     granule_set_low(mm);
     if (mm->low_saved)
@@ -101,46 +117,52 @@ void mm_low_leave(void)
     low.running[this_vcpu()->index] = NULL;
 }
 
-/* 0: the claim is made, the pin held. -EAGAIN: later. -EBUSY: another program. */
-static int try_claim(struct mm *mm, uint64_t program)
+/* The slice of program: its own, a free one, or MM_LOW_SLICES. *ret_taken: it was another's. */
+static uint32_t slice_for_locked(uint64_t program, bool *ret_taken)
 {
-    SPIN_GUARD(&low.lock);
-    if (low.members > 0 && (program == 0 || program != low.program))
-        return -EBUSY;
-    if (!may_move_locked())
-        return -EAGAIN;
-    low.pinned = mm;
-    low.program = program;
-    low.members++;
-    return 0;
+    uint32_t free = MM_LOW_SLICES;
+    for (uint32_t i = MM_LOW_SLICES; i-- > 0;) {
+        if (low.slice[i].program == program)
+            return i;
+        bool better = free == MM_LOW_SLICES || low.slice[i].program == 0;
+        if (low.slice[i].members == 0 && better)
+            free = i;
+    }
+    *ret_taken = free < MM_LOW_SLICES && low.slice[free].program != 0;
+    return free;
 }
 
-/* The caller's program, about to be replaced, may be the only member: it gives its place up now. Should
- * the exec fail later, the program has lost its text and dies. */
-static bool give_up(struct mm *old)
+/* 0: the claim is made, the pin held. -EAGAIN: later. -EBUSY: too many programs. */
+static int try_claim(struct mm *mm, uint64_t program, bool *ret_taken)
 {
-    if (!old || !old->low || low.members != 1 || old->ref.n != 1 ||
-        current_process()->thread_count != 1)
-        return false;
-    MUTEX_GUARD(&old->lock);
-    while (old->vmas.count > 0 && old->vmas.v[0]->start < GRANULE_SIZE) {
-        upages_retire(old->vmas.v[0]);
-        vma_remove_at(&old->vmas, 0);
-    }
-    low_drop(old);
-    return true;
+    SPIN_GUARD(&low.lock);
+    if (!may_move_locked())
+        return -EAGAIN;
+    uint32_t s = slice_for_locked(program, ret_taken);
+    if (s == MM_LOW_SLICES)
+        return -EBUSY;
+    low.slice[s].program = program;
+    low.slice[s].members++;
+    low.pinned = mm;
+    mm->low_slice = s;
+    return 0;
 }
 
 int mm_claim_low(struct mm *mm, uint64_t program)
 {
+    bool taken = false;
     for (;;) {
-        int r = try_claim(mm, program);
+        int r = try_claim(mm, program, &taken);
         if (r == 0)
             break;
-        if (r == -EBUSY && !give_up(current_mm()))
+        if (r == -EBUSY)
             return r;
-        if (r == -EAGAIN && thread_sleep(SLEEP_KILLABLE, clock_mono_ns() + NSEC_PER_MS) == -EINTR)
+        if (thread_sleep(SLEEP_KILLABLE, clock_mono_ns() + NSEC_PER_MS) == -EINTR)
             return -EINTR;
+    }
+    if (taken) {
+        low.last = MM_LOW_SLICES; /* what is kept is of nobody now */
+        mm_low_slice_hook(mm->low_slice);
     }
     mm->low = true;
     current()->low_pin = true;
@@ -185,7 +207,7 @@ static void drop_end(struct mm *mm, bool resident)
         if (low.running[i] == mm)
             low.running[i] = NULL;
     mm->low = false;
-    low.members--;
+    low.slice[mm->low_slice].members--;
 }
 
 void low_drop(struct mm *mm)

@@ -52,11 +52,15 @@ struct mm_layout {
     uintptr_t stack_top;        /* the stack grows down from here */
 };
 void mm_layout(struct mm *mm, struct mm_layout *ret);
-/* Addresses below 256 MiB, for programs linked to fixed addresses. Address spaces of the same program
- * (program: its inode_unique, not 0) share them and take turns: one is resident, the pages of the
- * others are saved; see low.c. Sleeps until the turn comes and keeps it until mm_low_settle.
- * -EBUSY: another program has them. */
+/* Addresses below 256 MiB, for programs linked to fixed addresses. The address spaces that use them take
+ * turns: one is resident, the pages of the others are saved; see low.c. program: the inode_unique of
+ * the executable. Sleeps until the turn comes and keeps it until mm_low_settle. -EBUSY: MM_LOW_SLICES
+ * different programs use them already. */
+#define MM_LOW_SLICES 8u
 must_check int mm_claim_low(struct mm *mm, uint64_t program);
+uint32_t mm_low_slice(const struct mm *mm); /* of its program; 0 if it has none */
+/* A slice goes to another program: its stubs are free. Installed by exec. */
+extern void (*mm_low_slice_hook)(uint32_t slice);
 /* At the end of every exec, failed or not: the calling process's memory is in place, turns go on. */
 void mm_low_settle(void);
 /* Scheduler. May a thread of mm run on this vCPU now? If so its turn is reserved. */

@@ -641,6 +641,11 @@ int upages_restore(struct saved_pages *s)
     return r;
 }
 
+void upages_drop_kept(uintptr_t start, uintptr_t end)
+{
+    free_range(start, end, want_dead);
+}
+
 void upages_forget(struct saved_pages *s)
 {
     for (size_t i = 0; i < s->count; i++)

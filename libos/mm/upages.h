@@ -60,6 +60,7 @@ struct saved_pages {
 must_check int upages_save(uintptr_t start, uintptr_t end, struct saved_pages *ret);
 must_check int upages_restore(struct saved_pages *saved); /* frees it */
 void upages_forget(struct saved_pages *saved);
+void upages_drop_kept(uintptr_t start, uintptr_t end); /* all that is left over, but stubs -> FREE */
 
 extern size_t upages_live_total, upages_live_limit; /* all processes together */
 #endif

@@ -45,6 +45,7 @@ struct mm {
     uint32_t granule_runs;
     uint32_t run_length[64];
     bool low;                      /* shares granule 0; low.c */
+    uint32_t low_slice;            /* of its program */
     struct saved_pages *low_saved; /* its pages there while another one is resident */
     uintptr_t brk_start, brk, brk_limit;
     size_t total_pages;
