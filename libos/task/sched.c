@@ -307,7 +307,11 @@ static void sleep_now(struct thread *t)
     t->state = THREAD_ASLEEP;
     spin_unlock(&t->lock);
     switch_away();
+    /* Under the lock: a plain store could reach memory after a later waker's token, though the caller
+     * looks at its condition before that waker has changed it. */
+    spin_lock(&t->lock);
     t->wake_token = false;
+    spin_unlock(&t->lock);
 }
 
 int thread_sleep(enum sleep_mode mode, int64_t deadline_ns)
