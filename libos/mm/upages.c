@@ -418,12 +418,9 @@ void upages_drop_live(uintptr_t start, uintptr_t end)
 
 void upages_zero(uintptr_t start, uintptr_t end)
 {
-    for (uintptr_t a = start; a < end;) {
-        uintptr_t stop = chunk_end(a, end);
-        struct chunk *c = chunk_at(a, false);
-        for (a = c ? next_live(c, a, stop) : stop; a < stop; a = next_live(c, a + PAGE_SIZE, stop))
-            memset(enclave_ptr(a), 0, PAGE_SIZE);
-    }
+    for (uintptr_t a = upage_next_live(start, end); a < end;
+         a = upage_next_live(a + PAGE_SIZE, end))
+        memset(enclave_ptr(a), 0, PAGE_SIZE);
 }
 
 /* Does the left-over page fit the mapping as it is? */
@@ -551,118 +548,36 @@ bool upages_all_committed(uintptr_t start, uintptr_t end)
     return true;
 }
 
-/* ---- saving and restoring --------------------------------------------------------------------- */
-static int save_page(const struct page_meta *m, uintptr_t a, struct saved_page *ret)
-{
-    *ret = (struct saved_page){.addr = a, .key = m->key, .prot = m->prot};
-    if (m->key)
-        return 0;
-    ret->copy = kpages_alloc(1);
-    if (!ret->copy)
-        return -ENOMEM;
-    if (!(m->prot & PROT_R))
-        upages_unseal(a, a + PAGE_SIZE);
-    memcpy(ret->copy, enclave_ptr(a), PAGE_SIZE);
-    return 0;
-}
-
-/* Saved pages leave their mapping: kept content stays, writable pages stay zeroed, others go. */
-static void evict(uintptr_t start, uintptr_t end, const struct saved_pages *s)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        struct chunk *c = chunk_at(s->list[i].addr, false);
-        struct page_meta *m = meta_in(c, s->list[i].addr);
-        if (!m->key && m->prot != (PROT_R | PROT_W))
-            continue;
-        if (!m->key)
-            memset(enclave_ptr(s->list[i].addr), 0, PAGE_SIZE);
-        set_live(c, m, false);
-    }
-    free_range(start, end, want_any_live);
-}
-
-int upages_save(uintptr_t start, uintptr_t end, struct saved_pages *ret)
-{
-    struct saved_pages s = {.list = kzalloc((upages_count_live(start, end) + 1) * sizeof *s.list)};
-    int r = s.list ? 0 : -ENOMEM;
-    for (uintptr_t a = start; a < end && r == 0;) {
-        uintptr_t stop = chunk_end(a, end);
-        struct chunk *c = chunk_at(a, false);
-        a = c ? next_live(c, a, stop) : stop;
-        for (; a < stop && r == 0; a = next_live(c, a + PAGE_SIZE, stop)) {
-            const struct page_meta *m = meta_in(c, a);
-            if (m->key != PAGE_KEY_STUB)
-                r = save_page(m, a, &s.list[s.count++]);
-        }
-    }
-    if (r < 0) {
-        upages_forget(&s);
-        return r;
-    }
-    evict(start, end, &s);
-    *ret = s;
-    return 0;
-}
-
-/* How many entries from i on continue each other with copies of the same permission. */
-static size_t saved_run(const struct saved_pages *s, size_t i)
-{
-    size_t n = 1;
-    while (i + n < s->count && s->list[i + n].copy && s->list[i + n].prot == s->list[i].prot &&
-           s->list[i + n].addr == s->list[i].addr + n * PAGE_SIZE)
-        n++;
-    return n;
-}
-
-static int restore_run(const struct saved_page *p, size_t n)
-{
-    uintptr_t end = p->addr + n * PAGE_SIZE;
-    int r = upages_populate_anon(p->addr, end, PROT_R | PROT_W);
-    for (size_t k = 0; k < n && r == 0; k++)
-        memcpy(enclave_ptr(p[k].addr), p[k].copy, PAGE_SIZE);
-    if (r == 0)
-        upages_protect(p->addr, end, p->prot);
-    return r;
-}
-
-int upages_restore(struct saved_pages *s)
-{
-    int r = 0;
-    for (size_t i = 0, n; i < s->count && r == 0; i += n) {
-        const struct saved_page *p = &s->list[i];
-        n = p->copy ? saved_run(s, i) : 1;
-        struct chunk *c = chunk_at(p->addr, true);
-        if (p->copy)
-            r = restore_run(p, n);
-        else if (c && meta_in(c, p->addr)->key == p->key && meta_in(c, p->addr)->prot == p->prot)
-            set_live(c, meta_in(c, p->addr), true);
-    }
-    upages_forget(s);
-    return r;
-}
-
 void upages_drop_kept(uintptr_t start, uintptr_t end)
 {
     free_range(start, end, want_dead);
 }
 
-void upages_forget(struct saved_pages *s)
+uintptr_t upage_next_live(uintptr_t a, uintptr_t end)
 {
-    for (size_t i = 0; i < s->count; i++)
-        kpages_free(s->list[i].copy, 1);
-    kfree(s->list);
-    *s = (struct saved_pages){0};
+    while (a < end) {
+        uintptr_t stop = chunk_end(a, end);
+        struct chunk *c = chunk_at(a, false);
+        a = c ? next_live(c, a, stop) : stop;
+        if (a < stop)
+            return a;
+    }
+    return end;
+}
+
+void upage_set_live(uintptr_t addr, bool live)
+{
+    struct chunk *c = chunk_at(addr, false);
+    check(c && meta_in(c, addr)->committed);
+    set_live(c, meta_in(c, addr), live);
 }
 
 size_t upages_count_live(uintptr_t start, uintptr_t end)
 {
     size_t n = 0;
-    for (uintptr_t a = start; a < end;) {
-        uintptr_t stop = chunk_end(a, end);
-        struct chunk *c = chunk_at(a, false);
-        for (a = c ? next_live(c, a, stop) : stop; a < stop; a = next_live(c, a + PAGE_SIZE, stop))
-            n++;
-    }
+    for (uintptr_t a = upage_next_live(start, end); a < end;
+         a = upage_next_live(a + PAGE_SIZE, end))
+        n++;
     return n;
 }
 

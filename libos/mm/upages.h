@@ -40,6 +40,8 @@ void upages_retire(const struct vma *vma);
 /* What was left over and no mapping covers loses its access (after exec). */
 void upages_sweep(uintptr_t start, uintptr_t end);
 bool upages_all_committed(uintptr_t start, uintptr_t end);
+uintptr_t upage_next_live(uintptr_t addr, uintptr_t end); /* or end */
+void upage_set_live(uintptr_t addr, bool live);           /* a committed page */
 size_t upages_count_live(uintptr_t start, uintptr_t end);
 /* Makes LIVE pages writable for the kernel for a moment; upages_reseal puts prot back. */
 void upages_unseal(uintptr_t start, uintptr_t end);
@@ -60,7 +62,8 @@ struct saved_pages {
 must_check int upages_save(uintptr_t start, uintptr_t end, struct saved_pages *ret);
 must_check int upages_restore(struct saved_pages *saved); /* frees it */
 void upages_forget(struct saved_pages *saved);
-void upages_drop_kept(uintptr_t start, uintptr_t end); /* all that is left over, but stubs -> FREE */
+void upages_drop_kept(uintptr_t start,
+                      uintptr_t end); /* all that is left over, but stubs -> FREE */
 
 extern size_t upages_live_total, upages_live_limit; /* all processes together */
 #endif
