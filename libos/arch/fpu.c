@@ -11,19 +11,20 @@
 void fpu_save_avx512(void *), fpu_restore_avx512(const void *);
 void fpu_save_avx(void *), fpu_restore_avx(const void *);
 void fpu_save_sse(void *), fpu_restore_sse(const void *);
-void fpu_x87_save(void *), fpu_x87_restore(const void *), fpu_x87_init(void);
+void fpu_x87_save(void *), fpu_x87_restore(const void *);
 void fpu_xsave_all(void *, uint64_t), fpu_xrstor_all(const void *, uint64_t);
 uint32_t fpu_xinuse(void);
 
 enum { AREA_MXCSR = 2112, AREA_X87_USED = 2116, AREA_X87 = 2176, MXCSR_INIT = 0x1f80 };
 #define XSAVE_LEGACY 512
-#define XSAVE_MAX    2696
+#define XSAVE_MAX    2688
+#define XFRM_KNOWN   0xe7ull /* x87, SSE, AVX, AVX-512 */
 
 static struct {
     uint64_t xfrm;
     uint32_t xsave_size;
     uint8_t init_area[XSTATE_AREA_SIZE] aligned_to(64);
-    uint8_t init_xsave[XSAVE_MAX + 64] aligned_to(64);
+    struct xstate_part parts[8];
 } fpu;
 
 static struct {
@@ -31,14 +32,34 @@ static struct {
     bool saved;
 } fpu_nest[VCPU_MAX];
 
+/* XSAVE writes every component that it is asked for, initial ones as zeros: what is no longer all ones
+ * afterwards is the component. */
+static struct xstate_part measure(unsigned component)
+{
+    static uint8_t area[XSAVE_MAX] aligned_to(64);
+    memset(area, 0xff, sizeof area);
+    fpu_xsave_all(area, 1ull << component);
+    uint32_t start = XSAVE_LEGACY + 64, end = XSAVE_MAX;
+    while (start < end && area[start])
+        start++;
+    while (end > start && area[end - 1])
+        end--;
+    return (struct xstate_part){start, end - start};
+}
+
 void fpu_init(uint64_t xfrm)
 {
+    check((xfrm & ~XFRM_KNOWN) == 0); /* the signer allows no others, and XSAVE_MAX ends there */
     fpu.xfrm = xfrm;
     fpu_area_init(fpu.init_area);
-    uint16_t fcw = 0x37f;
-    uint32_t mxcsr = MXCSR_INIT;
-    memcpy(fpu.init_xsave, &fcw, 2);
-    memcpy(fpu.init_xsave + 24, &mxcsr, 4);
+    fpu_scrub();
+    fpu.xsave_size = XSAVE_LEGACY + 64;
+    for (unsigned i = 2; i < ARRAY_SIZE(fpu.parts); i++) {
+        if (!(xfrm >> i & 1))
+            continue;
+        fpu.parts[i] = measure(i);
+        fpu.xsave_size = MAX(fpu.xsave_size, fpu.parts[i].offset + fpu.parts[i].size);
+    }
 }
 
 void fpu_area_init(void *area)
@@ -85,7 +106,7 @@ void fpu_restore(const void *area)
     if (unlikely(x87))
         fpu_x87_restore(a + AREA_X87);
     else if (unlikely(v->x87_live))
-        fpu_x87_init();
+        fpu_x87_restore(fpu.init_area + AREA_X87); /* FNINIT would leave the data registers */
     v->x87_live = x87;
 }
 
@@ -153,13 +174,6 @@ uint32_t fpu_x87_exceptions(void)
 }
 
 /* ---- XSAVE images, for signal frames --------------------------------------------------------- */
-void fpu_set_xsave_size(uint32_t size);
-void fpu_set_xsave_size(uint32_t size)
-{
-    check(size >= XSAVE_LEGACY + 64 && size <= XSAVE_MAX);
-    fpu.xsave_size = size;
-}
-
 size_t xstate_size(void)
 {
     return fpu.xsave_size;
@@ -168,6 +182,11 @@ size_t xstate_size(void)
 uint64_t xstate_mask(void)
 {
     return fpu.xfrm;
+}
+
+struct xstate_part xstate_part(unsigned component)
+{
+    return component < ARRAY_SIZE(fpu.parts) ? fpu.parts[component] : (struct xstate_part){0};
 }
 
 void xstate_save(void *area)

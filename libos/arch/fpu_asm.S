@@ -31,7 +31,7 @@
 .endm
 
     .globl fpu_save_avx512, fpu_restore_avx512, fpu_save_avx, fpu_restore_avx
-    .globl fpu_save_sse, fpu_restore_sse, fpu_x87_save, fpu_x87_restore, fpu_x87_init, fpu_xinuse
+    .globl fpu_save_sse, fpu_restore_sse, fpu_x87_save, fpu_x87_restore, fpu_xinuse
 fpu_save_avx512:
     each_zmm st512
     .irp i,0,1,2,3,4,5,6,7
@@ -71,9 +71,6 @@ fpu_x87_restore:
     mov     $1, %eax
     xor     %edx, %edx
     xrstor64 (%rdi)
-    ret
-fpu_x87_init:
-    fninit
     ret
 fpu_xinuse:                         /* XGETBV(1): legal in an enclave */
     mov     $1, %ecx

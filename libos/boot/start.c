@@ -25,7 +25,6 @@ static uint32_t boot_done;
 
 struct vcpu *vcpu_init(uintptr_t tcs, struct host_vcpu *host);
 noreturn_fn void vcpu_start(uintptr_t tcs, uint64_t host_vcpu);
-void fpu_set_xsave_size(uint32_t size);
 
 const struct boot_config *boot_config(void)
 {
@@ -47,20 +46,6 @@ static uint64_t enclave_xfrm(void)
     return report.attributes.xfrm;
 }
 
-/* CPUID.0DH says where XSAVE puts things; the host answers, so the size is bounded. */
-static uint32_t xsave_size(uint64_t xfrm)
-{
-    uint32_t size = 576;
-    for (unsigned i = 0; i < host_params.cpuid_count; i++) {
-        const struct host_cpuid *c = &host_params.cpuid[i];
-        if (c->leaf != 13 || c->subleaf < 2 || c->subleaf >= 8 || !(xfrm >> c->subleaf & 1))
-            continue;
-        uint32_t end = c->ebx <= 2696 && c->eax <= 2048 ? c->ebx + c->eax : 0;
-        size = MAX(size, end);
-    }
-    return MIN(size, 2696u);
-}
-
 static void boot_first(uint64_t boot_address)
 {
     log_sink = log_to_host;
@@ -69,11 +54,9 @@ static void boot_first(uint64_t boot_address)
     if (e)
         panic("measured configuration: %s", boot_config_error_text(e));
     heap_init(config.header->limits.kernel_heap_size);
-    uint64_t xfrm = enclave_xfrm();
-    fpu_init(xfrm);
+    fpu_init(enclave_xfrm());
     if (host_boot_init(HADDR(boot_address)) < 0)
         panic("the host's boot parameters are malformed");
-    fpu_set_xsave_size(xsave_size(xfrm));
     clock_init(host_params.clock.tsc, host_params.clock.realtime_ns, host_params.clock.tsc_hz);
     log_level = MIN((enum log_level) host_params.log_level, LOG_TRACE);
     sched_init(host_params.vcpus);

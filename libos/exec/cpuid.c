@@ -9,13 +9,19 @@
  */
 #include "libos/exec/cpuid.h"
 #include "abi/hostcall.h"
+#include "libos/task/thread.h"
 
 enum { XFRM_AVX = 1 << 2, XFRM_MPX = 3 << 3, XFRM_AVX512 = 7 << 5, XFRM_PKRU = 1 << 9 };
 #define XFRM_AMX (3ull << 17)
+enum {
+    XSAVE_FIRST = 576,      /* legacy area and header */
+    XSAVE_INSTRUCTIONS = 7, /* XSAVEOPT, XSAVEC, XGETBV(1); no supervisor state */
+    XSAVE_ROWS = 10,        /* at most, of leaf 0xd */
+};
 
 static struct {
     size_t count;
-    struct host_cpuid rows[HOST_CPUID_MAX];
+    struct host_cpuid rows[HOST_CPUID_MAX + XSAVE_ROWS];
 } cpuid_table;
 
 /* Bits to hide unless all of need is in XFRM (need 0: always). */
@@ -123,39 +129,6 @@ static void apply_rules(struct host_cpuid *row, uint64_t xfrm)
     }
 }
 
-/* Leaf 0xd: the layout of XSAVE areas. Sizes follow from the components that are left. */
-static void xsave_leaf(struct host_cpuid *row, uint64_t xfrm, uint32_t size)
-{
-    switch (row->subleaf) {
-    case 0:
-        row->eax &= (uint32_t) xfrm;
-        row->edx &= (uint32_t) (xfrm >> 32);
-        row->ebx = row->ecx = size;
-        break;
-    case 1:
-        row->eax &= 7; /* XSAVEOPT, XSAVEC, XGETBV(1); no supervisor state */
-        row->ebx = size;
-        row->ecx = row->edx = 0;
-        break;
-    default:
-        if (row->subleaf > 62 || !(xfrm >> row->subleaf & 1))
-            row->eax = row->ebx = row->ecx = row->edx = 0;
-    }
-}
-
-static uint32_t xsave_size(const struct host_cpuid *host, size_t count, uint64_t xfrm)
-{
-    uint32_t size = 576; /* legacy area and header */
-    for (size_t i = 0; i < count; i++) {
-        const struct host_cpuid *h = &host[i];
-        if (h->leaf != 0xd || h->subleaf < 2 || h->subleaf > 62 || !(xfrm >> h->subleaf & 1))
-            continue;
-        if (h->eax <= 0x4000 && h->ebx <= 0x4000 && h->ebx + h->eax > size)
-            size = h->ebx + h->eax;
-    }
-    return size;
-}
-
 static int row_compare(const struct host_cpuid *row, uint32_t leaf, uint32_t subleaf)
 {
     if (row->leaf != leaf)
@@ -167,7 +140,7 @@ static int row_compare(const struct host_cpuid *row, uint32_t leaf, uint32_t sub
 static void row_insert(const struct host_cpuid *row)
 {
     size_t at = cpuid_table.count;
-    if (at == HOST_CPUID_MAX)
+    if (at == ARRAY_SIZE(cpuid_table.rows))
         return;
     while (at > 0 && row_compare(&cpuid_table.rows[at - 1], row->leaf, row->subleaf) > 0)
         at--;
@@ -179,23 +152,52 @@ static void row_insert(const struct host_cpuid *row)
     cpuid_table.count++;
 }
 
+/* Leaf 0xd, the layout of XSAVE areas: programs (ld.so) size buffers by it, so nothing but the instructions'
+ * existence is the host's word. The compact form has the components one after the other. */
+static void insert_xsave_leaf(uint64_t xfrm, uint32_t instructions)
+{
+    uint32_t size = XSAVE_FIRST, compact = XSAVE_FIRST;
+    for (unsigned i = 2; i < 63; i++) {
+        struct xstate_part p = xfrm >> i & 1 ? xstate_part(i) : (struct xstate_part){0};
+        if (!p.size)
+            continue;
+        size = MAX(size, p.offset + p.size);
+        compact += p.size;
+        row_insert(&(struct host_cpuid){.leaf = 0xd, .subleaf = i, .eax = p.size, .ebx = p.offset});
+    }
+    row_insert(&(struct host_cpuid){.leaf = 0xd,
+                                    .eax = (uint32_t) xfrm,
+                                    .ebx = size,
+                                    .ecx = size,
+                                    .edx = (uint32_t) (xfrm >> 32)});
+    row_insert(&(struct host_cpuid){
+        .leaf = 0xd, .subleaf = 1, .eax = instructions & XSAVE_INSTRUCTIONS, .ebx = compact});
+}
+
 void cpuid_init(const struct host_cpuid *host, size_t count, uint64_t xfrm)
 {
-    uint32_t size = xsave_size(host, count, xfrm);
+    uint32_t xsave_instructions = 0;
+    bool has_xsave = false;
     cpuid_table.count = 0;
     for (size_t i = 0; i < count && i < HOST_CPUID_MAX; i++) {
         struct host_cpuid row = host[i];
+        if (row.leaf == 0xd) {
+            has_xsave = true;
+            if (row.subleaf == 1)
+                xsave_instructions = row.eax;
+            continue;
+        }
         if (leaf_hidden(row.leaf, xfrm))
             continue;
         if (!leaf_indexed(row.leaf))
             row.subleaf = 0;
         apply_rules(&row, xfrm);
-        if (row.leaf == 0xd)
-            xsave_leaf(&row, xfrm, size);
         if (row.leaf == 0xb || row.leaf == 0x1f)
             row.edx = 0; /* x2APIC id */
         row_insert(&row);
     }
+    if (has_xsave)
+        insert_xsave_leaf(xfrm, xsave_instructions);
 }
 
 void cpuid_lookup(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *ret)

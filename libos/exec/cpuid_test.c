@@ -53,6 +53,22 @@ TEST(cpuid_xsave_leaf_follows_xfrm)
     assert_int_equal(look(0xd, 18).ebx, 0);
 }
 
+/* ld.so sizes its buffer for registers by this leaf. */
+TEST(cpuid_xsave_sizes_are_not_the_hosts)
+{
+    static const struct host_cpuid host[] = {
+        {0xd, 0, 3, 64, 64, 0}, {0xd, 1, 0xffffffff, 8, 8, 8}, {0xd, 2, 1, 570, 2, 0}};
+    cpuid_init(host, ARRAY_SIZE(host), 0xe7);
+    assert_int_equal(look(0xd, 0).eax, 0xe7);
+    assert_int_equal(look(0xd, 0).ebx, 2688);
+    assert_int_equal(look(0xd, 1).eax, 7);
+    assert_int_equal(look(0xd, 1).ebx, 576 + 256 + 64 + 512 + 1024);
+    assert_int_equal(look(0xd, 2).eax, 256);
+    assert_int_equal(look(0xd, 2).ebx, 576);
+    assert_int_equal(look(0xd, 7).eax, 1024); /* though the host left it out */
+    assert_int_equal(look(0xd, 7).ebx, 1664);
+}
+
 TEST(cpuid_lookup_by_leaf_and_subleaf)
 {
     static const struct host_cpuid host[] = {

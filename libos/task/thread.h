@@ -104,6 +104,12 @@ uint64_t user_fs_base(void);
  * has xstate_size() bytes, 64-aligned. xstate_restore refuses malformed images (-EINVAL). */
 size_t xstate_size(void);
 uint64_t xstate_mask(void); /* XFRM */
+/* Where XSAVE puts a component (2..), measured by executing it: the host's CPUID is not to be believed
+ * in what buffers are sized by. Size 0: not in XFRM. */
+struct xstate_part {
+    uint32_t offset, size;
+};
+struct xstate_part xstate_part(unsigned component);
 void xstate_save(void *area);
 must_check int xstate_restore(const void *area);
 void xstate_reset(void); /* the initial state, for exec */

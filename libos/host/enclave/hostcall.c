@@ -71,6 +71,7 @@ void host_shutdown(int status)
 
 void host_dead(int status)
 {
+    fpu_scrub(); /* nobody comes back for them */
     for (;;)
         host_leave(EXIT_DEAD, (uint8_t) status);
 }

@@ -56,6 +56,12 @@ WEAK uint64_t xstate_mask(void)
 {
     return 3;
 }
+WEAK struct xstate_part xstate_part(unsigned component)
+{
+    static const struct xstate_part parts[8] = {
+        [2] = {576, 256}, [5] = {1088, 64}, [6] = {1152, 512}, [7] = {1664, 1024}};
+    return component < ARRAY_SIZE(parts) ? parts[component] : (struct xstate_part){0};
+}
 WEAK void xstate_save(void *area)
 {
     memset(area, 0, xstate_size());
