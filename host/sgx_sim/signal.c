@@ -87,6 +87,14 @@ static bool is_inside(const struct sim_thread *thread, const ucontext_t *context
            enclave_contains(thread->enclave, (uint64_t) context->uc_mcontext.gregs[REG_RIP]);
 }
 
+/* The enclave's code went to an address outside that nobody can execute: its exception, as on hardware. */
+static bool jumped_out(const ucontext_t *context)
+{
+    const greg_t *gregs = context->uc_mcontext.gregs;
+    return gregs[REG_TRAPNO] == VECTOR_PF && (gregs[REG_ERR] & SGX_PFEC_I) &&
+           gregs[REG_CR2] == gregs[REG_RIP];
+}
+
 /* A tick is only a hint. Nested frames are left for faults. */
 static void tick(struct sim_thread *thread, ucontext_t *context, struct sim_bases *bases)
 {
@@ -237,7 +245,7 @@ static bool handle_exception(int signo, ucontext_t *context, struct sim_thread *
         enclu(thread, context, bases, stub);
         return true;
     }
-    if (!is_inside(thread, context))
+    if (!is_inside(thread, context) && !jumped_out(context))
         return false;
     struct sim_regs regs;
     struct sim_result event;

@@ -21,9 +21,11 @@
 bool (*trap_rip_is_stub)(uint64_t rip);
 
 #define RFLAGS_KERNEL 0x2u
+#define RFLAGS_TF     (1ull << 8)
 #define RFLAGS_AC     (1ull << 18)
 
 extern const char user_cmpxchg[], user_word_fixup[];
+extern const char text_start[], text_end[]; /* libos.ld */
 uint64_t trap_stage1(unsigned cssa, uint64_t reason, uintptr_t tcs);
 
 static struct sgx_ssa_gpr *ssa_gpr(uintptr_t slot, unsigned frame)
@@ -58,9 +60,19 @@ static void frame_from_gpr(struct user_frame *f, const struct sgx_ssa_gpr *g)
     };
 }
 
-static bool in_user(uint64_t rip)
+static bool in_kernel_range(uint64_t addr)
 {
-    return rip < KERNEL_BASE;
+    return addr >= KERNEL_BASE && addr < KERNEL_END;
+}
+
+/* A program that jumps to a wild address is to blame itself wherever that leads: outside the enclave,
+ * or to kernel pages that hold no code. The kernel in its own code has a stack of its own. */
+static bool in_user(const struct sgx_ssa_gpr *g)
+{
+    if (!in_kernel_range(g->rip))
+        return true;
+    bool is_text = g->rip >= (uintptr_t) text_start && g->rip < (uintptr_t) text_end;
+    return !is_text && !in_kernel_range(g->rsp);
 }
 
 static void rewire(struct sgx_ssa_gpr *g, void (*to)(void), uintptr_t stack)
@@ -101,17 +113,21 @@ static void kernel_dies(struct vcpu *v, struct sgx_ssa_gpr *g, struct fault_info
 
 static void tick(struct vcpu *v, struct sgx_ssa_gpr *g)
 {
-    if (!in_user(g->rip) || (trap_rip_is_stub && trap_rip_is_stub(g->rip)))
+    if (!in_user(g) || (trap_rip_is_stub && trap_rip_is_stub(g->rip)))
         v->tick_pending = 1;
     else
         enter_stage2(v, g, (struct fault_info){.vector = TRAP_TICK});
 }
 
-/* A program may set AC and make a system call: clearing it at every entry would cost more than this. */
-static void end_alignment_checks(struct sgx_ssa_gpr *g)
+/* A program may set AC or TF and make a system call: clearing them at every entry would cost more. */
+static bool end_user_flag(struct sgx_ssa_gpr *g, uint64_t vector)
 {
-    g->rflags &= ~RFLAGS_AC;
+    uint64_t flag = vector == TRAP_AC ? RFLAGS_AC : vector == TRAP_DB ? RFLAGS_TF : 0;
+    if (!(g->rflags & flag))
+        return false;
+    g->rflags &= ~flag;
     g->exit_info = 0;
+    return true;
 }
 
 static void exception(struct vcpu *v, struct sgx_ssa_gpr *g)
@@ -120,11 +136,9 @@ static void exception(struct vcpu *v, struct sgx_ssa_gpr *g)
         (const struct sgx_exinfo *) ((uintptr_t) g - sizeof(struct sgx_exinfo));
     struct fault_info info = {SGX_EXITINFO_VECTOR(g->exit_info), ex->errcd, ex->maddr};
     v->tick_pending = 1;
-    if (in_user(g->rip))
+    if (in_user(g))
         enter_stage2(v, g, info);
-    else if (info.vector == TRAP_AC && (g->rflags & RFLAGS_AC))
-        end_alignment_checks(g);
-    else if (!fix_up(v, g, info))
+    else if (!end_user_flag(g, info.vector) && !fix_up(v, g, info))
         kernel_dies(v, g, info);
 }
 

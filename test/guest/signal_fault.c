@@ -48,6 +48,37 @@ static void jump_to_null(void *arg)
     fn();
 }
 
+/* Nowhere near anything of ours: other halves, other worlds, and where a LibOS keeps its data. */
+TEST_CASE(wild_jumps)
+{
+    static const uintptr_t places[] = {0x600000001000, 0xffffffff81000000, 0xff10000000,
+                                       0xff08005000,   0xff0f000000,       0xf800000000};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        struct fault f = fault_call(places[i]);
+        CHECK_EQ(f.sig, SIGSEGV);
+        CHECK_EQ((uintptr_t) f.addr, places[i]);
+    }
+}
+
+/* TF over a system call: a trace trap or none, but never one in the kernel. */
+static void traced_call(void *arg)
+{
+    long nr = SYS_getppid;
+    __asm__ volatile("sub $128, %%rsp\n\tpushfq\n\torl $0x100, (%%rsp)\n\tpopfq\n\tsyscall\n\t"
+                     "pushfq\n\tandl $~0x100, (%%rsp)\n\tpopfq\n\tadd $128, %%rsp"
+                     : "+a"(nr)
+                     :
+                     : "rcx", "r11", "memory", "cc");
+    *(long *) arg = nr;
+}
+
+TEST_CASE(trace_flag)
+{
+    long r = getppid();
+    struct fault f = fault_run(traced_call, &r);
+    CHECK(f.sig == SIGTRAP || (f.sig == 0 && r == getppid()));
+}
+
 TEST_CASE(kinds)
 {
     int n = 0;
