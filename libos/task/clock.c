@@ -1,10 +1,8 @@
-/* Time from the TSC and the kernel timers (a binary heap under one spin lock). The host gives the TSC
+/* Time from the TSC and the kernel timers (a heap under one spin lock). The host gives the TSC
  * frequency and the wall clock at start; the rate is bounded to what machines have, and monotonic time
  * is clamped per read against the last value seen, so a host that lies makes time wrong but never
  * runs it backwards. */
 #include "libos/arch/vcpu.h"
-#include "libos/base/panic.h"
-#include "libos/mm/heap.h"
 #include "libos/task/clock.h"
 #include "libos/task/sched.h"
 
@@ -16,8 +14,7 @@ static struct {
 
 static struct {
     struct spinlock lock;
-    struct ktimer **heap;
-    uint32_t count, cap;
+    struct ktimer *root;
     struct ktimer *running[VCPU_MAX]; /* fn in progress on that vCPU */
     int64_t next;                     /* copy of the earliest deadline, read without the lock */
 } timers = {.next = FOREVER};
@@ -28,7 +25,7 @@ void clock_init(uint64_t tsc, int64_t realtime_ns, uint64_t tsc_hz)
         tsc_hz = 2000000000ull;
     clk.tsc_base = rdtsc_ordered();
     clk.mult = (uint64_t) (((unsigned __int128) NSEC_PER_SEC << CLOCK_SHIFT) / tsc_hz);
-    clk.boot_real_ns = realtime_ns < 0 ? 0 : realtime_ns;
+    clk.boot_real_ns = MIN(MAX(realtime_ns, (int64_t) 0), INT64_MAX / 2);
 }
 
 void clock_params(struct clock_params *ret)
@@ -57,50 +54,64 @@ int64_t clock_realtime_ns(void)
 }
 
 /* ---- timers ----------------------------------------------------------------------------------- */
-static void place(uint32_t i, struct ktimer *t)
+/* A pairing heap through the timers themselves: arming allocates nothing, so it cannot fail. */
+static struct ktimer *meld(struct ktimer *a, struct ktimer *b)
 {
-    timers.heap[i] = t;
-    t->slot = i + 1;
+    if (!a || !b)
+        return a ? a : b;
+    struct ktimer *first = b->deadline_ns < a->deadline_ns ? b : a, *later = first == a ? b : a;
+    later->next = first->child;
+    if (later->next)
+        later->next->link = &later->next;
+    later->link = &first->child;
+    first->child = later;
+    return first;
 }
 
-static void sift_up(uint32_t i, struct ktimer *t)
+static struct ktimer *meld_children(struct ktimer *list)
 {
-    for (; i > 0 && timers.heap[(i - 1) / 2]->deadline_ns > t->deadline_ns; i = (i - 1) / 2)
-        place(i, timers.heap[(i - 1) / 2]);
-    place(i, t);
-}
-
-static void sift_down(uint32_t i, struct ktimer *t)
-{
-    for (;;) {
-        uint32_t c = 2 * i + 1;
-        if (c + 1 < timers.count && timers.heap[c + 1]->deadline_ns < timers.heap[c]->deadline_ns)
-            c++;
-        if (c >= timers.count || timers.heap[c]->deadline_ns >= t->deadline_ns)
-            break;
-        place(i, timers.heap[c]);
-        i = c;
+    struct ktimer *pairs = NULL, *all = NULL;
+    while (list) {
+        struct ktimer *a = list, *b = a->next;
+        list = b ? b->next : NULL;
+        a->next = NULL;
+        a = meld(a, b);
+        a->next = pairs;
+        pairs = a;
     }
-    place(i, t);
+    while (pairs) {
+        struct ktimer *a = pairs;
+        pairs = a->next;
+        a->next = NULL;
+        all = meld(all, a);
+    }
+    return all;
+}
+
+static void set_root(struct ktimer *t)
+{
+    timers.root = t;
+    if (t) {
+        t->next = NULL;
+        t->link = &timers.root;
+    }
 }
 
 static void update_next(void)
 {
-    __atomic_store_n(&timers.next, timers.count ? timers.heap[0]->deadline_ns : FOREVER,
+    __atomic_store_n(&timers.next, timers.root ? timers.root->deadline_ns : FOREVER,
                      __ATOMIC_RELAXED);
 }
 
 static void remove_locked(struct ktimer *t)
 {
-    uint32_t i = t->slot - 1;
-    t->slot = 0;
-    struct ktimer *last = timers.heap[--timers.count];
-    if (last == t)
-        return;
-    if (i > 0 && timers.heap[(i - 1) / 2]->deadline_ns > last->deadline_ns)
-        sift_up(i, last);
-    else
-        sift_down(i, last);
+    *t->link = t->next;
+    if (t->next)
+        t->next->link = t->link;
+    struct ktimer *orphans = meld_children(t->child);
+    t->child = t->next = NULL;
+    t->link = NULL;
+    set_root(meld(timers.root, orphans));
 }
 
 void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t))
@@ -111,17 +122,10 @@ void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t))
 void ktimer_arm(struct ktimer *t, int64_t deadline_ns)
 {
     SPIN_GUARD(&timers.lock);
-    if (t->slot)
+    if (t->link)
         remove_locked(t);
-    if (timers.count == timers.cap) {
-        uint32_t cap = timers.cap ? timers.cap * 2 : 256;
-        struct ktimer **heap = krealloc(timers.heap, cap * sizeof *heap);
-        check(heap); /* a lost timer would hang its thread */
-        timers.heap = heap;
-        timers.cap = cap;
-    }
     t->deadline_ns = deadline_ns;
-    sift_up(timers.count++, t);
+    set_root(meld(timers.root, t));
     update_next();
 }
 
@@ -129,7 +133,7 @@ void ktimer_cancel(struct ktimer *t)
 {
     for (;;) {
         spin_lock(&timers.lock);
-        if (t->slot) {
+        if (t->link) {
             remove_locked(t);
             update_next();
         }
@@ -153,7 +157,7 @@ void timers_run(void)
     uint32_t me = this_vcpu()->index;
     while (timers_next() <= clock_mono_ns()) {
         spin_lock(&timers.lock);
-        struct ktimer *t = timers.count ? timers.heap[0] : NULL;
+        struct ktimer *t = timers.root;
         if (!t || t->deadline_ns > clock_mono_ns()) {
             spin_unlock(&timers.lock);
             return;

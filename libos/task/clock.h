@@ -13,7 +13,7 @@ int64_t clock_boot_real_ns(void); /* realtime at mono == 0 */
 struct ktimer {
     int64_t deadline_ns;
     void (*fn)(struct ktimer *t);
-    uint32_t slot; /* position in the heap + 1; 0: not armed */
+    struct ktimer *child, *next, **link; /* in the heap of timers; link NULL: not armed */
 };
 void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t));
 void ktimer_arm(struct ktimer *t, int64_t deadline_ns); /* moves it if it was armed */
