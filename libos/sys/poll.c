@@ -11,36 +11,45 @@
 #define FDS_INLINE 16
 #define ALWAYS     (POLL_ERR | POLL_HUP | POLL_NVAL)
 
-static uint32_t look(struct linux_pollfd *p, struct poll_table *pt)
+static uint32_t look(struct linux_pollfd *p, struct file *f, struct poll_table *pt)
 {
     p->revents = 0;
     if (p->fd < 0)
         return 0;
-    struct file *f = fd_get(p->fd);
     uint32_t events = POLL_NVAL;
     if (f && !(f->mode & FILE_PATH))
         events = file_poll(f, pt) & ((uint16_t) p->events | ALWAYS);
-    if (f)
-        file_put(f);
     p->revents = (int16_t) events;
     return events;
 }
 
-static int look_all(struct linux_pollfd *p, size_t count, struct poll_table *pt)
+static int look_once(struct linux_pollfd *p, size_t count)
+{
+    int ready = 0;
+    for (size_t i = 0; i < count; i++) {
+        AUTO(file_put) struct file *f = p[i].fd >= 0 ? fd_get(p[i].fd) : NULL;
+        if (look(&p[i], f, NULL))
+            ready++;
+    }
+    return ready;
+}
+
+static int look_all(struct linux_pollfd *p, struct file *const *held, size_t count,
+                    struct poll_table *pt)
 {
     int ready = 0;
     for (size_t i = 0; i < count; i++)
-        if (look(&p[i], ready ? NULL : pt))
+        if (look(&p[i], held[i], ready ? NULL : pt))
             ready++;
     return ready;
 }
 
-/* The number of ready entries; 0 at the deadline; -EINTR. The files stay open while we sleep only as
- * far as others keep them: a waiter of a closed file's queue is removed before its memory goes, so
- * each registered file is referenced here. */
+/* The number of ready entries; 0 at the deadline; -EINTR. A file that another thread closes while we
+ * sleep must keep its queue until we are off it: the references are taken once, and all rounds look at
+ * those files whatever the numbers mean by then. */
 static long poll_loop(struct linux_pollfd *p, size_t count, int64_t deadline_ns)
 {
-    int ready = look_all(p, count, NULL);
+    int ready = look_once(p, count);
     if (ready || deadline_ns <= 0)
         return ready;
     struct file **held = kzalloc((count + 1) * sizeof *held);
@@ -52,7 +61,7 @@ static long poll_loop(struct linux_pollfd *p, size_t count, int64_t deadline_ns)
     poll_session_init(&s);
     struct poll_table *pt = &s.table;
     long r = 0;
-    while (!(ready = look_all(p, count, pt)) && r == 0) {
+    while (!(ready = look_all(p, held, count, pt)) && r == 0) {
         pt = NULL;
         if (s.failed)
             r = -ENOMEM;

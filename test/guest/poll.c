@@ -1,6 +1,8 @@
 /* poll, ppoll, select, pselect: readiness, timeouts, masks, hang-ups, bad arguments. */
 #include "guest_test.h"
 #include <poll.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 
@@ -142,4 +144,33 @@ TEST_CASE(closing_the_other_end)
     CHECK_EQ(poll(&p, 1, 60000), 1);
     CHECK_EQ(p.revents, POLLHUP);
     close(ends[0]);
+}
+
+static atomic_bool swapped_enough;
+
+static void *swap_files(void *arg)
+{
+    int fd = *(int *) arg;
+    while (!swapped_enough) {
+        int fresh = eventfd(0, EFD_NONBLOCK);
+        dup2(fresh, fd);
+        close(fresh);
+    }
+    return NULL;
+}
+
+/* What poll sleeps on must not go away with the descriptor that another thread reuses. */
+TEST_CASE(descriptor_changes_hands)
+{
+    pthread_t t;
+    int fd = (int) OK(eventfd(0, EFD_NONBLOCK));
+    ZERO(pthread_create(&t, NULL, swap_files, &fd));
+    for (int i = 0; i < 3000; i++) {
+        struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = fd, .events = POLLPRI}};
+        struct timespec brief = {.tv_nsec = 20000};
+        CHECK_EQ(ppoll(p, 2, &brief, NULL), 0);
+    }
+    swapped_enough = true;
+    ZERO(pthread_join(t, NULL));
+    close(fd);
 }
