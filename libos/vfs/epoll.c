@@ -28,6 +28,7 @@ struct epoll_set {
     struct spinlock lock;
     struct list ready;  /* lock */
     struct waitq queue; /* epoll_wait sleepers and outer sets */
+    struct file *file;  /* whose priv this is */
 };
 
 struct item_waiter {
@@ -139,6 +140,18 @@ static int depth_below(struct epoll_set *s, const struct epoll_set *target, int 
     return MIN(deepest, DEPTH_MAX + 1);
 }
 
+/* Levels of sets that f is in. A wake-up goes up through all of them on one kernel stack. */
+static int depth_above(const struct file *f, int depth)
+{
+    int highest = 0;
+    struct epoll_item *it;
+    if (depth > DEPTH_MAX)
+        return 0;
+    list_for_each (it, &f->epoll_items, file_link)
+        highest = MAX(highest, 1 + depth_above(it->set->file, depth + 1));
+    return highest;
+}
+
 static int item_add(struct epoll_set *s, int fd, struct file *f, const struct linux_epoll_event *ev)
 {
     if (item_find(s, fd, f))
@@ -191,7 +204,7 @@ int epoll_ctl(struct file *ep, int op, int fd, struct file *f,
         (inner || op == EPOLL_OP_MOD || (event->events & ~allowed)))
         return -EINVAL;
     MUTEX_GUARD(&topology);
-    if (op == EPOLL_OP_ADD && inner && depth_below(inner, s, 1) >= DEPTH_MAX)
+    if (op == EPOLL_OP_ADD && inner && depth_above(ep, 1) + depth_below(inner, s, 1) >= DEPTH_MAX)
         return -ELOOP;
     mutex_lock(&s->mutex);
     int r = -EINVAL;
@@ -359,6 +372,7 @@ int epoll_new(struct file **ret)
         kfree(s);
         return -ENOMEM;
     }
+    s->file = f;
     *ret = f;
     return 0;
 }

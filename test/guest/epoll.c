@@ -105,6 +105,27 @@ TEST_CASE(closed_descriptors_leave)
     close(ep);
 }
 
+/* Linux allows few levels, whichever end grows: a wake-up goes through all of them. */
+TEST_CASE(nesting_has_an_end)
+{
+    enum { SETS = 200 };
+    int set[SETS], fd = (int) OK(eventfd(0, EFD_NONBLOCK)), levels = 1;
+    struct epoll_event ev = {.events = EPOLLIN};
+    uint64_t v = 1;
+    for (int i = 0; i < SETS; i++)
+        set[i] = make();
+    while (levels < SETS && epoll_ctl(set[levels - 1], EPOLL_CTL_ADD, set[levels], &ev) == 0)
+        levels++;
+    CHECK(levels >= 4 && levels <= 6);
+    CHECK_EQ(errno, ELOOP);
+    add(set[levels - 1], fd, EPOLLIN, 1);
+    CHECK_EQ(write(fd, &v, 8), 8);
+    CHECK_EQ(wait_one(set[0], 0, &ev), 1);
+    for (int i = 0; i < SETS; i++)
+        close(set[i]);
+    close(fd);
+}
+
 TEST_CASE(nesting)
 {
     int outer = make(), inner = make(), fd = (int) OK(eventfd(0, 0));
