@@ -58,7 +58,6 @@ static const char *const paths[] = {
     "/tmp",
     "/proc/self",
     "/dev/shm",
-    "/proc/self/exe",
     "/proc/self/cwd",
     "/proc/self/status",
     "/proc/meminfo",
