@@ -26,12 +26,28 @@ SYSCALL(pidfd_open, int, pid, unsigned, flags)
     return r < 0 ? r : install(f, O_CLOEXEC);
 }
 
+/* A pidfd or, for signals only, an open /proc/PID. */
+static int signal_target_get(int fd, struct process **ret)
+{
+    int r = pidfd_process_get(fd, ret);
+    if (r != -EBADF)
+        return r;
+    AUTO(file_put) struct file *f = fd_get(fd);
+    if (!f || (f->mode & FILE_PATH) || !f->inode->ops->pid)
+        return -EBADF;
+    int pid = f->inode->ops->pid(f->inode);
+    if (!pid)
+        return -EBADF;
+    *ret = process_lookup_get(pid);
+    return *ret ? 0 : -ESRCH;
+}
+
 SYSCALL(pidfd_send_signal, int, fd, int, sig, uaddr_t, uinfo, unsigned, flags)
 {
     if (flags)
         return -EINVAL;
     AUTO(process_put) struct process *p = NULL;
-    int r = pidfd_process_get(fd, &p);
+    int r = signal_target_get(fd, &p);
     if (r < 0)
         return r;
     if (sig < 0 || sig > SIG_COUNT)

@@ -99,6 +99,7 @@ struct inode_ops {
     int (*get_link)(struct inode *i, struct path *ret, struct file **ret_file);
     int (*readdir)(struct inode *dir, struct dir_ctx *ctx);
     int (*sync_dir)(struct inode *dir); /* fsync of a directory */
+    int (*pid)(const struct inode *dir); /* /proc/PID: the process; 0: this is not one */
     int (*getattr)(struct inode *i, struct kstat *st);
     int (*setattr)(struct inode *i, const struct iattr *attr); /* checks are done */
     /* Fills a page of a regular file that the page cache does not have; zeros beyond the end. */

@@ -32,6 +32,24 @@ TEST_CASE(end_is_readable)
     close(fd);
 }
 
+TEST_CASE(directory_of_proc)
+{
+    pid_t pid = child_start("waits", NULL);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    int fd = (int) OK(open(path, O_RDONLY | O_DIRECTORY)), status;
+    int place = (int) OK(open(path, O_PATH)), above = (int) OK(open("/proc", O_RDONLY));
+    CHECK_ERR(syscall(SYS_pidfd_send_signal, place, SIGTERM, NULL, 0), EBADF);
+    CHECK_ERR(syscall(SYS_pidfd_send_signal, above, SIGTERM, NULL, 0), EBADF);
+    OK(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    CHECK_ERR(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0), ESRCH);
+    close(fd);
+    close(place);
+    close(above);
+}
+
 TEST_CASE(refused)
 {
     pidfd_open_(getpid());

@@ -165,7 +165,14 @@ static int no_setattr(struct inode *i, const struct iattr *a)
     return a->valid & ~(unsigned) (ATTR_SIZE | ATTR_ATIME | ATTR_MTIME) ? -EPERM : 0;
 }
 
+static int proc_dir_pid(const struct inode *i)
+{
+    const struct proc_inode *p = proc_inode(i);
+    return p->entry->children == proc_pid_children && !p->ref.tid ? p->ref.pid : 0;
+}
+
 static const struct inode_ops dir_inode_ops = {
+    .pid = proc_dir_pid,
     .lookup = proc_lookup,
     .readdir = proc_readdir,
     .create = no_create,
