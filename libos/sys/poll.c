@@ -341,7 +341,7 @@ SYSCALL(epoll_ctl, int, epfd, int, op, int, fd, uaddr_t, event)
     return epoll_ctl(ep, op, fd, f, &ev);
 }
 
-#define EPOLL_EVENTS_MAX 1024
+#define EPOLL_EVENTS_MIN 1024
 
 static long epoll_wait_user(int epfd, uaddr_t events, int max, int64_t deadline_ns)
 {
@@ -352,7 +352,7 @@ static long epoll_wait_user(int epfd, uaddr_t events, int max, int64_t deadline_
         return -EBADF;
     UNINIT struct linux_epoll_event few[32];
     struct linux_epoll_event *ev = few;
-    max = MIN(max, EPOLL_EVENTS_MAX);
+    max = MIN(max, MAX(EPOLL_EVENTS_MIN, epoll_count(ep))); /* more cannot be ready */
     if (max > (int) ARRAY_SIZE(few) && !(ev = kzalloc((size_t) max * sizeof *ev)))
         return -ENOMEM;
     long r = epoll_wait(ep, ev, max, deadline_ns);

@@ -15,7 +15,8 @@
 
 #define DEPTH_MAX    5
 #define ITEM_WAITERS 4
-#define BUCKETS      32u
+#define BUCKETS_MIN  8u
+#define LOAD_MAX     2u /* items per bucket */
 #define EV_EXCLUSIVE (1u << 28)
 #define EV_WAKEUP    (1u << 29)
 #define EV_ONESHOT   (1u << 30)
@@ -24,7 +25,8 @@
 
 struct epoll_set {
     struct mutex mutex;
-    struct list bucket[BUCKETS]; /* items by descriptor; mutex */
+    struct list *bucket; /* items by descriptor, bucket_count lists; mutex, as the next line */
+    uint32_t bucket_count, item_count;
     struct spinlock lock;
     struct list ready;  /* lock */
     struct waitq queue; /* epoll_wait sleepers and outer sets */
@@ -89,10 +91,43 @@ static void item_add_queue(struct poll_table *pt, struct waitq *q)
     waitq_add(q, &w->waiter);
 }
 
+static struct list *bucket_of(struct epoll_set *s, int fd)
+{
+    return &s->bucket[(unsigned) fd % s->bucket_count];
+}
+
+static struct list *buckets_new(uint32_t count)
+{
+    struct list *b = kzalloc(count * sizeof *b);
+    for (uint32_t i = 0; b && i < count; i++)
+        list_init(&b[i]);
+    return b;
+}
+
+/* Keeps the lists short. Without memory they get longer: slower, not wrong. */
+static void buckets_grow(struct epoll_set *s)
+{
+    uint32_t count = s->bucket_count * 4;
+    struct list *old = s->bucket, *fresh = buckets_new(count);
+    if (!fresh)
+        return;
+    uint32_t old_count = s->bucket_count;
+    s->bucket = fresh;
+    s->bucket_count = count;
+    for (uint32_t b = 0; b < old_count; b++) {
+        struct epoll_item *it;
+        while ((it = list_first(&old[b], struct epoll_item, link)) != NULL) {
+            list_del(&it->link);
+            list_add_tail(bucket_of(s, it->fd), &it->link);
+        }
+    }
+    kfree(old);
+}
+
 static struct epoll_item *item_find(struct epoll_set *s, int fd, const struct file *f)
 {
     struct epoll_item *it;
-    list_for_each (it, &s->bucket[(unsigned) fd % BUCKETS], link)
+    list_for_each (it, bucket_of(s, fd), link)
         if (it->fd == fd && it->file == f)
             return it;
     return NULL;
@@ -115,6 +150,7 @@ static void item_free(struct epoll_item *it)
     spin_unlock(&it->set->lock);
     list_del(&it->link);
     list_del(&it->file_link);
+    atomic_store(&it->set->item_count, it->set->item_count - 1);
     kfree(it);
 }
 
@@ -129,7 +165,7 @@ static int depth_below(struct epoll_set *s, const struct epoll_set *target, int 
     if (s == target || depth > DEPTH_MAX)
         return DEPTH_MAX + 1;
     int deepest = 0;
-    for (unsigned b = 0; b < BUCKETS; b++) {
+    for (uint32_t b = 0; b < s->bucket_count; b++) {
         struct epoll_item *it;
         list_for_each (it, &s->bucket[b], link) {
             struct epoll_set *inner = set_of(it->file);
@@ -165,7 +201,10 @@ static int item_add(struct epoll_set *s, int fd, struct file *f, const struct li
     it->events = ev->events | POLL_ERR | POLL_HUP;
     it->data = ev->data;
     list_init(&it->ready_link);
-    list_add_tail(&s->bucket[(unsigned) fd % BUCKETS], &it->link);
+    if (s->item_count >= LOAD_MAX * s->bucket_count)
+        buckets_grow(s);
+    list_add_tail(bucket_of(s, fd), &it->link);
+    atomic_store(&s->item_count, s->item_count + 1);
     list_add_tail(&f->epoll_items, &it->file_link);
     atomic_or(&f->mode, FILE_POLLED);
     struct item_table t = {.table.add = item_add_queue, .item = it};
@@ -232,6 +271,12 @@ void epoll_release_file(struct file *f)
         item_free(it);
         mutex_unlock(m);
     }
+}
+
+int epoll_count(const struct file *ep)
+{
+    const struct epoll_set *s = set_of(ep);
+    return s ? (int) atomic_load(&s->item_count) : 0;
 }
 
 /* ---- waiting ---- */
@@ -322,25 +367,31 @@ static uint32_t epoll_poll(struct file *f, struct poll_table *pt)
     }
 }
 
+static void set_free(struct epoll_set *s)
+{
+    kfree(s->bucket);
+    kfree(s);
+}
+
 static void epoll_release(struct file *f)
 {
     struct epoll_set *s = f->priv;
     MUTEX_GUARD(&topology);
     mutex_lock(&s->mutex);
-    for (unsigned b = 0; b < BUCKETS; b++) {
+    for (uint32_t b = 0; b < s->bucket_count; b++) {
         struct epoll_item *it;
         while ((it = list_first(&s->bucket[b], struct epoll_item, link)) != NULL)
             item_free(it);
     }
     mutex_unlock(&s->mutex);
-    kfree(s);
+    set_free(s);
 }
 
 static void epoll_fdinfo(struct file *f, struct text *t)
 {
     struct epoll_set *s = f->priv;
     MUTEX_GUARD(&s->mutex);
-    for (unsigned b = 0; b < BUCKETS; b++) {
+    for (uint32_t b = 0; b < s->bucket_count; b++) {
         struct epoll_item *it;
         list_for_each (it, &s->bucket[b], link)
             text_add(t, "tfd: %8d events: %8x data: %16lx\n", it->fd, it->events,
@@ -358,18 +409,22 @@ static const struct file_ops epoll_file_ops = {
 int epoll_new(struct file **ret)
 {
     struct epoll_set *s = new_zero(struct epoll_set);
-    if (!s)
+    struct list *bucket = buckets_new(BUCKETS_MIN);
+    if (!s || !bucket) {
+        kfree(s);
+        kfree(bucket);
         return -ENOMEM;
+    }
+    s->bucket = bucket;
+    s->bucket_count = BUCKETS_MIN;
     mutex_init(&s->mutex);
     waitq_init(&s->queue);
     list_init(&s->ready);
-    for (unsigned b = 0; b < BUCKETS; b++)
-        list_init(&s->bucket[b]);
     struct inode *i = anon_inode();
     struct file *f = file_new_pathless(i, &epoll_file_ops, s, O_RDWR, FILE_STREAM);
     if (!f) {
         inode_put(i);
-        kfree(s);
+        set_free(s);
         return -ENOMEM;
     }
     s->file = f;

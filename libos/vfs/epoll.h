@@ -7,6 +7,8 @@ must_check int epoll_new(struct file **ret);
 enum { EPOLL_OP_ADD = 1, EPOLL_OP_DEL = 2, EPOLL_OP_MOD = 3 };
 must_check int epoll_ctl(struct file *ep, int op, int fd, struct file *f,
                          const struct linux_epoll_event *event);
+/* Descriptors in a set just now; 0: not a set. */
+int epoll_count(const struct file *ep);
 /* Up to max events; 0 at the deadline; -EINTR. */
 must_check long epoll_wait(struct file *ep, struct linux_epoll_event *ret, int max,
                            int64_t deadline_ns);

@@ -2,6 +2,7 @@
 #include "guest_test.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 static int make(void)
 {
@@ -193,6 +194,40 @@ TEST_CASE(many_descriptors)
     for (int i = 0; i < COUNT; i++)
         close(fds[i]);
     close(ep);
+}
+
+/* Far more than the first table of a set has room for; removal must find each of them again. */
+TEST_CASE(thousands)
+{
+    enum { COUNT = 16000 };
+    static int fds[COUNT];
+    static struct epoll_event evs[COUNT];
+    struct rlimit limit;
+    OK(getrlimit(RLIMIT_NOFILE, &limit));
+    if (limit.rlim_max < COUNT + 100)
+        SKIP("too few descriptors");
+    struct rlimit old = limit;
+    limit.rlim_cur = COUNT + 100;
+    OK(setrlimit(RLIMIT_NOFILE, &limit));
+    int ep = make(), zero = (int) OK(eventfd(0, 0)), one = (int) OK(eventfd(1, 0));
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = (int) OK(dup(i % 2 ? one : zero));
+        add(ep, fds[i], EPOLLIN, (uint64_t) i);
+    }
+    CHECK_EQ(epoll_wait(ep, evs, COUNT, 0), COUNT / 2);
+    for (int i = 0; i < COUNT; i++) {
+        struct epoll_event ev = {.events = EPOLLIN};
+        CHECK_ERR(epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &ev), EEXIST);
+        if (i % 4 == 1)
+            OK(epoll_ctl(ep, EPOLL_CTL_DEL, fds[i], NULL));
+    }
+    CHECK_EQ(epoll_wait(ep, evs, COUNT, 0), COUNT / 4);
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    close(zero);
+    close(one);
+    close(ep);
+    OK(setrlimit(RLIMIT_NOFILE, &old));
 }
 
 TEST_CASE(signal_mask)
