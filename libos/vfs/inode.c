@@ -234,7 +234,10 @@ void inode_owner_init(struct inode *i, const struct inode *dir, uint32_t mode)
 /* A file system with contents of its own stores whole pages; elsewhere the page cache is the file. */
 static uint64_t file_pages(const struct inode *i)
 {
-    return i->ops->read_page ? ROUND_UP(i->size, PAGE_SIZE) / PAGE_SIZE : i->pages.count;
+    uint64_t whole = ROUND_UP(i->size, PAGE_SIZE) / PAGE_SIZE;
+    if (i->ops->read_page)
+        return whole;
+    return MAX(i->pages.count, MIN(whole, i->pages.home_pages)); /* who knows which were written */
 }
 
 void inode_stat(struct inode *inode, struct kstat *st)

@@ -140,9 +140,11 @@ static void clock_remove(struct cpage *page)
     }
 }
 
-/* Takes a page out of its tree and drops the tree's pin. */
+/* Takes a page out of its tree; the caller drops the tree's pin. Off the clock first: eviction finds the
+ * inode by the page. */
 static void detach_locked(struct pages *p, struct cpage *page)
 {
+    clock_remove(page);
     tree_remove_locked(p, page->index);
     page->inode = NULL;
 }
@@ -166,9 +168,9 @@ static size_t clock_evict(size_t n)
         }
         bool idle = atomic_load(&page->pins) == 1;
         if (idle) {
-            detach_locked(&i->pages, page);
             page->on_clock = 0;
             clock_list.count--;
+            detach_locked(&i->pages, page);
         } else {
             list_add_tail(&clock_list.list, &page->clock);
         }
@@ -182,7 +184,8 @@ static size_t clock_evict(size_t n)
     return freed;
 }
 
-static void clock_add(struct cpage *page)
+/* With the pages lock held, so that a page never gets here after it left its tree. True: too many. */
+static bool clock_add_locked(struct cpage *page)
 {
     if (!clock_list.limit) {
         struct heap_stats s;
@@ -194,8 +197,7 @@ static void clock_add(struct cpage *page)
     page->on_clock = 1;
     bool full = ++clock_list.count > clock_list.limit;
     spin_unlock(&clock_list.lock);
-    if (full)
-        (void) clock_evict(32); /* the next one tries again */
+    return full;
 }
 
 static struct cpage *cpage_new(uint64_t index)
@@ -213,6 +215,32 @@ static struct cpage *cpage_new(uint64_t index)
     page->index = index;
     page->pins = 1;
     return page;
+}
+
+/* The place is known when it is published. */
+static struct cpage *cpage_new_at_home(uint64_t index)
+{
+    struct cpage *page = new_zero(struct cpage);
+    if (page) {
+        page->index = index;
+        page->pins = 1;
+        page->at_home = 1;
+    }
+    return page;
+}
+
+/* A page in the home that may have no cpage yet: a process that maps it may have written to it all the
+ * same, so the place itself is what it holds. File systems with a store are read before. */
+static bool at_home(const struct inode *i, uint64_t index)
+{
+    return index < atomic_load(&i->pages.home_pages) && !i->ops->read_page;
+}
+
+static uint8_t *home_data(const struct pages *p, uint64_t index)
+{
+    uintptr_t addr = p->home + index * PAGE_SIZE;
+    window_open(addr);
+    return enclave_ptr(addr);
 }
 
 static struct cpage *find_locked(struct pages *p, uint64_t index)
@@ -253,24 +281,28 @@ static int publish(struct inode *i, struct cpage *page, struct cpage **ret)
         return 0;
     }
     if (p->home && page->index < p->home_pages) { /* home pages never leave the tree */
-        uint8_t *home = enclave_ptr(p->home + page->index * PAGE_SIZE);
-        memcpy(home, page->data, PAGE_SIZE);
-        kpages_free(page->data, 1);
+        uint8_t *home = home_data(p, page->index);
+        if (i->ops->read_page)
+            memcpy(home, page->data, PAGE_SIZE);
+        if (page->data)
+            kpages_free(page->data, 1);
         page->data = home;
         page->at_home = 1;
     }
     int r = tree_insert_locked(p, page->index, page);
+    bool full = false;
     if (r == 0) {
         page->inode = i;
         page->pins = 2;
+        full = (i->flags & INODE_IMMUTABLE) && !page->at_home && clock_add_locked(page);
     }
     spin_unlock(&p->lock);
+    if (full)
+        (void) clock_evict(32); /* the next one tries again */
     if (r < 0) {
         cpage_free(page);
         return r;
     }
-    if ((i->flags & INODE_IMMUTABLE) && !page->at_home)
-        clock_add(page);
     *ret = page;
     return 0;
 }
@@ -278,13 +310,13 @@ static int publish(struct inode *i, struct cpage *page, struct cpage **ret)
 int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret)
 {
     struct cpage *page = pages_find(i, index);
-    if (page || (!create && !i->ops->read_page)) {
+    if (page || (!create && !i->ops->read_page && !at_home(i, index))) {
         *ret = page;
         return 0;
     }
-    page = cpage_new(index);
+    page = at_home(i, index) ? cpage_new_at_home(index) : cpage_new(index);
     if (!page)
-        return i->ops->read_page ? -ENOMEM : -ENOSPC;
+        return i->ops->read_page || !create ? -ENOMEM : -ENOSPC;
     if (i->ops->read_page) {
         int r = i->ops->read_page(i, index, page->data);
         if (r < 0) {
@@ -305,59 +337,6 @@ void pages_written(struct inode *i, struct cpage *page, size_t off, size_t len)
         memcpy(now->data + off, page->data + off, len);
 }
 
-/* Home pages keep their place: they are zeroed instead. */
-void pages_drop(struct inode *i, uint64_t first, uint64_t end)
-{
-    struct pages *p = &i->pages;
-    for (uint64_t index = first; index < end; index++) {
-        spin_lock(&p->lock);
-        if (p->count == 0) {
-            spin_unlock(&p->lock);
-            return;
-        }
-        struct cpage *page = lookup_locked(p, index);
-        bool gone = page && !page->at_home;
-        if (gone)
-            detach_locked(p, page);
-        else if (page)
-            memset(page->data, 0, PAGE_SIZE);
-        spin_unlock(&p->lock);
-        if (gone) {
-            clock_remove(page);
-            cpage_unpin(page);
-        } else if (!page) {
-            uint64_t next = pages_next(i, index, true); /* skips holes of sparse files */
-            if (next == UINT64_MAX)
-                return;
-            index = next - 1;
-        }
-    }
-}
-
-void pages_fini(struct inode *i)
-{
-    struct pages *p = &i->pages;
-    pages_drop(i, 0, UINT64_MAX);
-    while (p->count > 0) { /* what is at home; nobody else knows the inode any more */
-        uint64_t index = pages_next(i, 0, true);
-        struct cpage *page = lookup_locked(p, index);
-        detach_locked(p, page);
-        cpage_unpin(page);
-    }
-    if (p->home)
-        window_free(p->home, p->home_pages);
-}
-
-void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len)
-{
-    struct cpage *page = pages_find(i, index);
-    if (!page)
-        return;
-    memset(page->data + off, 0, len);
-    pages_written(i, page, off, len);
-    cpage_unpin(page);
-}
-
 /* The first page at or above index in the subtree of n, which starts at base. */
 static uint64_t next_data(const struct page_node *n, uint32_t height, uint64_t base, uint64_t index)
 {
@@ -376,14 +355,73 @@ static uint64_t next_data(const struct page_node *n, uint32_t height, uint64_t b
     return UINT64_MAX;
 }
 
+/* The first cached page at or above index; UINT64_MAX: none. */
+static uint64_t next_cached_locked(const struct pages *p, uint64_t index)
+{
+    return p->root && fits(p->height, index) ? next_data(p->root, p->height, 0, index) : UINT64_MAX;
+}
+
+/* Home pages keep their place: they are zeroed instead. */
+void pages_drop(struct inode *i, uint64_t first, uint64_t end)
+{
+    struct pages *p = &i->pages;
+    for (uint64_t index = first; index < end; index++) {
+        spin_lock(&p->lock);
+        bool home = at_home(i, index);
+        uint64_t at = home ? index : next_cached_locked(p, index); /* skips holes */
+        struct cpage *page = at < end ? lookup_locked(p, at) : NULL;
+        bool gone = page && !page->at_home;
+        if (gone)
+            detach_locked(p, page);
+        else if (page || home)
+            memset(home_data(p, at), 0, PAGE_SIZE);
+        spin_unlock(&p->lock);
+        if (gone)
+            cpage_unpin(page);
+        if (at >= end)
+            return;
+        index = at;
+    }
+}
+
+void pages_fini(struct inode *i)
+{
+    struct pages *p = &i->pages;
+    while (p->count > 0) {
+        spin_lock(&p->lock); /* eviction may still come by */
+        uint64_t index = next_cached_locked(p, 0);
+        struct cpage *page = index != UINT64_MAX ? lookup_locked(p, index) : NULL;
+        if (page)
+            detach_locked(p, page);
+        spin_unlock(&p->lock);
+        if (page)
+            cpage_unpin(page);
+    }
+    if (p->home)
+        window_free(p->home, p->home_pages);
+}
+
+void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len)
+{
+    struct cpage *page = pages_find(i, index);
+    if (!page && at_home(i, index)) {
+        SPIN_GUARD(&i->pages.lock);
+        memset(home_data(&i->pages, index) + off, 0, len);
+    }
+    if (!page)
+        return;
+    memset(page->data + off, 0, len);
+    pages_written(i, page, off, len);
+    cpage_unpin(page);
+}
+
 uint64_t pages_next(struct inode *i, uint64_t index, bool data)
 {
     struct pages *p = &i->pages;
     SPIN_GUARD(&p->lock);
     if (data)
-        return p->root && fits(p->height, index) ? next_data(p->root, p->height, 0, index)
-                                                 : UINT64_MAX;
-    while (lookup_locked(p, index))
+        return at_home(i, index) ? index : next_cached_locked(p, index);
+    while (at_home(i, index) || lookup_locked(p, index))
         index++;
     return index;
 }
@@ -395,7 +433,7 @@ static int move_home_locked(struct inode *i, struct cpage *page, struct cpage **
     struct cpage *fresh = new_zero(struct cpage);
     if (!fresh)
         return -ENOMEM;
-    fresh->data = enclave_ptr(p->home + page->index * PAGE_SIZE);
+    fresh->data = home_data(p, page->index);
     fresh->index = page->index;
     fresh->inode = i;
     fresh->pins = 1;
@@ -422,10 +460,8 @@ static int home_page(struct inode *i, uint64_t index)
     if (page->inode && !page->at_home)
         r = move_home_locked(i, page, &old);
     spin_unlock(&i->pages.lock);
-    if (old) {
-        clock_remove(old);
+    if (old)
         cpage_unpin(old);
-    }
     cpage_unpin(page);
     return r;
 }
@@ -451,7 +487,7 @@ static int home_reserve(struct inode *i, uint64_t pages)
     bool lost = p->home != 0;
     if (!lost) {
         p->home = home;
-        p->home_pages = want;
+        atomic_store(&p->home_pages, want);
     }
     spin_unlock(&p->lock);
     if (lost)
@@ -470,9 +506,16 @@ int pages_shared_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t
         return r;
     /* everything cached moves at once; after that only the pages asked for */
     uint64_t size = (inode_size(i) + PAGE_SIZE - 1) / PAGE_SIZE;
-    uint64_t from = fresh ? 0 : first, to = fresh ? MAX(size, end) : end;
-    for (uint64_t index = from; index < MIN(to, i->pages.home_pages) && r == 0; index++)
+    uint64_t from = fresh ? 0 : first, to = MIN(fresh ? MAX(size, end) : end, i->pages.home_pages);
+    for (uint64_t index = from; r == 0; index++) {
+        if (!i->ops->read_page) { /* holes are zeros at home already */
+            SPIN_GUARD(&i->pages.lock);
+            index = next_cached_locked(&i->pages, index);
+        }
+        if (index >= to)
+            break;
         r = home_page(i, index);
+    }
     if (r == 0)
         *ret_addr = i->pages.home + first * PAGE_SIZE;
     return r;

@@ -6,7 +6,8 @@
  * (INODE_IMMUTABLE) are on a clock list and are evicted when there are too many.
  *
  * Shared mappings: the first one moves the pages into the shared window (the home), for good; from
- * then on page i of the file is at home + i * PAGE_SIZE. A writer that copied into a page which moved
+ * then on page i of the file is at home + i * PAGE_SIZE, be it in the tree or not: a hole there is
+ * memory that a process may write to. It comes into the tree when it is read or written. A writer that copied into a page which moved
  * meanwhile repeats its bytes in the new place (pages_written).
  */
 #ifndef VFS_PAGECACHE_H

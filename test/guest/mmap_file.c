@@ -173,6 +173,43 @@ TEST_CASE(shared_sees_writes)
     close(fd);
 }
 
+/* Of a sparse file the mapping holds holes: what is written to one is in the file, and gone after
+ * truncation, like any other page. */
+TEST_CASE(shared_holes)
+{
+    enum { HOLE = 1000 * PAGE, OTHER = 2000 * PAGE };
+    const off_t size = 512l << 20;
+    char path[] = "/tmp/holes.XXXXXX", buf[16];
+    int fd = (int) OK(mkstemp(path));
+    OK(unlink(path));
+    OK(ftruncate(fd, size));
+    CHECK_EQ(pwrite(fd, "first", 5, 0), 5);
+    CHECK_EQ(pwrite(fd, "last", 4, size - 4), 4);
+    char *p = mmap(NULL, (size_t) size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(p != MAP_FAILED);
+    CHECK_EQ(memcmp(p, "first", 5), 0);
+    CHECK_EQ(memcmp(p + size - 4, "last", 4), 0);
+    memcpy(p + HOLE + 10, "mapped", 6);
+    CHECK_EQ(pread(fd, buf, 6, HOLE + 10), 6);
+    CHECK_EQ(memcmp(buf, "mapped", 6), 0);
+    CHECK_EQ(pwrite(fd, "call", 4, HOLE + 20), 4); /* into a page only the mapping has touched */
+    CHECK_EQ(memcmp(p + HOLE + 10, "mapped\0\0\0\0call", 14), 0);
+    CHECK_EQ(pwrite(fd, "call", 4, OTHER), 4);
+    CHECK_EQ(memcmp(p + OTHER, "call", 4), 0);
+    memcpy(p + OTHER + PAGE, "seen", 4);
+    CHECK_EQ(lseek(fd, OTHER + PAGE, SEEK_DATA), OTHER + PAGE);
+    memcpy(p + HOLE + PAGE, "0123456789", 10);
+    OK(ftruncate(fd, HOLE + PAGE + 4)); /* the rest of a page, and whole pages, become zeros */
+    OK(ftruncate(fd, size));
+    CHECK_EQ(memcmp(p + HOLE + PAGE, "0123\0\0\0\0\0\0", 10), 0);
+    CHECK_EQ(p[OTHER], 0);
+    CHECK_EQ(p[OTHER + PAGE], 0);
+    CHECK_EQ(pread(fd, buf, 4, OTHER + PAGE), 4);
+    CHECK_EQ(memcmp(buf, "\0\0\0", 4), 0);
+    OK(munmap(p, (size_t) size));
+    close(fd);
+}
+
 TEST_CASE(tail_is_not_written)
 {
     int fd = make("tail", 100);
