@@ -47,7 +47,7 @@
 #define VCPU_GS_PAGES     2
 #define VCPU_FS           LAYOUT_UL(0x8000) /* FS base while library code runs in the kernel */
 #define VCPU_TRAP_STACK   LAYOUT_UL(0xa000) /* stage 1 of exceptions (CSSA 1 and above) */
-#define VCPU_TRAP_PAGES   4
+#define VCPU_TRAP_PAGES   3
 #define VCPU_IDLE_STACK   LAYOUT_UL(0x10000) /* boot and idle loop */
-#define VCPU_IDLE_PAGES   6
+#define VCPU_IDLE_PAGES   4
 #endif

@@ -14,6 +14,7 @@
 #include "libos/exec/stubarea.h"
 #include "libos/arch/trap.h"
 #include "libos/base/errno.h"
+#include "libos/base/panic.h"
 #include "libos/mm/enclave_ptr.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
@@ -24,8 +25,8 @@
 #define WINDOW_REACH 64u /* a site is at most this far behind its window's start */
 
 static struct {
-    struct spinlock lock;                  /* creation of areas */
-    struct stubarea *areas[GRANULE_COUNT]; /* by the granule the area lies in; not granule 0 */
+    struct spinlock lock;    /* creation of areas */
+    struct stubarea **areas; /* by the granule the area lies in; not granule 0; GRANULE_COUNT */
     struct stubarea *low[MM_LOW_SLICES];
     struct exec_counters counters;
 } patch;
@@ -35,7 +36,7 @@ static struct stubarea **area_place(uintptr_t addr)
 {
     size_t granule = addr >> GRANULE_SHIFT;
     if (granule > 0)
-        return granule < GRANULE_COUNT ? &patch.areas[granule] : NULL;
+        return granule < GRANULE_COUNT && patch.areas ? &patch.areas[granule] : NULL;
     return addr >= EXEC_LOW_STUBS ? &patch.low[(addr - EXEC_LOW_STUBS) / EXEC_LOW_STUBS_LEN] : NULL;
 }
 
@@ -249,6 +250,8 @@ static void low_slice_taken(uint32_t slice)
 
 void patch_init(void)
 {
+    patch.areas = kzalloc(GRANULE_COUNT * sizeof *patch.areas);
+    check(patch.areas);
     mm_low_slice_hook = low_slice_taken;
     mm_exec_page_hook = patch_page;
     trap_rip_is_stub = rip_is_stub;

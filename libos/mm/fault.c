@@ -2,8 +2,8 @@
  *
  * A fault commits and fills a window of pages around the address (fault-around): 16 pages, doubling up
  * to 256 while the faults of a mapping are sequential, because a fault costs microseconds and a page
- * filled too much only memory. Pages of a file that must first be read and verified cost as much as
- * half a fault each: of those a window takes only a few. */
+ * filled too much only memory. Pages of a file that must first be read and verified cost more than
+ * a fault each: of those a window takes two, doubling while the faults are sequential. */
 #include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
@@ -12,7 +12,7 @@
 #include "libos/mm/upages.h"
 #include "libos/mm/window.h"
 
-enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256, WINDOW_COLD = 4 };
+enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256, WINDOW_COLD = 2 };
 enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
 
 static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
