@@ -98,7 +98,7 @@ struct inode_ops {
     /* Magic links (procfs): where they lead. Either a path or, for a pathless file, *ret_file. */
     int (*get_link)(struct inode *i, struct path *ret, struct file **ret_file);
     int (*readdir)(struct inode *dir, struct dir_ctx *ctx);
-    int (*sync_dir)(struct inode *dir); /* fsync of a directory */
+    int (*sync_dir)(struct inode *dir);  /* fsync of a directory */
     int (*pid)(const struct inode *dir); /* /proc/PID: the process; 0: this is not one */
     int (*getattr)(struct inode *i, struct kstat *st);
     int (*setattr)(struct inode *i, const struct iattr *attr); /* checks are done */
