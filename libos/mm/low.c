@@ -33,7 +33,9 @@ static struct {
         uint64_t program;
         uint32_t members;
     } slice[MM_LOW_SLICES];
-    uint32_t last; /* slice of the program that was resident last: whose kept pages are there */
+    struct mm *next; /* waits for its turn; NULL: nobody */
+    bool hand_over;  /* the resident had its time: only next may run */
+    uint32_t last;   /* slice of the program that was resident last: whose kept pages are there */
 } low;
 
 void (*mm_low_slice_hook)(uint32_t slice);
@@ -82,18 +84,41 @@ static void move_to(struct mm *mm)
         restore(mm);
 }
 
+static void turn_taken_locked(void)
+{
+    low.next = NULL;
+    low.hand_over = false;
+}
+
+bool mm_low_waited_for(const struct mm *mm)
+{
+    if (likely(!mm || !mm->low))
+        return false;
+    SPIN_GUARD(&low.lock);
+    if (!low.next || low.next == mm || low.pinned)
+        return false;
+    low.hand_over = true;
+    return true;
+}
+
 bool mm_low_enter(struct mm *mm)
 {
     if (likely(!mm || !mm->low))
         return true;
     SPIN_GUARD(&low.lock);
+    if (low.hand_over && mm != low.next)
+        return false;
     if (low.resident != mm) {
-        if (!may_move_locked())
+        if (!may_move_locked()) {
+            low.next = low.next ? low.next : mm;
             return false;
+        }
         low.pinned = mm;
     } else if (low.pinned && low.pinned != mm) {
         return false;
     }
+    if (mm == low.next)
+        turn_taken_locked();
     low.running[this_vcpu()->index] = mm;
     return true;
 }
@@ -203,6 +228,8 @@ static void drop_end(struct mm *mm, bool resident)
         low.resident = NULL;
     if (low.pinned == mm)
         low.pinned = NULL;
+    if (low.next == mm)
+        turn_taken_locked();
     for (uint32_t i = 0; i < VCPU_MAX; i++)
         if (low.running[i] == mm)
             low.running[i] = NULL;

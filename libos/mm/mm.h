@@ -65,6 +65,8 @@ extern void (*mm_low_slice_hook)(uint32_t slice);
 void mm_low_settle(void);
 /* Scheduler. May a thread of mm run on this vCPU now? If so its turn is reserved. */
 bool mm_low_enter(struct mm *mm);
+/* At a tick: does another mm wait for the turn of this one? Then it comes next, and the caller yields. */
+bool mm_low_waited_for(const struct mm *mm);
 void mm_low_arrive(struct mm *mm); /* before it runs: brings its pages in if they are away */
 void mm_low_leave(void);           /* the thread on this vCPU stopped running */
 void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit);

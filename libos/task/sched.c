@@ -378,15 +378,20 @@ static bool must_move(const struct thread *t)
     return smp && !allowed_on(t, this_vcpu()->index);
 }
 
+static void give_way(struct thread *t)
+{
+    spin_lock(&t->lock);
+    make_runnable_locked(t);
+    spin_unlock(&t->lock);
+    switch_away();
+}
+
 void thread_yield(void)
 {
     struct thread *t = current();
     if (__atomic_load_n(&this_rq()->count, __ATOMIC_RELAXED) == 0 && !must_move(t))
         return;
-    spin_lock(&t->lock);
-    make_runnable_locked(t);
-    spin_unlock(&t->lock);
-    switch_away();
+    give_way(t);
 }
 
 /* ---- birth and death -------------------------------------------------------------------------- */
@@ -521,7 +526,10 @@ void sched_tick(void)
     struct thread *t = current();
     if (!t)
         return;
-    if (must_move(t) || (this_rq()->count > 0 && clock_mono_ns() - t->entered_ns >= SLICE_NS / 2))
+    bool late = clock_mono_ns() - t->entered_ns >= SLICE_NS / 2;
+    if (late && t->proc && mm_low_waited_for(t->proc->mm))
+        give_way(t);
+    else if (must_move(t) || (late && this_rq()->count > 0))
         thread_yield();
 }
 

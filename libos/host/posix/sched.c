@@ -107,7 +107,7 @@ __attribute__((weak)) void ktimer_init(struct ktimer *t, void (*fn)(struct ktime
 __attribute__((weak)) void ktimer_cancel(struct ktimer *t)
 {
     struct timer_link *l;
-    t->slot = 0;
+    t->link = NULL;
     list_for_each_safe (l, &u.timers, link) {
         if (l->t == t) {
             list_del(&l->link);
@@ -122,7 +122,7 @@ __attribute__((weak)) void ktimer_arm(struct ktimer *t, int64_t deadline_ns)
     struct timer_link *l = calloc(1, sizeof *l);
     l->t = t;
     t->deadline_ns = deadline_ns;
-    t->slot = 1;
+    t->link = &t->child; /* armed */
     list_add_tail(&u.timers, &l->link);
 }
 
