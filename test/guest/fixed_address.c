@@ -88,3 +88,19 @@ TEST_CASE(talking)
     CHECK_EQ(child_wait(pid), 0);
     close(from[0]);
 }
+
+CHILD(spin)
+{
+    for (volatile int i = 0;; i++)
+        ;
+    return 0;
+}
+
+/* The parent's sleep ends although a process at the same addresses never gives its turn away. */
+TEST_CASE(busy_child_gives_way)
+{
+    pid_t pid = child_start("spin", NULL);
+    usleep(50000);
+    OK(kill(pid, SIGKILL));
+    CHECK_EQ(child_wait(pid), 128 + SIGKILL);
+}
