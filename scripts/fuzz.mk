@@ -12,9 +12,9 @@ fuzz_libs     = $(shell sed -nE 's,^// libs: ,,p' fuzz/$(1).c)
 .SECONDEXPANSION:
 $(B)/fuzz/%: fuzz/%.c $$(call fuzz_sources,$$*) $(B)/gen/.stamp scripts/fuzz.mk
 	@rm -rf $@.o && mkdir -p $@.o
-	set -e; for f in $< $(call fuzz_sources,$*); do \
+	$(Q)set -e; for f in $< $(call fuzz_sources,$*); do \
 	    $(CLANG) $(FUZZ_CFLAGS) -c $$f -o $@.o/$$(echo $$f | tr / -).o; done
-	scripts/unit-link $@ $@.o/*.o -- $(CLANG) $(FUZZ_CFLAGS) -fuse-ld=lld $(call fuzz_libs,$*)
+	$(Q)scripts/unit-link $@ $@.o/*.o -- $(CLANG) $(FUZZ_CFLAGS) -fuse-ld=lld $(call fuzz_libs,$*)
 
 fuzz: $(if $(T),$(B)/fuzz/$(T)) ## fuzz one target: make fuzz T=name [FUZZ_SECONDS=60]; without T lists them
 	@$(if $(T),,echo "fuzz targets: $(FUZZ_NAMES)"; exit 0)

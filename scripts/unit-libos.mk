@@ -13,12 +13,12 @@ UNIT_CC    := $(CLANG) $(UNIT_CFLAGS) $(SAN)
 
 $(B)/unit/%.o: %.c $(B)/gen/.stamp Makefile scripts/unit-libos.mk
 	@mkdir -p $(@D)
-	$(UNIT_CC) -MMD -MP -c $< -o $@
+	$(Q)$(UNIT_CC) -MMD -MP -c $< -o $@
 $(B)/unit/gen/%.o: $(B)/gen/.stamp Makefile scripts/unit-libos.mk
 	@mkdir -p $(@D)
-	$(UNIT_CC) -c $(B)/gen/$*.c -o $@
+	$(Q)$(UNIT_CC) -c $(B)/gen/$*.c -o $@
 $(B)/unit/libos-test: $(UNIT_OBJ) scripts/unit-link
-	scripts/unit-link $@ $(UNIT_OBJ) -- $(CLANG) $(SAN) -fuse-ld=lld -lcmocka -lpthread $(IPSEC_A) -lZydis
+	$(Q)scripts/unit-link $@ $(UNIT_OBJ) -- $(CLANG) $(SAN) -fuse-ld=lld -lcmocka -lpthread $(IPSEC_A) -lZydis
 
 .PHONY: check-libos unit-libos
 unit-libos: $(B)/unit/libos-test
