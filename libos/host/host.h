@@ -20,7 +20,7 @@ static inline must_check long hostcall(enum hostcall_nr nr, uint64_t a0, uint64_
     return hostcall_io(nr, (struct cspan){0}, (struct span){0}, a0, a1, a2, 0);
 }
 
-/* Memory of the host: checked to lie wholly outside the enclave, copied once, in aligned words. A
+/* Memory of the host: checked to lie wholly outside the enclave, copied once. A
  * fault while copying (the host unmapped it) is -EIO. */
 must_check int host_copy_in(struct span dst, haddr_t src);
 must_check int host_copy_out(haddr_t dst, struct cspan src);

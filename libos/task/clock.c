@@ -1,7 +1,7 @@
-/* Time from the TSC and the kernel timers (a heap under one spin lock). The host gives the TSC
- * frequency and the wall clock at start; the rate is bounded to what machines have, and monotonic time
- * is clamped per read against the last value seen, so a host that lies makes time wrong but never
- * runs it backwards. */
+/* Time from the TSC, and the kernel timers (a pairing heap through the timers themselves, under one spin
+ * lock, so that arming needs no memory). The host gives the TSC frequency and the wall clock once, at
+ * start; both are bounded to what machines have. Nothing clamps later reads: a hypervisor that moves
+ * the TSC moves time with it. */
 #include "libos/arch/vcpu.h"
 #include "libos/task/clock.h"
 #include "libos/task/sched.h"

@@ -1,4 +1,4 @@
-/* Time. The TSC, calibrated against the host at start, clamped so that it never runs backwards. */
+/* Time. The TSC, calibrated against the host at start and bounded; it runs as the CPU runs it. */
 #ifndef TASK_CLOCK_H
 #define TASK_CLOCK_H
 #include "libos/base/types.h"
