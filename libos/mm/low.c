@@ -70,7 +70,8 @@ static void restore(struct mm *mm)
     upages_sweep(0, GRANULE_SIZE);
 }
 
-/* The pin is ours. */
+/* The pin is ours. mm counts as resident only when all its pages are there: until then its other
+ * threads, which the pin does not hold back, may not run on another vCPU. */
 static void move_to(struct mm *mm)
 {
     if (low.resident)
@@ -78,10 +79,11 @@ static void move_to(struct mm *mm)
     if (low.last != mm->low_slice)
         upages_drop_kept(0, GRANULE_SIZE);
     low.last = mm->low_slice;
-    low.resident = mm;
     granule_set_low(mm);
     if (mm->low_saved)
         restore(mm);
+    SPIN_GUARD(&low.lock);
+    low.resident = mm;
 }
 
 static void turn_taken_locked(void)

@@ -1,5 +1,6 @@
 /* Programs linked to fixed addresses (-no-pie): several processes of the same one at the same addresses,
  * each with its own data, heap and system calls in flight. */
+#include <stdatomic.h>
 #include "guest_test.h"
 
 #define FILL 300000
@@ -94,6 +95,46 @@ CHILD(spin)
     for (volatile int i = 0;; i++)
         ;
     return 0;
+}
+
+/* Several threads in each of two processes: all of them find all of their memory after every turn. */
+static unsigned char pages[64][4096];
+static atomic_int wrong, turns;
+
+static void *look(void *arg)
+{
+    unsigned char mine = *(unsigned char *) arg;
+    for (int i = 0; i < 150; i++) {
+        for (int k = 0; k < 64; k++)
+            wrong += pages[k][0] != mine || pages[k][4095] != mine;
+        turns++;
+        usleep(i % 2 ? 50 : 500);
+    }
+    return NULL;
+}
+
+static int look_with_threads(unsigned char mine)
+{
+    pthread_t t[4];
+    memset(pages, mine, sizeof pages);
+    for (int i = 0; i < 4; i++)
+        if (pthread_create(&t[i], NULL, look, &mine) != 0)
+            return 2;
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    return wrong == 0 && turns == 600 ? 0 : 3;
+}
+
+CHILD(threads)
+{
+    return look_with_threads(7);
+}
+
+TEST_CASE(threads_on_both_sides)
+{
+    pid_t pid = child_start("threads", NULL);
+    CHECK_EQ(look_with_threads(9), 0);
+    CHECK_EQ(child_wait(pid), 0);
 }
 
 /* The parent's sleep ends although a process at the same addresses never gives its turn away. */
