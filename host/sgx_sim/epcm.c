@@ -20,6 +20,7 @@
 #include "host/sgx_sim/sim.h"
 #include "tools/lib/bytes.h"
 
+#define OWN_MAPPINGS_MAX 4096u /* of the 65530 that Linux allows */
 #define SECINFO_KNOWN                                                                              \
     (SGX_SECINFO_RWX | SGX_SECINFO_PENDING | SGX_SECINFO_MODIFIED | SGX_SECINFO_PR |               \
      SGX_SECINFO_PT_MASK)
@@ -29,11 +30,11 @@ static uint16_t *entry_of(const struct sgx_enclave *enclave, uint64_t address)
     return &enclave->epcm[page_index(enclave, address)];
 }
 
-/* Changes everything but the note about the view. One store: epcm_allows() reads without the
+/* Changes everything but the notes about the view. One store: epcm_allows() reads without the
  * lock. */
 static void entry_set(uint16_t *entry, unsigned state)
 {
-    __atomic_store_n(entry, (uint16_t) ((*entry & EPCM_VIEW) | state), __ATOMIC_RELEASE);
+    __atomic_store_n(entry, (uint16_t) ((*entry & ~EPCM_STATE) | state), __ATOMIC_RELEASE);
 }
 
 static unsigned type_of_flags(uint64_t flags)
@@ -297,6 +298,27 @@ static int protect(struct sgx_enclave *enclave, uint64_t first, uint64_t end, un
     return r;
 }
 
+/* Pages that lose access a second time will go on changing: patch stubs, a freed stack. Linux cuts them
+ * out of a larger mapping and joins them to it again each time, which costs more than the change itself.
+ * MADV_RANDOM says nothing about pages of a memfd, but mappings with and without it are not joined. */
+static void set_apart(struct sgx_enclave *enclave, uint64_t first, uint64_t end)
+{
+    uint64_t start = enclave->base + first * SGX_PAGE_SIZE;
+    if (enclave->own_mappings++ < OWN_MAPPINGS_MAX)
+        (void) madvise((void *) start, (end - first) * SGX_PAGE_SIZE, MADV_RANDOM); /* only speed */
+}
+
+/* Counts losses of access, by the first page of a run. Returns the new count as bits of the word. */
+static unsigned count_loss(struct sgx_enclave *enclave, uint64_t first, uint64_t end, unsigned view)
+{
+    unsigned entry = enclave->epcm[first], losses = entry & EPCM_LOSSES;
+    if ((entry & EPCM_VIEW & ~view) == 0 || losses == 2 * EPCM_LOSS)
+        return losses;
+    if (losses == EPCM_LOSS)
+        set_apart(enclave, first, end);
+    return losses + EPCM_LOSS;
+}
+
 /* Pages [first, end) all want the same access; protects the part that does not have it yet. */
 static int apply_run(struct sgx_enclave *enclave, uint64_t first, uint64_t end, unsigned access)
 {
@@ -307,9 +329,10 @@ static int apply_run(struct sgx_enclave *enclave, uint64_t first, uint64_t end, 
         end--;
     if (first == end)
         return 0;
+    unsigned losses = count_loss(enclave, first, end, view);
     int r = protect(enclave, first, end, access);
     for (uint64_t i = first; i < end && r == 0; i++)
-        enclave->epcm[i] = (uint16_t) ((enclave->epcm[i] & EPCM_STATE) | view);
+        enclave->epcm[i] = (uint16_t) ((enclave->epcm[i] & EPCM_STATE) | view | losses);
     return r;
 }
 

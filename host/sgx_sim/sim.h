@@ -34,7 +34,9 @@
 #define EPCM_PT         0x0700u
 #define EPCM_VIEW_SHIFT 11
 #define EPCM_VIEW       0x3800u /* R, W, X as mprotected in the view */
-#define EPCM_STATE      0x07ffu /* all but EPCM_VIEW */
+#define EPCM_STATE      0x07ffu /* what SGX knows */
+#define EPCM_LOSS       0x4000u /* how often the view lost access, up to 2 */
+#define EPCM_LOSSES     0xc000u
 
 static inline unsigned epcm_type(unsigned entry)
 {
@@ -51,6 +53,7 @@ struct sgx_enclave {
     uint64_t base, size, view_start; /* view is [view_start, base + size) */
     uint8_t *alias;
     uint16_t *epcm;
+    unsigned own_mappings; /* runs of pages that were set apart, see apply_run() */
     struct sgx_secs secs;
     uint8_t isv_family_id[16], isv_ext_prod_id[16];
     struct sgxs_writer measurement;

@@ -268,12 +268,25 @@ thread_trampoline:
     ud2
 
 /* long user_copy(void *dst, const void *src, size_t n): the bytes not copied. The one place that
- * touches user and host memory; a fault inside resumes at user_copy_fixup. */
+ * touches user and host memory; a fault inside resumes at user_copy_fixup, with what is left in RCX.
+ * Short ranges go by words: "rep movsb" takes long to start. */
     .globl user_copy, user_copy_start, user_copy_end, user_copy_fixup
 user_copy:
     mov     %rdx, %rcx
 user_copy_start:
-    rep movsb
+    cmp     $128, %rcx
+    ja      2f
+1:  cmp     $8, %rcx
+    jb      2f
+    mov     (%rsi), %rax
+    mov     %rax, (%rdi)
+    add     $8, %rsi
+    add     $8, %rdi
+    sub     $8, %rcx
+    jnz     1b
+    xor     %eax, %eax
+    ret
+2:  rep movsb
 user_copy_fixup:
     mov     %rcx, %rax
     ret

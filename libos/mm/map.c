@@ -27,7 +27,8 @@ enum {
     MAP_FIXED_NOREPLACE_ = 0x100000,
 };
 enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
-#define EARLY_MAX (16 * PAGE_SIZE) /* of mappings that are filled at once */
+#define EARLY_MAX   (16 * PAGE_SIZE) /* of mappings that are filled at once */
+#define EARLY_STACK (4 * PAGE_SIZE)  /* of a stack only its top: it is zeroed when it goes */
 enum {
     MADV_NORMAL_ = 0,
     MADV_RANDOM_ = 1,
@@ -219,6 +220,18 @@ static bool fill_early(const struct map_request *q)
            upages_all_committed(q->start, q->end);
 }
 
+static void populate_at_once(struct mm *mm, const struct map_request *q)
+{
+    uintptr_t start = q->start;
+    if (q->prot && (q->flags & MAP_POPULATE_))
+        (void) make_live_locked(mm, start, q->end); /* a hint, as on Linux */
+    if (!fill_early(q))
+        return;
+    if ((q->flags & MAP_STACK_) && q->end - start > EARLY_STACK)
+        start = q->end - EARLY_STACK;
+    (void) make_live_locked(mm, start, q->end); /* else the fault does it */
+}
+
 static long map_private(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
 {
     int r = place(mm, q, addr, len);
@@ -227,8 +240,8 @@ static long map_private(struct mm *mm, struct map_request *q, uintptr_t addr, si
     r = remove_range(mm, q->start, q->end, true);
     if (r == 0)
         r = vma_add(mm, q);
-    if (r == 0 && q->prot && ((q->flags & MAP_POPULATE_) || fill_early(q)))
-        (void) make_live_locked(mm, q->start, q->end); /* a hint, as on Linux */
+    if (r == 0)
+        populate_at_once(mm, q);
     return r < 0 ? r : (long) q->start;
 }
 
