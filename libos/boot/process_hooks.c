@@ -1,6 +1,7 @@
 /* What processes need of files and exec, which lie above them. */
 #include "libos/boot/load_init.h"
 #include "libos/fs/tty/tty.h"
+#include "libos/ipc/sem.h"
 #include "libos/sys/dispatch.h"
 #include "libos/task/process.h"
 #include "libos/vfs/pidfd.h"
@@ -40,5 +41,6 @@ const struct process_hooks process_hooks = {
     .load_init = boot_load_init,
     .syscall_again = syscall_again,
     .tty_leader_exit = tty_leader_exit,
+    .sem_exit = sem_process_exit,
     .pidfd_open = pidfd_open,
 };

@@ -263,6 +263,7 @@ static void process_finish(struct process *p, struct thread *t)
     timers_process_exit(p);
     itimer_process_exit(p);
     release_memory(p);
+    process_hooks.sem_exit(p);
     release_files(p);
     process_hooks.tty_leader_exit(p);
     if (p->pid == 1)

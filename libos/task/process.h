@@ -22,6 +22,7 @@ struct sighand;
 
 struct itimers;
 struct linux_siginfo;
+struct sem_undo;
 
 enum process_state { PROCESS_LIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 
@@ -102,9 +103,10 @@ struct process {
     int64_t child_utime_ns, child_stime_ns; /* of children waited for */
     struct list posix_timers;               /* lock; posix_timer.c */
     int next_timer_id;
-    struct itimers *itimers; /* NULL: never used; itimer.c */
-    uint64_t tty_link;       /* finds the controlling terminal; 0: none; fs/tty/tty.c's lock */
-    int tty_old_pgid;        /* a leader's: foreground group of the terminal that hung up */
+    struct itimers *itimers;    /* NULL: never used; itimer.c */
+    struct sem_undo *sem_undos; /* NULL: none; ipc/sem_undo.c */
+    uint64_t tty_link;          /* finds the controlling terminal; 0: none; fs/tty/tty.c's lock */
+    int tty_old_pgid;           /* a leader's: foreground group of the terminal that hung up */
     int nice;
     uint32_t personality;
 };
@@ -160,6 +162,8 @@ struct process_hooks {
     long (*syscall_again)(struct user_frame *frame);
     /* p, which is about to end, gives up the terminal of the session it leads, if it leads one. */
     void (*tty_leader_exit)(struct process *p);
+    /* p, which is about to end, undoes its semaphore operations. */
+    void (*sem_exit)(struct process *p);
     /* An open pidfd for p in the calling process; -errno. */
     int (*pidfd_open)(struct process *p);
 };

@@ -1,5 +1,6 @@
 /* The files of /proc that speak of the system, /proc/sys, and a small /sys. */
 #include "libos/arch/random.h"
+#include "libos/fs/proc/ipc.h"
 #include "libos/fs/proc/proc.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
@@ -253,8 +254,6 @@ CONST_TEXT(inotify_watches, "65536")
 CONST_TEXT(map_count, "65530")
 CONST_TEXT(mmap_min, "65536")
 CONST_TEXT(somaxconn, "4096")
-CONST_TEXT(sem_limits, "32000\t1024000000\t500\t32000")
-CONST_TEXT(huge, "18446744073692774399")
 CONST_TEXT(entropy, "256")
 
 static void uuid_add(struct text *t, uint8_t u[16])
@@ -308,9 +307,14 @@ static const struct proc_entry kernel_children[] = {
     PROC_FILE("randomize_va_space", two_value_text),
     PROC_FILE("cap_last_cap", cap_last_text),
     PROC_FILE("ngroups_max", ngroups_text),
-    PROC_FILE("shmmax", huge_text),
-    PROC_FILE("shmall", huge_text),
-    PROC_FILE("sem", sem_limits_text),
+    PROC_LIMIT(sem),
+    PROC_LIMIT(msgmax),
+    PROC_LIMIT(msgmnb),
+    PROC_LIMIT(msgmni),
+    PROC_LIMIT(shmmax),
+    PROC_LIMIT(shmall),
+    PROC_LIMIT(shmmni),
+    PROC_LIMIT(shm_rmid_forced),
     PROC_DIR("random", random_children),
     {.name = NULL},
 };
@@ -354,14 +358,23 @@ const struct proc_entry proc_sys_children[] = {
 };
 
 const struct proc_entry proc_system_children[] = {
-    PROC_LINK("self", self_text),          PROC_LINK("thread-self", thread_self_text),
-    PROC_LINK("mounts", self_mounts_text), PROC_FILE("meminfo", meminfo_text),
-    PROC_FILE("cpuinfo", cpuinfo_text),    PROC_FILE("stat", system_stat_text),
-    PROC_FILE("uptime", uptime_text),      PROC_FILE("loadavg", loadavg_text),
-    PROC_FILE("version", version_text),    PROC_FILE("filesystems", filesystems_text),
-    PROC_FILE("swaps", swaps_text),        PROC_FILE("devices", devices_text),
-    PROC_FILE("cmdline", cmdline_text),    PROC_FILE("vmstat", empty_text),
-    PROC_DIR("sys", proc_sys_children),    {.name = NULL},
+    PROC_LINK("self", self_text),
+    PROC_LINK("thread-self", thread_self_text),
+    PROC_LINK("mounts", self_mounts_text),
+    PROC_FILE("meminfo", meminfo_text),
+    PROC_FILE("cpuinfo", cpuinfo_text),
+    PROC_FILE("stat", system_stat_text),
+    PROC_FILE("uptime", uptime_text),
+    PROC_FILE("loadavg", loadavg_text),
+    PROC_FILE("version", version_text),
+    PROC_FILE("filesystems", filesystems_text),
+    PROC_FILE("swaps", swaps_text),
+    PROC_FILE("devices", devices_text),
+    PROC_FILE("cmdline", cmdline_text),
+    PROC_FILE("vmstat", empty_text),
+    PROC_DIR("sys", proc_sys_children),
+    PROC_DIR("sysvipc", proc_sysvipc_children),
+    {.name = NULL},
 };
 
 /* ---- /sys: what runtimes ask to count processors ---- */
