@@ -40,3 +40,17 @@ void enclu_report(const struct sgx_targetinfo *target, const void *data, struct 
                      : "b"(target), "c"(data), "d"(ret), [stub] "r"(ENCLU_STUB)
                      : "memory", "cc");
 }
+
+int enclu_get_key(const struct sgx_keyrequest *request, uint8_t ret_key[16])
+{
+    uint8_t key[16] aligned_to(16);
+    uint64_t rax = SGX_EGETKEY;
+    __asm__ volatile("call *%[stub]"
+                     : "+a"(rax)
+                     : "b"(request), "c"(key), [stub] "r"(ENCLU_STUB)
+                     : "memory", "cc");
+    if ((uint32_t) rax == SGX_SUCCESS)
+        memcpy(ret_key, key, sizeof key);
+    wipe(key, sizeof key);
+    return (int) (uint32_t) rax;
+}

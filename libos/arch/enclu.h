@@ -9,4 +9,6 @@
 must_check int enclu_accept_pages(uintptr_t addr, size_t count, uint64_t secinfo_flags);
 void enclu_extend_pages(uintptr_t addr, size_t count, uint64_t secinfo_flags);
 void enclu_report(const struct sgx_targetinfo *target, const void *data, struct sgx_report *ret);
+/* EGETKEY: 0, or the SGX error code; a malformed request faults. */
+must_check int enclu_get_key(const struct sgx_keyrequest *request, uint8_t ret_key[16]);
 #endif

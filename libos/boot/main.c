@@ -1,11 +1,14 @@
 /* The boot thread: everything that needs a thread to sleep in. Mounts the root, checks what the host
  * wants to run against the measured policy, starts the first process and ends. */
+#include "libos/arch/fpu.h"
+#include "libos/arch/vcpu.h"
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
 #include "libos/base/panic.h"
 #include "libos/boot/boot.h"
 #include "libos/boot/config.h"
 #include "libos/boot/load_init.h"
+#include "libos/crypto/cpu.h"
 #include "libos/exec/exec.h"
 #include "libos/exec/patch.h"
 #include "libos/fs/rootimg/rootimg.h"
@@ -108,6 +111,7 @@ void boot_thread(void *arg)
     syscall_trace = host_params.trace && c->header->identity.debuggable;
     process_init_exited = init_exited;
     host_signal_hook = signal_from_host;
+    crypto_setup(xstate_mask(), host_params.cpuid, host_params.cpuid_count);
     rootimg_configure(&c->header->image);
     if (vfs_init() < 0 || exec_init(host_params.cpuid, host_params.cpuid_count) < 0)
         panic("start-up: vfs or exec");

@@ -1,7 +1,6 @@
 /* The file system "rootimg": the image the host mapped for us, with the geometry that was measured. */
 #include "libos/fs/rootimg/rootimg.h"
 #include "libos/base/log.h"
-#include "libos/crypto/sha256.h"
 #include "libos/host/host.h"
 #include "libos/vfs/registry.h"
 
@@ -19,19 +18,9 @@ static int image_read(const struct verity_source *s, uint64_t offset, struct spa
 
 static struct verity_source rootimg_source = {.read = image_read};
 
-/* The host's word on CPUID: a lie ends in #UD or in slower hashing, never in a wrong digest. */
-static bool host_says_sha_ni(void)
-{
-    for (unsigned n = 0; n < host_params.cpuid_count; n++)
-        if (host_params.cpuid[n].leaf == 7 && host_params.cpuid[n].subleaf == 0)
-            return host_params.cpuid[n].ebx >> 29 & 1;
-    return false;
-}
-
 static int rootimg_mount(const char *source, const char *options, unsigned long flags,
                          struct super **ret)
 {
-    sha256_setup(host_says_sha_ni());
     rootimg_source.size = host_image_size();
     if (rootimg_source.size == 0 || !rootimg_geometry.present) {
         log_error("root image: %s",
