@@ -32,9 +32,10 @@ enum exit_reason {
 /* The ENCLU stub page, at KERNEL_STUB, the only page with ENCLU instructions. Two entry points with
  * room to patch; callers use the register conventions of ENCLU itself.
  *   ENCLU_STUB       one leaf: EAX leaf, RBX/RCX/RDX operands; returns like ENCLU, then RET.
- *   ENCLU_PAGES_STUB one leaf over RSI consecutive pages: EAX leaf, RBX SECINFO, RCX first page;
- *                    stops at the first error. Returns RAX = error code (0 = all done), RSI = pages
- *                    left. Clobbers RCX, RSI, RDI, flags. Only for EACCEPT and EMODPE.
+ *   ENCLU_PAGES_STUB one leaf over RSI consecutive pages: EAX leaf, RBX SECINFO, RCX first page, RDX
+ *                    first source page (EACCEPTCOPY); stops at the first error. Returns RAX = error
+ *                    code (0 = all done), RSI = pages left. Clobbers RCX, RDX, RSI, RDI, flags. Only
+ *                    for EACCEPT, EACCEPTCOPY and EMODPE.
  * In the image both hold plain ENCLU code. The simulator may overwrite the first 14 bytes of each
  * with FF 25 00000000 <abs64> (a jump) after measurement.
  */

@@ -134,24 +134,34 @@ struct sim_result leaf_execute(struct sgx_enclave *enclave, struct sim_thread *t
     }
 }
 
+/* One step of ENCLU_PAGES_STUB. */
+static struct sim_result step_locked(struct sgx_enclave *enclave, const struct sim_regs *regs,
+                                     uint64_t flags)
+{
+    switch ((uint32_t) regs->rax) {
+    case SGX_EACCEPT:
+        return epcm_eaccept_locked(enclave, regs->rcx, flags);
+    case SGX_EMODPE:
+        return epcm_emodpe_locked(enclave, regs->rcx, flags);
+    case SGX_EACCEPTCOPY:
+        return epcm_eacceptcopy_locked(enclave, regs->rcx, regs->rdx, flags);
+    default:
+        return RESULT_GP;
+    }
+}
+
 struct sim_result leaf_execute_pages(struct sgx_enclave *enclave, struct sim_regs *regs)
 {
-    page_leaf_fn leaf_locked;
     uint64_t flags, first = regs->rcx;
-    if ((uint32_t) regs->rax == SGX_EACCEPT)
-        leaf_locked = epcm_eaccept_locked;
-    else if ((uint32_t) regs->rax == SGX_EMODPE)
-        leaf_locked = epcm_emodpe_locked;
-    else
-        return RESULT_GP;
     struct sim_result result = read_secinfo(enclave, regs->rbx, &flags);
     if (result.vector)
         return result;
     pthread_mutex_lock(&enclave->lock);
     while (regs->rsi > 0 && !result.vector && !result.code) {
-        result = leaf_locked(enclave, regs->rcx, flags);
+        result = step_locked(enclave, regs, flags);
         if (!result.vector && !result.code) {
             regs->rcx += SGX_PAGE_SIZE;
+            regs->rdx += SGX_PAGE_SIZE;
             regs->rsi--;
         }
     }

@@ -181,6 +181,7 @@ sim_trap_one:
 sim_pages_entry:
     leaf_case 5, KIND_PAGES, sim_trap_pages
     leaf_case 6, KIND_PAGES, sim_trap_pages
+    leaf_case 7, KIND_PAGES, sim_trap_pages
     .globl sim_trap_pages
 sim_trap_pages:
     .byte 0x0f, 0x01, 0xd7

@@ -6,11 +6,11 @@
 #include "libos/base/string.h"
 
 static uint64_t enclu_pages(uint32_t leaf, const struct sgx_secinfo *si, uintptr_t addr,
-                            size_t count, size_t *ret_left)
+                            uintptr_t source, size_t count, size_t *ret_left)
 {
     uint64_t rax = leaf, rsi = count;
     __asm__ volatile("call *%[stub]"
-                     : "+a"(rax), "+S"(rsi), "+c"(addr)
+                     : "+a"(rax), "+S"(rsi), "+c"(addr), "+d"(source)
                      : "b"(si), [stub] "r"(ENCLU_PAGES_STUB)
                      : "rdi", "memory", "cc");
     *ret_left = rsi;
@@ -21,7 +21,15 @@ int enclu_accept_pages(uintptr_t addr, size_t count, uint64_t secinfo_flags)
 {
     const struct sgx_secinfo si = {.flags = secinfo_flags};
     size_t left;
-    return count ? (int) enclu_pages(SGX_EACCEPT, &si, addr, count, &left) : 0;
+    return count ? (int) enclu_pages(SGX_EACCEPT, &si, addr, 0, count, &left) : 0;
+}
+
+int enclu_accept_copies(uintptr_t addr, const void *source, size_t count, uint64_t secinfo_flags)
+{
+    const struct sgx_secinfo si = {.flags = secinfo_flags};
+    size_t left;
+    return count ? (int) enclu_pages(SGX_EACCEPTCOPY, &si, addr, (uintptr_t) source, count, &left)
+                 : 0;
 }
 
 void enclu_extend_pages(uintptr_t addr, size_t count, uint64_t secinfo_flags)
@@ -29,7 +37,7 @@ void enclu_extend_pages(uintptr_t addr, size_t count, uint64_t secinfo_flags)
     const struct sgx_secinfo si = {.flags = secinfo_flags};
     size_t left;
     if (count)
-        (void) enclu_pages(SGX_EMODPE, &si, addr, count, &left); /* faults or succeeds */
+        (void) enclu_pages(SGX_EMODPE, &si, addr, 0, count, &left); /* faults or succeeds */
 }
 
 void enclu_report(const struct sgx_targetinfo *target, const void *data, struct sgx_report *ret)

@@ -30,6 +30,7 @@ enclu_pages_stub:                   /* ENCLU_PAGES_STUB; patched as a whole by t
     test    %eax, %eax
     jnz     2f
 3:  add     $PAGE_SIZE, %rcx
+    add     $PAGE_SIZE, %rdx
     dec     %rsi
     jnz     1b
     xor     %eax, %eax

@@ -15,7 +15,6 @@
 #include "libos/arch/trap.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
-#include "libos/mm/enclave_ptr.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/task/signal.h"
@@ -123,7 +122,7 @@ struct patching {
     struct mm *mm;
     struct stubarea *area;
     struct stub_page *page;
-    struct span bytes; /* the page, in place */
+    struct span bytes; /* the page */
     uintptr_t addr;
     uint64_t file_start;
     size_t count;
@@ -219,10 +218,11 @@ static bool page_has_sites(struct inode *inode, uint64_t file_start, struct cspa
     return has;
 }
 
-static void patch_page(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr)
+static void patch_page(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr,
+                       void *content)
 {
     struct stubarea *area = area_for(mm, addr);
-    struct span bytes = {enclave_ptr(addr), PAGE_SIZE};
+    struct span bytes = {content, PAGE_SIZE};
     if (!area || (!page_has_sites(inode, index << PAGE_SHIFT, cspan(bytes)) &&
                   !stubarea_page_peek(area, addr)))
         return;

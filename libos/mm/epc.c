@@ -25,6 +25,12 @@ static uint64_t secinfo_perms(int prot)
     return f;
 }
 
+int epc_commit_copies(uintptr_t addr, const void *source, size_t pages, int prot)
+{
+    int r = enclu_accept_copies(addr, source, pages, SGX_SECINFO_REG | secinfo_perms(prot));
+    return r == 0 ? 0 : -ENOMEM;
+}
+
 void epc_protect(uintptr_t addr, size_t pages, int old_prot, int new_prot)
 {
     uint64_t was = secinfo_perms(old_prot), want = secinfo_perms(new_prot);

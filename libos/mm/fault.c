@@ -12,7 +12,7 @@
 #include "libos/mm/upages.h"
 #include "libos/mm/window.h"
 
-enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256, WINDOW_COLD = 2 };
+enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256, WINDOW_COLD = 2, STUBS_AHEAD = 4 };
 enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
 
 static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
@@ -125,6 +125,12 @@ int mm_fault(struct mm *mm, uintptr_t addr, int access, int *ret_code)
     return r;
 }
 
+/* Stub pages come some at a time: the next page of code will need the next. */
+static uintptr_t stubs_ahead(const struct vma *v, uintptr_t addr)
+{
+    return MIN(addr + STUBS_AHEAD * PAGE_SIZE, v->end);
+}
+
 int make_live_locked(struct mm *mm, uintptr_t start, uintptr_t end)
 {
     for (uintptr_t a = start; a < end;) {
@@ -138,7 +144,7 @@ int make_live_locked(struct mm *mm, uintptr_t start, uintptr_t end)
                 continue;
             int r = v->kind == VMA_SHARED
                         ? shared_ready(v, a)
-                        : populate(mm, v, a, v->kind == VMA_STUBS ? a + PAGE_SIZE : stop);
+                        : populate(mm, v, a, v->kind == VMA_STUBS ? stubs_ahead(v, a) : stop);
             if (r < 0)
                 return r;
         }
@@ -188,11 +194,12 @@ int mm_write_stub(struct mm *mm, uintptr_t addr, struct cspan src)
     const struct vma *v = r == 0 ? vma_find(&mm->vmas, addr) : NULL;
     if (!v || v->kind != VMA_STUBS || last > v->end)
         return -EFAULT;
-    bool open = first >= mm->stubs_open && last <= mm->stubs_open_end;
-    if (!open) {
+    if (first < mm->stubs_open || first > mm->stubs_open_end) {
         stubs_close_locked(mm);
-        upages_unseal(first, last);
-        mm->stubs_open = first;
+        mm->stubs_open = mm->stubs_open_end = first;
+    }
+    if (last > mm->stubs_open_end) {
+        upages_unseal(mm->stubs_open_end, last);
         mm->stubs_open_end = last;
     }
     memcpy(enclave_ptr(addr), src.p, src.n);

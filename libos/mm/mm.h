@@ -128,9 +128,9 @@ void window_open(uintptr_t page);
 /* Anonymous shared memory (MAP_SHARED|MAP_ANONYMOUS) is a memfd-like inode made by vfs. */
 extern struct file *(*mm_anon_shared_file)(uint64_t size); /* NULL: out of memory */
 
-/* Called when an executable private mapping of a file has been filled: patches its system-call and
- * cpuid sites. Installed by exec/ (a hook, because mm may not call up). page: kernel-writable user
- * page at addr, index its page number in the file. */
-extern void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index,
-                                 uintptr_t addr);
+/* Called with the content of a page of an executable private mapping of a file: patches its system-call
+ * and cpuid sites. Installed by exec/ (a hook, because mm may not call up). index: page number in the
+ * file; bytes: the page, which is or will be at addr. */
+extern void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr,
+                                 void *bytes);
 #endif

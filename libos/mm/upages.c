@@ -16,6 +16,7 @@
 #define CHUNK_PAGES 512u
 #define CHUNK_SIZE  (CHUNK_PAGES * PAGE_SIZE)
 #define CHUNKS      (USER_END / CHUNK_SIZE)
+#define FRESH_MAX   8u  /* pages filled in one go before they are there */
 #define KEEP_STALE  64u /* read-write pages kept per mapping of a dead process */
 
 struct chunk {
@@ -27,7 +28,8 @@ struct chunk {
 
 static struct chunk **chunk_table[CHUNKS / 512 + 1]; /* two levels */
 size_t upages_live_total, upages_live_limit = SIZE_MAX;
-void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr);
+void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr,
+                          void *bytes);
 
 static struct chunk *chunk_at(uintptr_t addr, bool create)
 {
@@ -291,11 +293,81 @@ static int fill_page(struct mm *mm, const struct vma *v, struct chunk *c, uintpt
     if (content)
         memcpy(enclave_ptr(addr), content, PAGE_SIZE);
     if ((v->prot & PROT_X) && mm_exec_page_hook)
-        mm_exec_page_hook(mm, inode, index, addr);
+        mm_exec_page_hook(mm, inode, index, addr, enclave_ptr(addr));
     struct page_meta *m = meta_in(c, addr);
     set_live(c, m, true);
     m->key = v->prot & PROT_W ? 0 : key_of(v, addr);
     return 0;
+}
+
+/* Absent pages, inside one chunk, become live copies of the kernel's pages at content. */
+static int commit_copies(struct chunk *c, uintptr_t start, uintptr_t end, const void *content,
+                         int prot)
+{
+    if (start == end)
+        return 0;
+    if (epc_commit_copies(start, content, (end - start) / PAGE_SIZE, prot) < 0)
+        return -ENOMEM;
+    for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        struct page_meta *m = meta_in(c, a);
+        *m = (struct page_meta){.committed = true, .prot = (uint8_t) prot};
+        c->left_over += left_over(m);
+        set_live(c, m, true);
+    }
+    note_used(c, start, end);
+    return 0;
+}
+
+/* The end of the absent pages from start on, inside one chunk and at most FRESH_MAX of them. */
+static uintptr_t fresh_end(const struct chunk *c, uintptr_t start, uintptr_t end)
+{
+    uintptr_t a = start;
+    while (a < end && a < start + FRESH_MAX * PAGE_SIZE &&
+           !c->meta[a / PAGE_SIZE % CHUNK_PAGES].committed)
+        a += PAGE_SIZE;
+    return a;
+}
+
+/* Fills absent pages elsewhere, and copies them in as they shall be. -errno of the first page that could
+ * not be read; those before it are there. */
+static int fill_fresh(struct mm *mm, const struct vma *v, struct chunk *c, uintptr_t start,
+                      uintptr_t end)
+{
+    struct inode *inode = mm_file_ops->inode(v->file);
+    size_t pages = (end - start) / PAGE_SIZE;
+    uint8_t *content = kpages_alloc(pages);
+    if (!content)
+        return -ENOMEM;
+    int r = 0;
+    uintptr_t a = start;
+    for (; a < end; a += PAGE_SIZE) {
+        uint8_t *page = content + (a - start);
+        uint64_t index = file_index(v, a);
+        r = mm_file_ops->read_page(inode, index, page);
+        if (r < 0)
+            break;
+        if ((v->prot & PROT_X) && mm_exec_page_hook)
+            mm_exec_page_hook(mm, inode, index, a, page);
+    }
+    int copied = commit_copies(c, start, a, content, v->prot);
+    for (uintptr_t p = start; p < a && copied == 0; p += PAGE_SIZE)
+        meta_in(c, p)->key = v->prot & PROT_W ? 0 : key_of(v, p);
+    kpages_free(content, pages);
+    return copied < 0 ? copied : r;
+}
+
+static int fill_absent(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
+{
+    int r = 0;
+    for (uintptr_t a = start; a < end && r == 0;) {
+        struct chunk *c = chunk_at(a, true);
+        if (!c)
+            return -ENOMEM;
+        uintptr_t stop = fresh_end(c, a, chunk_end(a, end));
+        r = stop > a ? fill_fresh(mm, v, c, a, stop) : 0;
+        a = stop > a ? stop : a + PAGE_SIZE;
+    }
+    return r;
 }
 
 /* A page is open to the whole process while it is filled in place. Where other threads may run
@@ -318,16 +390,12 @@ static int fill_guarded(struct mm *mm, const struct vma *v, uintptr_t start, uin
         set_range_prot(a, a + PAGE_SIZE, v->prot, want_live);
     }
     kpages_free(content, 1);
-    const struct page_meta *first = upage_peek(start);
-    return first && first->live ? 0 : r;
+    return r;
 }
 
-int upages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
+/* Committed pages of the range that are not live. */
+static int fill_in_place(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
 {
-    if (smp && current()->proc && current()->proc->thread_count > 1)
-        return room_for((end - start) / PAGE_SIZE) ? fill_guarded(mm, v, start, end) : -ENOMEM;
-    if (!room_for((end - start) / PAGE_SIZE))
-        return -ENOMEM;
     int r = 0;
     uintptr_t a = start;
     while (a < end && r == 0) {
@@ -341,16 +409,45 @@ int upages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, ui
             set_range_prot(start, stop, 0, want_stale); /* blank pages again without access */
     }
     set_range_prot(start, end, v->prot, want_live);
-    struct page_meta *first = upage_peek(start);
+    return r;
+}
+
+int upages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
+{
+    if (!room_for((end - start) / PAGE_SIZE))
+        return -ENOMEM;
+    int r = fill_absent(mm, v, start, end);
+    if (r == 0 && smp && current()->proc && current()->proc->thread_count > 1)
+        r = fill_guarded(mm, v, start, end);
+    else if (r == 0)
+        r = fill_in_place(mm, v, start, end);
+    const struct page_meta *first = upage_peek(start);
     return first && first->live ? 0 : r;
+}
+
+/* Stub pages that were never committed, from start on; the number of them. */
+static long fresh_stubs(struct chunk *c, uintptr_t start, uintptr_t end)
+{
+    uintptr_t stop = fresh_end(c, start, end);
+    size_t pages = (stop - start) / PAGE_SIZE;
+    if (pages == 0)
+        return 0;
+    void *blank = room_for(pages) ? kpages_alloc(pages) : NULL;
+    int r = blank ? commit_copies(c, start, stop, blank, PROT_R | PROT_X) : -ENOMEM;
+    if (blank)
+        kpages_free(blank, pages);
+    for (uintptr_t a = start; a < stop && r == 0; a += PAGE_SIZE)
+        meta_in(c, a)->key = PAGE_KEY_STUB;
+    return r < 0 ? r : (long) pages;
 }
 
 int upages_populate_stubs(uintptr_t start, uintptr_t end)
 {
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
         struct chunk *c = chunk_at(a, true);
-        if (!c)
-            return -ENOMEM;
+        long fresh = c ? fresh_stubs(c, a, chunk_end(a, end)) : -ENOMEM;
+        if (fresh < 0)
+            return (int) fresh;
         struct page_meta *m = meta_in(c, a);
         if (m->key == PAGE_KEY_STUB) {
             set_live(c, m, true);

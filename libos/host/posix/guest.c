@@ -49,6 +49,15 @@ WEAK int epc_commit(uintptr_t addr, size_t pages)
     return mprotect(window() + addr, pages * PAGE_SIZE, PROT_READ | PROT_WRITE) ? -ENOMEM : 0;
 }
 
+WEAK int epc_commit_copies(uintptr_t addr, const void *source, size_t pages, int prot)
+{
+    if (epc_commit(addr, pages) < 0)
+        return -ENOMEM;
+    memcpy(window() + addr, source, pages * PAGE_SIZE);
+    epc_protect(addr, pages, PROT_R | PROT_W, prot);
+    return 0;
+}
+
 WEAK void epc_protect(uintptr_t addr, size_t pages, int old_prot, int new_prot)
 {
     if (mprotect(window() + addr, pages * PAGE_SIZE, to_host_prot(new_prot)) != 0)
