@@ -20,7 +20,6 @@ static struct {
     [IPC_SHMMAX] = {HUGE_, UINT64_MAX},
     [IPC_SHMALL] = {HUGE_, UINT64_MAX},
     [IPC_SHMMNI] = {4096, IPC_INDEX_MAX},
-    [IPC_SHM_RMID_FORCED] = {0, 1},
 };
 
 uint64_t ipc_limit(enum ipc_limit which)

@@ -14,7 +14,6 @@ enum ipc_limit {
     IPC_SHMMAX, /* bytes in a segment */
     IPC_SHMALL, /* pages in all segments */
     IPC_SHMMNI, /* segments */
-    IPC_SHM_RMID_FORCED,
     IPC_LIMIT_COUNT
 };
 uint64_t ipc_limit(enum ipc_limit which);

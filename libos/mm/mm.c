@@ -156,6 +156,6 @@ bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret)
         .file = v->file,
     };
     if (v->file)
-        mm_file_ops->get(v->file);
+        mm_file_ops->hold(v->file);
     return true;
 }

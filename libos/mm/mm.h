@@ -43,6 +43,12 @@ must_check int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec
 must_check int mm_lock_range(struct mm *mm, uintptr_t addr, size_t len, bool lock);
 uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk); /* the break after the call, as brk(2) */
 
+/* The whole object f at its one address, which is returned; a process that has it already has it once
+ * more. Detach undoes one attach; -EINVAL: it is not mapped. */
+must_check long mm_attach(struct mm *mm, struct file *f, size_t len, int prot);
+must_check int mm_detach(struct mm *mm, struct file *f);
+bool mm_is_attached(struct mm *mm, struct file *f);
+
 /* For the loader. The base of the mm's own address range: deterministic offsets inside it give the
  * same addresses for each run of a program, so that kept pages fit again. */
 struct mm_layout {
@@ -101,8 +107,10 @@ bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret);
 
 /* What mm needs of files, installed by vfs at boot (mm may not call up). */
 struct mm_file_ops {
+    /* A mapping's reference; the file may count those. hold: any other one, dropped by file_put. */
     void (*get)(struct file *f);
     void (*put)(struct file *f);
+    void (*hold)(struct file *f);
     struct inode *(*inode)(struct file *f); /* borrowed from f */
     /* May this file be mapped so? 0, -EACCES, -ENODEV (no mmap), -EPERM (noexec). */
     int (*check)(struct file *f, int prot, bool shared);

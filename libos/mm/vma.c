@@ -42,9 +42,15 @@ bool vma_reserve(struct vma_set *s, size_t more)
     return true;
 }
 
+void vma_hold_file(const struct vma *v)
+{
+    for (uint32_t i = 0; v->file && i <= v->again; i++)
+        mm_file_ops->get(v->file);
+}
+
 void vma_free(struct vma *v)
 {
-    if (v->file)
+    for (uint32_t i = 0; v->file && i <= v->again; i++)
         mm_file_ops->put(v->file);
     kfree(v);
 }
@@ -52,7 +58,8 @@ void vma_free(struct vma *v)
 static bool joins(const struct vma *a, const struct vma *b)
 {
     if (a->end != b->start || a->kind != b->kind || a->prot != b->prot || a->file != b->file ||
-        a->stack != b->stack || a->locked != b->locked || a->noreserve != b->noreserve)
+        a->stack != b->stack || a->locked != b->locked || a->noreserve != b->noreserve ||
+        a->again != b->again)
         return false;
     return a->kind == VMA_ANON ||
            (a->kind != VMA_STUBS && a->offset + (a->end - a->start) == b->offset);
@@ -116,8 +123,7 @@ int vma_split(struct vma_set *s, uintptr_t addr)
     *tail = *v;
     tail->start = addr;
     tail->offset = v->offset + (addr - v->start);
-    if (tail->file)
-        mm_file_ops->get(tail->file);
+    vma_hold_file(tail);
     v->end = addr;
     return vma_insert(s, tail);
 }

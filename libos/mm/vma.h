@@ -12,7 +12,8 @@ struct vma {
     enum vma_kind kind;
     int prot;
     bool stack, locked, noreserve;
-    struct file *file;    /* a reference; FILE and SHARED */
+    uint32_t again;       /* SHARED: attached so often once more; attach.c */
+    struct file *file;    /* 1 + again references; FILE and SHARED */
     uint64_t offset;      /* in the file, of start */
     uint64_t unique;      /* FILE: identity for keys, 0: do not keep */
     uintptr_t next_fault; /* sequential faults double the window */
@@ -33,6 +34,7 @@ void vma_remove_at(struct vma_set *s, size_t index);         /* frees it */
 must_check int vma_split(struct vma_set *s, uintptr_t addr);
 must_check bool vma_reserve(struct vma_set *s,
                             size_t more); /* room, so that later steps cannot fail */
+void vma_hold_file(const struct vma *v);  /* as a copy of it must */
 void vma_free(struct vma *v);
 void vma_merge_around(struct vma_set *s, uintptr_t start, uintptr_t end);
 

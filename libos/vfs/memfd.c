@@ -79,6 +79,17 @@ struct file *memfd_anon_shared(uint64_t size)
     return f;
 }
 
+int memfd_new_object(const char *name, uint64_t size, struct file **ret)
+{
+    int r = memfd_new("", false, ret);
+    if (r < 0)
+        return r;
+    struct inode *i = (*ret)->inode;
+    str_copy(container_of(i, struct memfd, inode)->name, name, sizeof((struct memfd *) 0)->name);
+    i->size = size;
+    return 0;
+}
+
 static bool is_memfd(const struct inode *i)
 {
     return i->super == &memfd_super;

@@ -14,6 +14,8 @@ enum {
 /* A file of the internal RAM file system, without a name; sealable: F_ADD_SEALS allowed. */
 must_check int memfd_new(const char *name, bool sealable, struct file **ret);
 struct file *memfd_anon_shared(uint64_t size);
+/* The memory of an object of another kind; name is what /proc shows. */
+must_check int memfd_new_object(const char *name, uint64_t size, struct file **ret);
 must_check long memfd_seals(struct file *f); /* -EINVAL: not a memfd */
 must_check long memfd_add_seals(struct file *f, unsigned seals);
 const char *memfd_name(const struct inode *i); /* "/memfd:x"; NULL: not a memfd */

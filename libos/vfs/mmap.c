@@ -81,9 +81,24 @@ static int map_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t *
     return pages_shared_home(inode_real(i), first, count, ret_addr);
 }
 
+static void map_get(struct file *f)
+{
+    file_get(f);
+    if (f->ops->mapped)
+        f->ops->mapped(f, true);
+}
+
+static void map_put(struct file *f)
+{
+    if (f->ops->mapped)
+        f->ops->mapped(f, false);
+    file_put(f);
+}
+
 static const struct mm_file_ops file_ops_for_mm = {
-    .get = file_get,
-    .put = file_put,
+    .get = map_get,
+    .put = map_put,
+    .hold = file_get,
     .inode = file_inode,
     .check = map_check,
     .size = map_size,

@@ -4,6 +4,7 @@
 #include "libos/ipc/limits.h"
 #include "libos/ipc/msg.h"
 #include "libos/ipc/sem.h"
+#include "libos/ipc/shm.h"
 
 static int sem_text(const struct proc_ref *ref, struct text *t)
 {
@@ -15,9 +16,15 @@ static int msg_text(const struct proc_ref *ref, struct text *t)
     return msg_proc_text(t);
 }
 
+static int shm_text(const struct proc_ref *ref, struct text *t)
+{
+    return shm_proc_text(t);
+}
+
 const struct proc_entry proc_sysvipc_children[] = {
     PROC_FILE("msg", msg_text),
     PROC_FILE("sem", sem_text),
+    PROC_FILE("shm", shm_text),
     {.name = NULL},
 };
 
@@ -85,4 +92,3 @@ LIMITS(msgmni, IPC_MSGMNI, 1)
 LIMITS(shmmax, IPC_SHMMAX, 1)
 LIMITS(shmall, IPC_SHMALL, 1)
 LIMITS(shmmni, IPC_SHMMNI, 1)
-LIMITS(shm_rmid_forced, IPC_SHM_RMID_FORCED, 1)

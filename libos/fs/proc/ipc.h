@@ -20,5 +20,4 @@ PROC_LIMIT_DECLARE(msgmni);
 PROC_LIMIT_DECLARE(shmmax);
 PROC_LIMIT_DECLARE(shmall);
 PROC_LIMIT_DECLARE(shmmni);
-PROC_LIMIT_DECLARE(shm_rmid_forced);
 #endif

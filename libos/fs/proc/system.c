@@ -314,7 +314,7 @@ static const struct proc_entry kernel_children[] = {
     PROC_LIMIT(shmmax),
     PROC_LIMIT(shmall),
     PROC_LIMIT(shmmni),
-    PROC_LIMIT(shm_rmid_forced),
+    PROC_FILE("shm_rmid_forced", zero_value_text),
     PROC_DIR("random", random_children),
     {.name = NULL},
 };
