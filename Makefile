@@ -70,18 +70,22 @@ submodule: deps ## alias of deps
 GEN := $(B)/gen/.stamp
 $(GEN): scripts/gen-tables $(LIBOS_SRC) $(OCCLUM_SRC) $(call find_tests,libos host tools) abi/hostcalls.def
 	@mkdir -p $(B)/gen
-	scripts/gen-tables $(B)/gen
+	scripts/gen-tables $(B)/gen/new
+	@cd $(B)/gen && for f in new/*; do cmp -s $$f $${f#new/} || mv $$f .; done; rm -r new
 	@touch $@
+# only tables that changed are newer than what was made of them
+$(B)/gen/%.c: $(GEN)
+	@:
 
 # ---- the enclave -----------------------------------------------------------------------------------
 LIBOS_OBJ := $(call obj,libos,$(LIBOS_SRC)) $(B)/libos/gen/tables.o
-$(B)/libos/%.o: %.c $(GEN) Makefile
+$(B)/libos/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $< -o $@
-$(B)/libos/%.o: %.S $(GEN) Makefile
+$(B)/libos/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) --target=x86_64-linux-gnu -g $(INC) $(MAP) -MMD -MP -c $< -o $@
-$(B)/libos/gen/tables.o: $(GEN) Makefile
+$(B)/libos/gen/tables.o: $(B)/gen/tables.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $(B)/gen/tables.c -o $@
 IPSEC_A   := $(firstword $(wildcard /usr/lib/x86_64-linux-gnu/libIPSec_MB.a /usr/lib/libIPSec_MB.a))
@@ -102,10 +106,10 @@ $(B)/lib/libos.elf: $(LIBOS_OBJ) $(B)/libos/gen/symbols.o $(ZYDIS_A) libos/boot/
 	$(Q)$(LIBOS_LINK)
 
 # ---- the host runtime and the tools ----------------------------------------------------------------
-$(B)/host/%.o: %.c $(GEN) Makefile
+$(B)/host/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
-$(B)/host/%.o: %.S $(GEN) Makefile
+$(B)/host/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -g -fPIE $(INC) -MMD -MP -c $< -o $@
 $(B)/host/tools-lib.a: $(call obj,host,$(TOOLLIB_SRC))
@@ -119,7 +123,7 @@ $(B)/bin/occlum: $(call obj,host,$(OCCLUM_SRC)) $(B)/host/gen/commands.o $(B)/ho
 $(B)/bin/copy_bom: $(call obj,host,$(BOM_SRC) $(TOOLLIB_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie -o $@ $^ $(TOOLS_LIBS)
-$(B)/host/gen/%.o: $(GEN) Makefile
+$(B)/host/gen/%.o: $(B)/gen/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_CFLAGS) -c $(B)/gen/$*.c -o $@
 

@@ -1,10 +1,10 @@
 # The seeded-bug experiment: the shipped kernel plus one system call that commits memory bugs
 # (test/inject), as an installation of its own in build/inject. Never part of `all` or of an install.
 INJECT := $(B)/inject
-$(INJECT)/inject.o: test/inject/inject.c test/inject/bugs.def $(B)/gen/.stamp Makefile
+$(INJECT)/inject.o: test/inject/inject.c test/inject/bugs.def Makefile
 	@mkdir -p $(@D)
 	$(CLANG) $(LIBOS_CFLAGS) -MMD -MP -c $< -o $@
-$(INJECT)/tables.o: $(B)/gen/.stamp scripts/inject.mk
+$(INJECT)/tables.o: $(B)/gen/tables.c scripts/inject.mk
 	@mkdir -p $(@D)
 	sed -e 's/^const struct syscall_entry syscall_table.*/extern syscall_fn sys_afs_syscall;\n&\n    [__NR_afs_syscall] = { .name = "afs_syscall", .fn = sys_afs_syscall, .argc = 1, .args = "" },/' \
 	    $(B)/gen/tables.c > $(INJECT)/tables.c
