@@ -15,6 +15,7 @@
 #include "libos/boot/config.h"
 #include "libos/host/host.h"
 #include "libos/host/validate.h"
+#include "libos/arch/random.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/heap_init.h"
 #include "libos/task/clock.h"
@@ -53,7 +54,9 @@ static void boot_first(uint64_t boot_address)
         boot_config_parse((const void *) KERNEL_CONFIG, KERNEL_CONFIG_MAX, &config);
     if (e)
         panic("measured configuration: %s", boot_config_error_text(e));
-    heap_init(config.header->limits.kernel_heap_size);
+    uint64_t secret;
+    random_bytes(SPAN_OF(secret));
+    heap_init(config.header->limits.kernel_heap_size, secret);
     fpu_init(enclave_xfrm());
     if (host_boot_init(HADDR(boot_address)) < 0)
         panic("the host's boot parameters are malformed");

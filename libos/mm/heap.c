@@ -1,81 +1,82 @@
-/* Kernel memory: pages from the heap region, slabs on top of them.
+/* Kernel memory: pages from the heap region, and who is charged for them. Objects: slab.c.
  *
  * The region KERNEL_HEAP .. KERNEL_HEAP_END starts with the page map (one struct page_info per heap
  * page, committed chunk by chunk), then the pages. Invariants, kept under heap.lock:
- *   - a page is free, the start or the rest of a run (kpages_alloc), or part of a slab;
+ *   - a page is free, part of a run (kpages_alloc) or its guard, or part of a slab;
  *   - free pages that are committed stay committed and are zeroed when they are handed out;
- *   - a slab's metadata (free bitmap) is out of line in slab_pool, so that an overflowing object cannot
- *     corrupt it; every kfree checks the pointer against it: double free, foreign pointer, interior
- *     pointer all panic.
- * Pages come from a next-fit search over the bitmap, single pages and kernel stacks from small caches
- * in front of it.
+ *   - behind a run of several pages stands a guard page full of a pattern, which is looked at when the
+ *     run is given back: what wrote over the end is found then.
+ * Pages come from a next-fit search over the map, single pages from a small cache in front of it.
+ *
+ * Shares: what a process allocates is charged to its owner number (a hash of its pid, so processes may
+ * share one, and what a dead one left is inherited). Up to HEAP_COMMON of the heap is for whoever comes
+ * first; the rest only for owners that have little, so that nobody can take the last page from all.
  */
-#include "abi/layout.h"
 #include "libos/base/errno.h"
-#include "libos/base/lock.h"
 #include "libos/base/log.h"
 #include "libos/base/panic.h"
 #include "libos/base/string.h"
 #include "libos/mm/epc.h"
-#include "libos/mm/heap.h"
 #include "libos/mm/heap_init.h"
+#include "libos/mm/heap_priv.h"
+#include "libos/task/thread.h"
 
-enum page_kind { PAGE_FREE, PAGE_RUN, PAGE_REST, PAGE_SLAB };
-
-struct page_info {
-    uint32_t run;  /* PAGE_RUN: pages in it */
-    uint16_t slab; /* unused upper bits of slab id: see slab_hi */
-    uint8_t slab_hi;
-    uint8_t kind : 4, committed : 1, dirty : 1;
-};
-
-#define HEAP_PAGES   ((KERNEL_HEAP_END - KERNEL_HEAP) / PAGE_SIZE)
 #define MAP_PAGES    (ROUND_UP(HEAP_PAGES * sizeof(struct page_info), PAGE_SIZE) / PAGE_SIZE)
 #define COMMIT_BATCH 512u /* pages committed at once: fewer leaves, fewer VMAs in SIM */
-#define SLAB_MAX     (1u << 20)
-#define SLAB_OBJECTS 256u
-#define LARGE        16384u
+#define GUARD_BYTE   0xc5
+#define GUARD_WORD   0xc5c5c5c5c5c5c5c5ull
+#define COMMON_PARTS 8u  /* the last 1/8 of the heap is for owners that have ... */
+#define MODEST_PARTS 64u /* ... at most 1/64 of it */
+#define KERNEL_OWNER 0u
 
-struct slab {
-    uintptr_t base;
-    uint16_t size_class, count, free_count, hint;
-    uint32_t next, prev; /* partial list of the class; 0: none */
-    bool listed;
-    uint64_t used[SLAB_OBJECTS / 64]; /* bit set: handed out */
-};
-
-static const uint16_t class_size[] = {16,  32,   48,   64,   96,   128,  192,  256,  384,   512,
-                                      768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384};
-#define CLASSES ARRAY_SIZE(class_size)
-
-static struct {
-    struct spinlock lock;
-    struct page_info *map;
-    size_t map_committed; /* bytes of the map that are committed */
-    size_t first;         /* page index of the first page after the map */
-    size_t end;           /* one past the last page ever committed */
-    size_t next;          /* next fit starts here */
-    size_t limit, used;
-    struct slab *slabs; /* slab 0 is never used */
-    size_t slab_count;
-    uint32_t slab_free; /* list of unused slab structs, through next */
-    uint32_t partial[CLASSES];
-    uint32_t singles[64], single_count; /* free single pages, ready to hand out */
-} heap;
-
-static size_t class_of(size_t size)
-{
-    for (size_t c = 0; c < CLASSES; c++)
-        if (size <= class_size[c])
-            return c;
-    return CLASSES;
-}
+struct heap heap;
 
 static void *page_addr(size_t index)
 {
     return (void *) (KERNEL_HEAP + index * PAGE_SIZE);
 }
 
+bool heap_all_zero(const void *p, size_t n)
+{
+    const uint64_t *w = p, *end = w + n / 8;
+    uint64_t any = 0;
+    for (; end - w >= 4; w += 4)
+        any |= (w[0] | w[1]) | (w[2] | w[3]);
+    for (; w < end; w++)
+        any |= *w;
+    return any == 0;
+}
+
+/* ---- shares ----------------------------------------------------------------------------------- */
+uint16_t heap_owner_of(int pid)
+{
+    return pid > 0 ? (uint16_t) (1 + (unsigned) pid % (HEAP_OWNERS - 1)) : KERNEL_OWNER;
+}
+
+static uint16_t owner_now(void)
+{
+    const struct thread *t = current();
+    return t ? t->heap_owner : KERNEL_OWNER;
+}
+
+bool heap_charge_locked(uint16_t owner, size_t bytes)
+{
+    size_t limit = heap.limit * PAGE_SIZE;
+    size_t full = heap.used * PAGE_SIZE + bytes > limit - limit / COMMON_PARTS;
+    if (unlikely(full) && owner != KERNEL_OWNER &&
+        heap.charged[owner] + bytes > limit / MODEST_PARTS)
+        return false;
+    heap.charged[owner] += bytes;
+    return true;
+}
+
+size_t heap_charged(uint16_t owner)
+{
+    SPIN_GUARD(&heap.lock);
+    return heap.charged[owner % HEAP_OWNERS];
+}
+
+/* ---- pages ------------------------------------------------------------------------------------ */
 static bool map_reach(size_t pages)
 {
     size_t need = ROUND_UP(pages * sizeof(struct page_info), PAGE_SIZE);
@@ -130,46 +131,36 @@ static size_t take_run_locked(size_t count)
         i = tail;
     }
     heap.next = i + count;
-    heap.map[i].kind = PAGE_RUN;
-    heap.map[i].run = (uint32_t) count;
-    for (size_t k = 1; k < count; k++)
-        heap.map[i + k].kind = PAGE_REST;
-    heap.used += count;
     return i;
 }
 
-static size_t take_pages_locked(size_t count)
+size_t heap_take_pages_locked(size_t count)
 {
-    if (count == 0 || heap.used + count > heap.limit)
+    if (heap.used + count > heap.limit)
         return 0;
-    if (count == 1 && heap.single_count > 0) {
-        size_t i = heap.singles[--heap.single_count];
-        heap.map[i].kind = PAGE_RUN;
-        heap.map[i].run = 1;
-        heap.used++;
-        return i;
-    }
-    return take_run_locked(count);
+    size_t i = 0;
+    if (count == 1 && heap.single_count > 0)
+        i = heap.singles[--heap.single_count];
+    else
+        i = take_run_locked(count);
+    heap.used += i ? count : 0;
+    return i;
 }
 
-void *kpages_alloc(size_t count)
+void heap_give_pages_locked(size_t i, size_t all)
 {
-    spin_lock(&heap.lock);
-    size_t i = take_pages_locked(count);
-    bool dirty = false;
-    for (size_t k = 0; i && k < count; k++) {
-        dirty |= heap.map[i + k].dirty;
-        heap.map[i + k].dirty = 1;
+    heap.used -= all;
+    if (all == 1 && heap.single_count < ARRAY_SIZE(heap.singles)) {
+        heap.map[i].kind = PAGE_REST; /* neither free for find_run nor freeable again */
+        heap.singles[heap.single_count++] = (uint32_t) i;
+        return;
     }
-    spin_unlock(&heap.lock);
-    if (!i)
-        return NULL;
-    if (dirty)
-        memset(page_addr(i), 0, count * PAGE_SIZE);
-    return page_addr(i);
+    for (size_t k = 0; k < all; k++)
+        heap.map[i + k].kind = PAGE_FREE;
+    heap.next = MIN(heap.next, i);
 }
 
-static size_t index_of(const void *p)
+size_t heap_page_index(const void *p)
 {
     uintptr_t a = (uintptr_t) p;
     check(a >= KERNEL_HEAP && a < KERNEL_HEAP_END);
@@ -178,219 +169,132 @@ static size_t index_of(const void *p)
     return i;
 }
 
-static void give_pages_locked(size_t i, size_t count)
+/* ---- runs ------------------------------------------------------------------------------------- */
+static size_t guards(size_t count)
 {
-    check(heap.map[i].kind == PAGE_RUN && heap.map[i].run == count);
-    heap.used -= count;
-    if (count == 1 && heap.single_count < ARRAY_SIZE(heap.singles)) {
-        heap.map[i].kind = PAGE_REST; /* neither free for find_run nor freeable again */
-        heap.singles[heap.single_count++] = (uint32_t) i;
-        return;
+    return count > 1 ? 1 : 0;
+}
+
+/* *ret_dirty: the pages have been used before. 0: none. */
+static size_t run_take_locked(size_t count, size_t slack, bool *ret_dirty)
+{
+    uint16_t owner = owner_now();
+    size_t all = count + guards(count);
+    if (count == 0 || count > HEAP_PAGES || !heap_charge_locked(owner, all * PAGE_SIZE))
+        return 0;
+    size_t i = heap_take_pages_locked(all);
+    if (!i) {
+        heap.charged[owner] -= all * PAGE_SIZE;
+        return 0;
     }
-    for (size_t k = 0; k < count; k++)
-        heap.map[i + k].kind = PAGE_FREE;
-    heap.next = MIN(heap.next, i);
+    *ret_dirty = false;
+    for (size_t k = 0; k < all; k++) {
+        struct page_info *pi = &heap.map[i + k];
+        *ret_dirty |= pi->dirty;
+        *pi = (struct page_info){.kind = k == 0       ? PAGE_RUN
+                                         : k == count ? PAGE_GUARD
+                                                      : PAGE_REST,
+                                 .dirty = 1};
+    }
+    heap.map[i].run = (uint32_t) count;
+    heap.map[i].owner = owner;
+    heap.map[i].slack = (uint16_t) slack;
+    return i;
+}
+
+static void *run_new(size_t count, size_t slack)
+{
+    bool dirty = false;
+    spin_lock(&heap.lock);
+    size_t i = run_take_locked(count, slack, &dirty);
+    spin_unlock(&heap.lock);
+    if (!i)
+        return NULL;
+    if (dirty)
+        memset(page_addr(i), 0, count * PAGE_SIZE);
+    if (guards(count))
+        memset(page_addr(i + count), GUARD_BYTE, PAGE_SIZE);
+    return page_addr(i);
+}
+
+static void check_guard(size_t i)
+{
+    const uint64_t *w = page_addr(i);
+    uint64_t changed = 0;
+    for (size_t k = 0; k < PAGE_SIZE / 8; k++)
+        changed |= w[k] ^ GUARD_WORD;
+    if (unlikely(changed || heap.map[i].kind != PAGE_GUARD))
+        panic("heap: written over the end of the pages before %p", page_addr(i));
+}
+
+/* count: what the caller says it has; 0: it does not know. */
+static void run_release(void *p, size_t count)
+{
+    check(IS_ALIGNED((uintptr_t) p, PAGE_SIZE));
+    size_t i = heap_page_index(p);
+    const struct page_info *pi = &heap.map[i];
+    check(pi->kind == PAGE_RUN && (count == 0 || pi->run == count));
+    count = pi->run;
+    if (guards(count))
+        check_guard(i + count);
+    uint8_t *slack = (uint8_t *) p + count * PAGE_SIZE - pi->slack;
+    for (size_t k = 0; k < pi->slack; k++)
+        if (unlikely(slack[k] != 0))
+            panic("heap: written over the end of the object at %p", p);
+    SPIN_GUARD(&heap.lock);
+    check(pi->kind == PAGE_RUN && pi->run == count);
+    size_t all = count + guards(count);
+    heap.charged[pi->owner] -= all * PAGE_SIZE;
+    heap_give_pages_locked(i, all);
+}
+
+void *kpages_alloc(size_t count)
+{
+    return run_new(count, 0);
 }
 
 void kpages_free(void *p, size_t count)
 {
     if (!p)
         return;
-    check(IS_ALIGNED((uintptr_t) p, PAGE_SIZE));
-    SPIN_GUARD(&heap.lock);
-    give_pages_locked(index_of(p), count);
+    check(count > 0);
+    run_release(p, count);
 }
 
-/* ---- slabs ------------------------------------------------------------------------------------ */
-static size_t slab_pages(size_t c)
-{
-    return class_size[c] <= 512 ? 1 : class_size[c] <= 2048 ? 4 : 16;
-}
-
-static uint32_t slab_id(const struct page_info *pi)
-{
-    return pi->slab | (uint32_t) pi->slab_hi << 16;
-}
-
-static void list_push_locked(uint32_t id)
-{
-    struct slab *s = &heap.slabs[id];
-    uint32_t *head = &heap.partial[s->size_class];
-    s->next = *head;
-    s->prev = 0;
-    if (*head)
-        heap.slabs[*head].prev = id;
-    *head = id;
-    s->listed = true;
-}
-
-static void list_remove_locked(uint32_t id)
-{
-    struct slab *s = &heap.slabs[id];
-    if (s->prev)
-        heap.slabs[s->prev].next = s->next;
-    else
-        heap.partial[s->size_class] = s->next;
-    if (s->next)
-        heap.slabs[s->next].prev = s->prev;
-    s->listed = false;
-}
-
-#define SLAB_POOL_STEP 16u /* pages of slab structs added at a time */
-
-static uint32_t slab_struct_locked(void)
-{
-    if (heap.slab_free) {
-        uint32_t id = heap.slab_free;
-        heap.slab_free = heap.slabs[id].next;
-        return id;
-    }
-    return heap.slab_count < SLAB_POOL_STEP * PAGE_SIZE * 64 / sizeof(struct slab)
-               ? (uint32_t) heap.slab_count++
-               : 0;
-}
-
-static uint32_t slab_new_locked(size_t c)
-{
-    uint32_t id = slab_struct_locked();
-    size_t pages = slab_pages(c);
-    size_t first = id ? take_pages_locked(pages) : 0;
-    if (!first)
-        return 0;
-    for (size_t k = 0; k < pages; k++) {
-        struct page_info *pi = &heap.map[first + k];
-        pi->slab = (uint16_t) id;
-        pi->slab_hi = (uint8_t) (id >> 16);
-        pi->kind = k == 0 ? PAGE_RUN : PAGE_SLAB;
-        pi->dirty = 1;
-    }
-    struct slab *s = &heap.slabs[id];
-    *s = (struct slab){.base = (uintptr_t) page_addr(first), .size_class = (uint16_t) c};
-    s->count = (uint16_t) MIN(pages * PAGE_SIZE / class_size[c], (size_t) SLAB_OBJECTS);
-    s->free_count = s->count;
-    heap.map[first].slab = (uint16_t) id;
-    list_push_locked(id);
-    return id;
-}
-
-static void *slab_take_locked(uint32_t id)
-{
-    struct slab *s = &heap.slabs[id];
-    for (size_t n = 0, w = s->hint; n < SLAB_OBJECTS / 64; n++, w = (w + 1) % (SLAB_OBJECTS / 64)) {
-        uint64_t free = ~s->used[w];
-        if (!free)
-            continue;
-        size_t i = w * 64 + (size_t) __builtin_ctzll(free);
-        if (i >= s->count)
-            continue;
-        s->used[w] |= 1ull << (i % 64);
-        s->hint = (uint16_t) w;
-        if (--s->free_count == 0)
-            list_remove_locked(id);
-        return (void *) (s->base + i * class_size[s->size_class]);
-    }
-    panic("slab %u: free objects lost", id);
-}
-
-static void *large_alloc(size_t size)
+void *run_alloc(size_t size)
 {
     size_t n;
     if (ck_add(&n, size, PAGE_SIZE - 1))
         return NULL;
-    return kpages_alloc(n / PAGE_SIZE);
+    n /= PAGE_SIZE;
+    return run_new(n, n * PAGE_SIZE - size);
 }
 
-void *kzalloc(size_t size)
+void run_free(void *p)
 {
-    if (size > LARGE)
-        return large_alloc(size);
-    size_t c = class_of(size);
-    spin_lock(&heap.lock);
-    uint32_t id = heap.partial[c];
-    if (!id)
-        id = slab_new_locked(c);
-    void *p = id ? slab_take_locked(id) : NULL;
-    spin_unlock(&heap.lock);
-    return p ? memset(p, 0, class_size[c]) : NULL;
+    run_release(p, 0);
 }
 
-/* The slab of p's page, or 0 if it is a page run. A slab's first page is PAGE_RUN with a slab id. */
-static uint32_t slab_of_locked(size_t i)
-{
-    const struct page_info *pi = &heap.map[i];
-    if (pi->kind != PAGE_RUN && pi->kind != PAGE_SLAB)
-        return 0;
-    return slab_id(pi);
-}
-
-static void slab_give_locked(uint32_t id, uintptr_t p)
-{
-    struct slab *s = &heap.slabs[id];
-    size_t size = class_size[s->size_class], i = (p - s->base) / size;
-    check(p == s->base + i * size && i < s->count); /* not into the middle of an object */
-    check(s->used[i / 64] >> (i % 64) & 1);         /* not free already */
-    s->used[i / 64] &= ~(1ull << (i % 64));
-    if (++s->free_count == 1 && !s->listed)
-        list_push_locked(id);
-    if (s->free_count < s->count || heap.partial[s->size_class] == id)
-        return;
-    list_remove_locked(id);
-    size_t first = (s->base - KERNEL_HEAP) / PAGE_SIZE, pages = slab_pages(s->size_class);
-    for (size_t k = 0; k < pages; k++) {
-        heap.map[first + k].slab = 0;
-        heap.map[first + k].slab_hi = 0;
-        heap.map[first + k].kind = k == 0 ? PAGE_RUN : PAGE_REST;
-    }
-    give_pages_locked(first, pages);
-    s->next = heap.slab_free;
-    heap.slab_free = id;
-}
-
-void kfree(void *p)
-{
-    if (!p)
-        return;
-    SPIN_GUARD(&heap.lock);
-    size_t i = index_of(p);
-    uint32_t id = slab_of_locked(i);
-    if (id) {
-        slab_give_locked(id, (uintptr_t) p);
-        return;
-    }
-    check(IS_ALIGNED((uintptr_t) p, PAGE_SIZE) && heap.map[i].kind == PAGE_RUN);
-    give_pages_locked(i, heap.map[i].run);
-}
-
-static size_t usable_size(void *p)
+size_t run_size(const void *p)
 {
     SPIN_GUARD(&heap.lock);
-    size_t i = index_of(p);
-    uint32_t id = slab_of_locked(i);
-    return id ? class_size[heap.slabs[id].size_class] : heap.map[i].run * PAGE_SIZE;
+    const struct page_info *pi = &heap.map[heap_page_index(p)];
+    check(pi->kind == PAGE_RUN);
+    return pi->run * PAGE_SIZE - pi->slack;
 }
 
-void *krealloc(void *p, size_t size)
+bool run_resize(const void *p, size_t size)
 {
-    size_t have = p ? usable_size(p) : 0;
-    if (p && size <= have && (size > LARGE || size * 2 >= have)) {
-        memset((char *) p + size, 0, have - size); /* so that it is zero when it grows again */
-        return p;
-    }
-    void *q = kzalloc(size);
-    if (q && p) {
-        memcpy(q, p, MIN(size, have));
-        kfree(p);
-    }
-    return q;
+    SPIN_GUARD(&heap.lock);
+    struct page_info *pi = &heap.map[heap_page_index(p)];
+    size_t room = pi->run * PAGE_SIZE;
+    if (size <= LARGE || size > room || room - size >= PAGE_SIZE)
+        return false;
+    pi->slack = (uint16_t) (room - size);
+    return true;
 }
 
-char *kstrdup(const char *s)
-{
-    size_t n = strlen(s) + 1;
-    char *p = kzalloc(n);
-    return p ? memcpy(p, s, n) : NULL;
-}
-
+/* ---- boot, statistics ------------------------------------------------------------------------- */
 void heap_stats(struct heap_stats *ret)
 {
     SPIN_GUARD(&heap.lock);
@@ -399,15 +303,15 @@ void heap_stats(struct heap_stats *ret)
                                .cached_pages = heap.end - heap.first - heap.used};
 }
 
-void heap_init(size_t limit_bytes)
+void heap_init(size_t limit_bytes, uint64_t secret)
 {
     heap.map = (struct page_info *) KERNEL_HEAP;
-    size_t slab_bytes = SLAB_POOL_STEP * PAGE_SIZE * 64;
-    heap.first = MAP_PAGES + slab_bytes / PAGE_SIZE;
+    heap.first = MAP_PAGES + SLAB_BYTES / PAGE_SIZE;
     heap.end = heap.next = heap.first;
     heap.limit = limit_bytes / PAGE_SIZE;
+    heap.secret = secret;
     heap.slabs = (struct slab *) page_addr(MAP_PAGES);
-    heap.slab_count = 1;
     check(map_reach(heap.first + 1));
-    check(epc_commit((uintptr_t) heap.slabs, slab_bytes / PAGE_SIZE) == 0);
+    check(epc_commit((uintptr_t) heap.slabs, SLAB_BYTES / PAGE_SIZE) == 0);
+    slab_init();
 }

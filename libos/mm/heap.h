@@ -1,7 +1,9 @@
 /* Kernel memory: size-segregated slabs with out-of-line metadata, and whole pages.
  *
- * kfree panics on a double free, on a pointer kmalloc did not return and on a pointer into the middle
- * of an object. Memory is zeroed. None of these functions sleeps; NULL means the kernel heap's limit is reached.
+ * kfree panics on a double free, on a pointer that kzalloc did not return, on a pointer into the middle
+ * of an object, and on an object over whose end somebody wrote; kzalloc on a free object somebody
+ * wrote to. Memory is zeroed. None of these functions sleeps; NULL means the heap's limit is reached,
+ * or, when it nearly is, that the calling process has its share.
  */
 #ifndef MM_HEAP_H
 #define MM_HEAP_H
@@ -20,6 +22,17 @@ struct heap_stats {
     size_t limit, used_pages, cached_pages;
 };
 void heap_stats(struct heap_stats *ret);
+struct heap_class_stats {
+    uint32_t size; /* bytes an object of this class holds at most */
+    uint32_t used, objects, slabs, slab_pages;
+};
+bool heap_class_stats(unsigned n,
+                      struct heap_class_stats *ret); /* false: there are only n classes */
+
+/* Who is charged for what the threads of a process allocate (thread.heap_owner); 0 is the kernel. */
+#define HEAP_OWNERS 1024u
+uint16_t heap_owner_of(int pid);
+size_t heap_charged(uint16_t owner); /* bytes */
 
 #define alloc_flex(type, member, count)                                                            \
     __extension__({                                                                                \

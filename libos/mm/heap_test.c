@@ -3,26 +3,39 @@
 #include "abi/layout.h"
 #include "libos/host/posix/unit.h"
 #include "libos/mm/epc.h"
+#include "libos/task/thread.h"
 #include "test/unit/test.h"
 
 #undef KERNEL_HEAP
 #undef KERNEL_HEAP_END
-#define KERNEL_HEAP     (UNIT_GUEST_BASE + 0xff10000000ul)
-#define KERNEL_HEAP_END (UNIT_GUEST_BASE + ELRANGE_END)
-#define kzalloc         own_kzalloc
-#define kfree           own_kfree
-#define krealloc        own_krealloc
-#define kstrdup         own_kstrdup
-#define kpages_alloc    own_kpages_alloc
-#define kpages_free     own_kpages_free
-#define heap_stats      own_heap_stats
-#define heap_init       own_heap_init
-#define epc_commit      heap_test_commit
+#define KERNEL_HEAP      (UNIT_GUEST_BASE + 0xff10000000ul)
+#define KERNEL_HEAP_END  (UNIT_GUEST_BASE + ELRANGE_END)
+#define kzalloc          own_kzalloc
+#define kfree            own_kfree
+#define krealloc         own_krealloc
+#define kstrdup          own_kstrdup
+#define kpages_alloc     own_kpages_alloc
+#define kpages_free      own_kpages_free
+#define heap_stats       own_heap_stats
+#define heap_init        own_heap_init
+#define heap_owner_of    own_heap_owner_of
+#define heap_charged     own_heap_charged
+#define heap_class_stats own_heap_class_stats
+#define current          heap_test_current
+#define epc_commit       heap_test_commit
 static int heap_test_commit(uintptr_t addr, size_t pages);
+static struct thread *heap_test_current(void);
 #include "libos/mm/heap.c"
+#include "libos/mm/slab.c"
 #undef epc_commit
 
 static unsigned refuse_commits;
+static struct thread heap_test_thread;
+
+static struct thread *heap_test_current(void)
+{
+    return &heap_test_thread;
+}
 
 static int heap_test_commit(uintptr_t addr, size_t pages)
 {
@@ -35,7 +48,7 @@ static int heap_test_commit(uintptr_t addr, size_t pages)
 static void start(void)
 {
     if (!heap.map)
-        heap_init(64ul << 20);
+        heap_init(64ul << 20, 0x123456789abcdef);
 }
 
 /* expect_panic leaves the heap's lock held. */
@@ -204,4 +217,115 @@ TEST(heap_host_gives_no_pages)
     p = kpages_alloc(s.cached_pages + 1);
     assert_non_null(p);
     kpages_free(p, s.cached_pages + 1);
+}
+
+/* One byte too far, for objects of all sizes: the bytes up to the tail, the tail, the guard page. */
+TEST(heap_overflow_is_found)
+{
+    start();
+    static const size_t sizes[] = {1,   24,   25,    56,    57,    64,   100,
+                                   500, 4096, 16440, 16441, 20000, 65536};
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        uint8_t *p = kzalloc(sizes[i]);
+        uint8_t saved = p[sizes[i]];
+        p[sizes[i]] ^= 0x41;
+        heap_panics(kfree(p));
+        assert_non_null(strstr(unit_panic_text, "over the end"));
+        p[sizes[i]] = saved;
+        kfree(p);
+    }
+    uint8_t *run = kpages_alloc(4);
+    run[5 * PAGE_SIZE - 1] = 0;
+    heap_panics(kpages_free(run, 4));
+    run[5 * PAGE_SIZE - 1] = GUARD_BYTE;
+    kpages_free(run, 4);
+}
+
+TEST(heap_overflow_is_found_by_realloc)
+{
+    start();
+    uint8_t *p = kzalloc(56);
+    p[56] ^= 1;
+    heap_panics(p = krealloc(p, 50));
+    p[56] ^= 1;
+    kfree(p);
+}
+
+TEST(heap_write_after_free_is_found)
+{
+    start();
+    for (size_t size = 16; size <= 4096; size *= 4) {
+        volatile uint64_t *p = kzalloc(size);
+        void *others[SLAB_OBJECTS] = {0};
+        kfree(unconst((const void *) (uintptr_t) p));
+        p[1] = 7;
+        size_t n = 0;
+        heap_panics(while (n < SLAB_OBJECTS && (others[n] = kzalloc(size))) n++);
+        assert_non_null(strstr(unit_panic_text, "after it was freed"));
+        p[1] = 0;
+        while (n > 0)
+            kfree(others[--n]);
+    }
+}
+
+/* A slot that was freed is not the next to be handed out. */
+TEST(heap_reuse_is_late)
+{
+    start();
+    void *p = kzalloc(300);
+    kfree(p);
+    void *q = kzalloc(300);
+    assert_ptr_not_equal(p, q);
+    kfree(q);
+}
+
+static size_t take_all(void **pages, size_t max)
+{
+    size_t n = 0;
+    while (n < max && (pages[n] = kpages_alloc(15)))
+        n++;
+    return n;
+}
+
+/* One process takes what it can get; another still gets its modest share, and the kernel everything. */
+TEST(heap_shares)
+{
+    static void *hog[2000], *small[2000], *kernel[2000];
+    start();
+    size_t limit = heap.limit;
+    heap.limit = heap.used + 4096;
+    heap_test_thread.heap_owner = heap_owner_of(77);
+    size_t n = take_all(hog, 2000);
+    assert_in_range(n * 16, 1, heap.limit - heap.limit / COMMON_PARTS);
+    assert_int_equal(heap_charged(heap_owner_of(77)), n * 16 * PAGE_SIZE);
+    heap_test_thread.heap_owner = heap_owner_of(78);
+    size_t m = take_all(small, 2000);
+    assert_in_range(m * 16, 1, heap.limit / MODEST_PARTS);
+    heap_test_thread.heap_owner = KERNEL_OWNER;
+    size_t k = take_all(kernel, 2000);
+    assert_true(heap.used + 16 > heap.limit);
+    while (k > 0)
+        kpages_free(kernel[--k], 15);
+    while (m > 0)
+        kpages_free(small[--m], 15);
+    while (n > 0)
+        kpages_free(hog[--n], 15);
+    assert_int_equal(heap_charged(heap_owner_of(77)), 0);
+    assert_int_equal(heap_charged(heap_owner_of(78)), 0);
+    heap.limit = limit;
+}
+
+TEST(heap_class_counts)
+{
+    start();
+    struct heap_class_stats before, after;
+    assert_true(heap_class_stats(0, &before));
+    void *p = kzalloc(20);
+    assert_true(heap_class_stats(0, &after));
+    assert_int_equal(after.used, before.used + 1);
+    assert_true(after.size >= 20 && after.slabs >= 1);
+    kfree(p);
+    assert_true(heap_class_stats(0, &after));
+    assert_int_equal(after.used, before.used);
+    assert_false(heap_class_stats(CLASSES, &after));
 }

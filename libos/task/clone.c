@@ -180,6 +180,7 @@ static int clone_enter(struct process *p, struct thread *t, const struct clone_p
         p->pid = tid;
         p->leader = t;
     }
+    t->heap_owner = heap_owner_of(p->pid);
     spin_unlock(&p->lock);
     pid_slot_locked(tid)->thread = t;
     if (new_process)

@@ -351,6 +351,7 @@ int process_spawn_init(const struct spawn_params *params)
     p->leader = t;
     p->thread_count = 1;
     list_add_tail(&p->threads, &t->proc_link);
+    t->heap_owner = heap_owner_of(PID_INIT);
     t->kthread_fn = init_main;
     t->kthread_arg = unconst(params);
     init_process_enter(p, t);

@@ -45,6 +45,7 @@ struct thread {
     struct ref ref;
     struct process *proc; /* one reference; NULL for kernel threads */
     int tid;
+    uint16_t heap_owner;   /* mm/heap.h: charged for what it allocates */
     struct list proc_link; /* proc->threads, proc->lock */
     char comm[16];
 

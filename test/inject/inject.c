@@ -92,6 +92,7 @@ static void bug_large_overflow(void)
     uint8_t *p = kzalloc(65536);
     check(p);
     opaque(p)[opaque(65536 + 4095)] = 1;
+    kfree(p);
 }
 
 static void recurse(unsigned n)
@@ -160,13 +161,17 @@ static void bug_small_overflow(void)
     uint8_t *p = kzalloc(32);
     check(p);
     opaque(p)[opaque(32)] = 1;
+    kfree(p);
 }
 
+/* As any kernel does, this one goes on to allocate. */
 static void bug_use_after_free(void)
 {
     uint8_t *p = kzalloc(32), *q = opaque(p);
     kfree(p);
     q[0] = 1;
+    for (int i = 0; i < 256; i++)
+        keep(kzalloc(32));
 }
 
 static void (*const bugs[])(void) = {
