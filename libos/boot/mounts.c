@@ -131,4 +131,5 @@ void boot_mount_others(void)
     mount_standard("sysfs", "/sys", "");
     mount_standard("tmpfs", "/tmp", "");
     mount_standard("tmpfs", "/dev/shm", "");
+    mount_standard("mqueue", "/dev/mqueue", "");
 }

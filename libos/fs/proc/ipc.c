@@ -1,7 +1,8 @@
-/* /proc/sysvipc and the limits of IPC in /proc/sys/kernel. */
+/* /proc/sysvipc and the limits of IPC in /proc/sys. */
 #include "libos/fs/proc/ipc.h"
 #include "libos/base/ckmath.h"
 #include "libos/ipc/limits.h"
+#include "libos/ipc/mqueue.h"
 #include "libos/ipc/msg.h"
 #include "libos/ipc/sem.h"
 #include "libos/ipc/shm.h"
@@ -92,3 +93,21 @@ LIMITS(msgmni, IPC_MSGMNI, 1)
 LIMITS(shmmax, IPC_SHMMAX, 1)
 LIMITS(shmall, IPC_SHMALL, 1)
 LIMITS(shmmni, IPC_SHMMNI, 1)
+
+#define MQUEUE_LIMIT(name, which)                                                                  \
+    static int name##_text(const struct proc_ref *ref, struct text *t)                             \
+    {                                                                                              \
+        text_add(t, "%lu\n", (unsigned long) mqueue_limit(which));                                 \
+        return 0;                                                                                  \
+    }
+MQUEUE_LIMIT(queues_max, MQUEUE_QUEUES_MAX)
+MQUEUE_LIMIT(msg_max, MQUEUE_MSG_MAX)
+MQUEUE_LIMIT(msgsize_max, MQUEUE_MSGSIZE_MAX)
+MQUEUE_LIMIT(msg_default, MQUEUE_MSG_DEFAULT)
+MQUEUE_LIMIT(msgsize_default, MQUEUE_MSGSIZE_DEFAULT)
+
+const struct proc_entry proc_mqueue_children[] = {
+    PROC_FILE("queues_max", queues_max_text),           PROC_FILE("msg_max", msg_max_text),
+    PROC_FILE("msgsize_max", msgsize_max_text),         PROC_FILE("msg_default", msg_default_text),
+    PROC_FILE("msgsize_default", msgsize_default_text), {.name = NULL},
+};

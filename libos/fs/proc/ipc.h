@@ -1,9 +1,9 @@
-/* /proc/sysvipc and the limits of IPC in /proc/sys/kernel. */
+/* /proc/sysvipc and the limits of IPC in /proc/sys. */
 #ifndef FS_PROC_IPC_H
 #define FS_PROC_IPC_H
 #include "libos/fs/proc/proc.h"
 
-extern const struct proc_entry proc_sysvipc_children[];
+extern const struct proc_entry proc_sysvipc_children[], proc_mqueue_children[];
 
 /* A file with one or several limits that root may write. */
 #define PROC_LIMIT(n)                                                                              \

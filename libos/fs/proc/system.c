@@ -339,6 +339,7 @@ static const struct proc_entry fs_children[] = {
     PROC_FILE("protected_hardlinks", zero_value_text),
     PROC_FILE("protected_symlinks", zero_value_text),
     PROC_DIR("inotify", inotify_children),
+    PROC_DIR("mqueue", proc_mqueue_children),
     {.name = NULL},
 };
 static const struct proc_entry core_children[] = {
