@@ -83,6 +83,14 @@ _Static_assert(sizeof(struct linux_sched_attr) == 48, "Linux ABI");
 #define FUTEX_OWNER_DIED       0x40000000u
 #define FUTEX_TID_MASK         0x3fffffffu
 
+#define LINUX_FUTEX_32        2
+#define LINUX_FUTEX_WAITV_MAX 128
+struct linux_futex_waitv {
+    uint64_t val, uaddr;
+    uint32_t flags, reserved;
+};
+_Static_assert(sizeof(struct linux_futex_waitv) == 24, "Linux ABI");
+
 struct linux_robust_list_head {
     uint64_t list;
     int64_t futex_offset;

@@ -281,6 +281,7 @@ void process_exit_thread(int code)
     struct thread *t = current();
     struct process *p = t->proc;
     futex_exit_robust(t);
+    futex_exit_pi(t);
     clear_tid_word(t);
     if (leave_process(p, t, code)) {
         process_finish(p, t);

@@ -20,16 +20,13 @@
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
 #include "libos/base/errno.h"
+#include "libos/mm/heap.h"
 #include "libos/task/futex.h"
+#include "libos/task/futex_key.h"
 #include "libos/task/process.h"
 
 #define BUCKET_BITS  8
 #define BUCKET_COUNT (1u << BUCKET_BITS)
-
-struct futex_key {
-    struct mm *mm; /* compared only */
-    uintptr_t addr;
-};
 
 struct bucket {
     struct spinlock lock;
@@ -49,7 +46,7 @@ struct futex_waiter {
 static struct bucket buckets[BUCKET_COUNT];
 
 /* ---- keys ------------------------------------------------------------------------------------- */
-static int key_of(uaddr_t word, struct futex_key *ret)
+int futex_key_of(uaddr_t word, struct futex_key *ret)
 {
     if (word.v % sizeof(uint32_t) != 0)
         return -EINVAL;
@@ -58,11 +55,6 @@ static int key_of(uaddr_t word, struct futex_key *ret)
     bool shared = word.v >= SHARED_BASE && word.v < SHARED_END;
     *ret = (struct futex_key){shared ? NULL : current()->proc->mm, word.v};
     return 0;
-}
-
-static bool key_same(struct futex_key a, struct futex_key b)
-{
-    return a.addr == b.addr && a.mm == b.mm;
 }
 
 static struct bucket *bucket_of(struct futex_key key)
@@ -125,7 +117,7 @@ static int sleep_until_woken(struct futex_waiter *w, int64_t deadline_ns)
 int futex_wait(uaddr_t word, uint32_t value, uint32_t bits, int64_t deadline_ns)
 {
     struct futex_waiter w = {.thread = current(), .bits = bits};
-    int r = bits ? key_of(word, &w.key) : -EINVAL;
+    int r = bits ? futex_key_of(word, &w.key) : -EINVAL;
     if (r < 0)
         return r;
     struct bucket *b = bucket_of(w.key);
@@ -138,6 +130,65 @@ int futex_wait(uaddr_t word, uint32_t value, uint32_t bits, int64_t deadline_ns)
     if (r == 0)
         r = found == value ? sleep_until_woken(&w, deadline_ns) : -EAGAIN;
     return leave(&w) ? 0 : r;
+}
+
+/* ---- waiting for several ---------------------------------------------------------------------- */
+/* The words hold what the caller expects; 0, or an error of the first that does not. */
+static int compare_all(const struct futex_wanted *wanted, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t found;
+        int r = user_load_u32(wanted[i].word, &found);
+        if (r < 0 || found != wanted[i].value)
+            return r < 0 ? r : -EAGAIN;
+    }
+    return 0;
+}
+
+static bool any_woken(const struct futex_waiter *w, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (atomic_load(&w[i].woken))
+            return true;
+    return false;
+}
+
+/* All of them leave. The first that somebody woke, or r. */
+static int leave_all(struct futex_waiter *w, size_t count, int r)
+{
+    int first = -1;
+    for (size_t i = 0; i < count; i++)
+        if (leave(&w[i]) && first < 0)
+            first = (int) i;
+    return first >= 0 ? first : r;
+}
+
+int futex_wait_any(const struct futex_wanted *wanted, size_t count, int64_t deadline_ns)
+{
+    struct futex_waiter *w = kzalloc(count * sizeof *w);
+    int r = w ? 0 : -ENOMEM;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        w[i].thread = current();
+        w[i].bits = FUTEX_BITSET_MATCH_ANY;
+        r = futex_key_of(wanted[i].word, &w[i].key);
+    }
+    if (r < 0) {
+        kfree(w);
+        return r;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct bucket *b = bucket_of(w[i].key);
+        bucket_lock(b);
+        enqueue_locked(b, &w[i]);
+        spin_unlock(&b->lock);
+    }
+    atomic_fence();
+    r = compare_all(wanted, count);
+    while (r == 0 && !any_woken(w, count))
+        r = thread_sleep(SLEEP_INTERRUPTIBLE, deadline_ns);
+    r = leave_all(w, count, r);
+    kfree(w);
+    return r;
 }
 
 /* ---- waking ----------------------------------------------------------------------------------- */
@@ -156,7 +207,7 @@ static int wake_some_locked(struct bucket *b, struct futex_key key, int count, u
     list_for_each_safe (w, &b->waiters, link) {
         if (woken >= count)
             break;
-        if (!key_same(w->key, key) || !(w->bits & bits))
+        if (!futex_key_same(w->key, key) || !(w->bits & bits))
             continue;
         wake_locked(b, w);
         woken++;
@@ -167,7 +218,7 @@ static int wake_some_locked(struct bucket *b, struct futex_key key, int count, u
 int futex_wake_bits(uaddr_t word, int count, uint32_t bits)
 {
     struct futex_key key;
-    int r = bits ? key_of(word, &key) : -EINVAL;
+    int r = bits ? futex_key_of(word, &key) : -EINVAL;
     if (r < 0)
         return r;
     struct bucket *b = bucket_of(key);
@@ -208,7 +259,7 @@ static int move_some_locked(struct bucket *from, struct futex_key key, struct bu
     list_for_each_safe (w, &from->waiters, link) {
         if (moved >= count)
             break;
-        if (!key_same(w->key, key))
+        if (!futex_key_same(w->key, key))
             continue;
         dequeue_locked(from, w);
         w->key = key2;
@@ -224,9 +275,9 @@ static int move_some_locked(struct bucket *from, struct futex_key key, struct bu
 int futex_requeue(uaddr_t word, uaddr_t word2, int wake, int move, const uint32_t *expected)
 {
     struct futex_key key, key2;
-    int r = key_of(word, &key);
+    int r = futex_key_of(word, &key);
     if (r == 0)
-        r = key_of(word2, &key2);
+        r = futex_key_of(word2, &key2);
     if (r == 0 && (wake < 0 || move < 0))
         r = -EINVAL;
     uint32_t found = 0;
@@ -239,7 +290,7 @@ int futex_requeue(uaddr_t word, uaddr_t word2, int wake, int move, const uint32_
     struct bucket *from = bucket_of(key), *to = bucket_of(key2);
     lock_two(from, to);
     int woken = wake_some_locked(from, key, wake, FUTEX_BITSET_MATCH_ANY);
-    int moved = key_same(key, key2) ? 0 : move_some_locked(from, key, to, key2, move);
+    int moved = futex_key_same(key, key2) ? 0 : move_some_locked(from, key, to, key2, move);
     unlock_two(from, to);
     return expected ? woken + moved : woken;
 }
@@ -312,9 +363,9 @@ static int wake_op_exchange(uaddr_t word, uint32_t op, uint32_t *ret_old)
 int futex_wake_op(uaddr_t word, uaddr_t word2, int wake, int wake2, uint32_t op)
 {
     struct futex_key key, key2;
-    int r = key_of(word, &key);
+    int r = futex_key_of(word, &key);
     if (r == 0)
-        r = key_of(word2, &key2);
+        r = futex_key_of(word2, &key2);
     uint32_t old;
     if (r == 0)
         r = wake_op_exchange(word2, op, &old);

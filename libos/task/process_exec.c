@@ -121,6 +121,8 @@ static void replace_image(struct process *p, struct thread *me, const struct pro
 static void leave_old_memory(struct thread *me)
 {
     futex_exit_robust(me);
+    futex_exit_pi(me);
+    atomic_store(&me->pi_settled, false); /* it lives on, in other memory */
     uaddr_t word = me->clear_child_tid;
     uint32_t zero = 0;
     me->clear_child_tid = UADDR(0);

@@ -56,6 +56,7 @@ struct thread {
     uint64_t sigmask, saved_sigmask; /* own thread only, except under proc->sig_lock */
     struct signal_state *sig;        /* pending signals, altstack ...; signal.c */
     uaddr_t clear_child_tid, set_child_tid, robust_list;
+    bool pi_settled;             /* dying: nobody may wait any more for what it owns; futex_pi.c */
     int exit_signal;             /* of the thread group leader: sent to the parent */
     struct process *vfork_child; /* waiting for it */
     void (*restart_fn)(void);    /* ERESTART_RESTARTBLOCK: unused by default */

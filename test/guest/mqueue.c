@@ -248,7 +248,7 @@ TEST_CASE(tells_by_signal)
     CHECK_EQ(told, 1);
     CHECK(told_code == SI_MESGQ && told_value == 42 && told_pid == getpid());
     OK(mq_send(q, "y", 1, 0));
-    CHECK_EQ(told, 1);    /* once */
+    CHECK_EQ(told, 1);     /* once */
     OK(mq_notify(q, &ev)); /* not empty: nothing until it was */
     OK(mq_send(q, "z", 1, 0));
     CHECK_EQ(told, 1);
