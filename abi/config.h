@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define CONFIG_MAGIC         0x4749464e4f43434full /* "OCCONFIG" */
-#define CONFIG_VERSION       1
+#define CONFIG_VERSION       2
 #define CONFIG_STRING_MAX    4095 /* bytes, without the NUL */
 #define CONFIG_TABLE_MAX     4096 /* elements */
 #define CONFIG_UNLIMITED     0xffffffffffffffffull
@@ -62,7 +62,9 @@ struct config_features {
     uint32_t pkru;
     uint32_t io_uring; /* rings, 0..16 */
     uint32_t posix_shm;
-    uint32_t args; /* enum config_args: LISTED allows only the command lines in arg_rules */
+    uint32_t args;    /* enum config_args: LISTED allows only the command lines in arg_rules */
+    uint32_t exec;    /* 1: the host may add programs to a running instance */
+    uint32_t inspect; /* enum control_inspect (abi/control.h) */
 };
 
 enum config_cipher { CONFIG_CIPHER_NONE = 0, CONFIG_CIPHER_AES256_CTR = 1 };
@@ -115,11 +117,11 @@ struct config_header {
 _Static_assert(sizeof(struct config_str) == 8, "config blob");
 _Static_assert(sizeof(struct config_limits) == 56, "config blob");
 _Static_assert(sizeof(struct config_identity) == 40, "config blob");
-_Static_assert(sizeof(struct config_features) == 24, "config blob");
+_Static_assert(sizeof(struct config_features) == 32, "config blob");
 _Static_assert(sizeof(struct config_image) == 168, "config blob");
 _Static_assert(sizeof(struct config_mount) == 40, "config blob");
 _Static_assert(offsetof(struct config_header, limits) == 16, "config blob");
-_Static_assert(offsetof(struct config_header, image) == 136, "config blob");
-_Static_assert(offsetof(struct config_header, entry_points) == 304, "config blob");
-_Static_assert(sizeof(struct config_header) == 352, "config blob");
+_Static_assert(offsetof(struct config_header, image) == 144, "config blob");
+_Static_assert(offsetof(struct config_header, entry_points) == 312, "config blob");
+_Static_assert(sizeof(struct config_header) == 360, "config blob");
 #endif

@@ -17,6 +17,7 @@ enum hostcall_kind { HOSTCALL_ZERO, HOSTCALL_OUT, HOSTCALL_IN, HOSTCALL_TOKEN, H
 #define HCE_BIT(e) ((unsigned __int128) 1 << (e))
 #define HCE_NONE   ((unsigned __int128) 0)
 #define HCE_MEM    (HCE_BIT(12 /* ENOMEM */))
+#define HCE_AGAIN  (HCE_BIT(11 /* EAGAIN */))
 #define HCE_FILE                                                                                   \
     (HCE_BIT(1) | HCE_BIT(2) | HCE_BIT(4) | HCE_BIT(5) | HCE_BIT(9) | HCE_BIT(11) | HCE_BIT(12) |  \
      HCE_BIT(13) | HCE_BIT(16) | HCE_BIT(17) | HCE_BIT(18) | HCE_BIT(20) | HCE_BIT(21) |           \
@@ -85,25 +86,33 @@ struct host_cpuid {
 };
 #define HOST_CPUID_MAX 256
 
+/* Streams: descriptors that the host holds for the enclave, three (input, output, error) per session.
+ * Session 0 has the runtime's own; the others come and go with control requests (abi/control.h). */
+#define HOST_SESSIONS 64u
+#define HOST_STREAMS  (3 * HOST_SESSIONS)
+
 /* Bits of host_boot.events, set by the host, consumed by any vCPU. */
-#define HOST_EVENT_STDIO(fd) (1ull << (fd))
+#define HOST_EVENT_STREAMS (1ull << 0) /* bits in host_boot.streams are set */
+#define HOST_EVENT_CONTROL (1ull << 1) /* HOSTCALL_control_next has something */
 
 #define HOST_BOOT_MAGIC  0x4f43434c554d4254ull
 #define HOST_STRINGS_MAX (2u * 1024 * 1024)
 
 struct host_boot {
     uint64_t magic;
-    uint64_t events;     /* HOST_EVENT_*; atomic */
-    uint64_t signals;    /* bit n-1: signal n was sent to the runtime; atomic */
-    uint32_t vcpus;      /* how many vCPUs the host will enter */
-    uint32_t log_level;  /* a wish; capped by the measured configuration */
-    uint32_t trace;      /* 1: log every system call (debuggable enclaves only) */
+    uint64_t events;                     /* HOST_EVENT_*; atomic */
+    uint64_t signals;                    /* bit n-1: signal n was sent to the runtime; atomic */
+    uint64_t streams[HOST_STREAMS / 64]; /* bit n % 64 of word n / 64: look at stream n; atomic */
+    uint32_t vcpus;                      /* how many vCPUs the host will enter */
+    uint32_t log_level;                  /* a wish; capped by the measured configuration */
+    uint32_t trace;                      /* 1: log every system call (debuggable enclaves only) */
     uint32_t argc, envc; /* strings: argv, then environment, NUL-terminated, back to back */
     uint32_t strings_size;
     uint64_t strings;           /* address */
     uint64_t image, image_size; /* the root image, mapped read-only by the host; 0: none */
     struct host_clock clock;
-    uint32_t cpuid_count, reserved;
+    uint32_t cpuid_count;
+    uint32_t control; /* 1: no program, wait for control requests */
     struct host_cpuid cpuid[HOST_CPUID_MAX];
 };
 #endif

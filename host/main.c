@@ -16,8 +16,12 @@
 #include <unistd.h>
 #include "abi/config.h"
 #include "abi/enter.h"
+#include "host/control.h"
 #include "host/loader.h"
 #include "host/runtime.h"
+#include "host/streams.h"
+
+#define STOP_SECONDS 10
 
 struct runtime runtime;
 extern char **environ;
@@ -26,7 +30,8 @@ struct options {
     const char *instance, *mode;
     unsigned vcpus;
     bool trace;
-    int first; /* index of the program in argv */
+    int ready_fd; /* of --control; -1: a program is run */
+    int first;    /* index of the program in argv */
 };
 
 static const struct argp_option option_table[] = {
@@ -34,6 +39,7 @@ static const struct argp_option option_table[] = {
     {"mode", 'm', "SIM|HW", 0, "machine (default: SIM)", 0},
     {"vcpus", 'c', "N", 0, "host threads that run the enclave (default: the CPUs allowed)", 0},
     {"trace", 't', NULL, 0, "log every system call", 0},
+    {"control", 'C', "FD", 0, "no program: take control requests; a byte to FD says ready", 0},
     {0},
 };
 
@@ -53,12 +59,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 't':
         o->trace = true;
         return 0;
+    case 'C':
+        o->ready_fd = (int) strtol(arg, NULL, 10);
+        return 0;
     case ARGP_KEY_ARG:
         o->first = state->next - 1;
         state->next = state->argc;
         return 0;
     case ARGP_KEY_END:
-        if (!o->first)
+        if (!o->first && o->ready_fd < 0)
             argp_error(state, "which program? (its path inside the image)");
         return 0;
     default:
@@ -76,7 +85,8 @@ static const struct argp argp = {option_table,
 
 void runtime_exit(int status)
 {
-    stdio_restore();
+    streams_restore_all();
+    control_finish();
     _exit(status);
 }
 
@@ -137,22 +147,42 @@ static sigset_t forwarded(void)
     return s;
 }
 
-__attribute__((noreturn)) static void forward_signals(const sigset_t *set)
+/* A running instance is nobody's child: what would end a program ends it, in order. */
+static bool stops_instance(int sig)
+{
+    return sig == SIGTERM || sig == SIGINT;
+}
+
+__attribute__((noreturn)) static void forward_signals(const sigset_t *set, bool control)
 {
     for (;;) {
         int sig;
         if (sigwait(set, &sig) != 0)
             continue;
+        if (control) {
+            if (stops_instance(sig))
+                control_stop(STOP_SECONDS);
+            continue;
+        }
         __atomic_fetch_or(&runtime.boot->signals, 1ull << (sig - 1), __ATOMIC_SEQ_CST);
         vcpu_kick_any();
     }
+}
+
+static int boot_block(int argc, char **argv, const struct options *o)
+{
+    char *idle[] = {"init", NULL}, *nothing[] = {NULL};
+    if (o->ready_fd < 0)
+        return runtime_boot_block(argc - o->first, argv + o->first, environ, o->trace);
+    runtime.boot->control = 1;
+    return runtime_boot_block(1, idle, nothing, o->trace);
 }
 
 int main(int argc, char **argv)
 {
     runtime.tsc_start = read_tsc();
     runtime.mono_start_ns = now_ns(CLOCK_MONOTONIC);
-    struct options o = {.instance = ".", .mode = "SIM"};
+    struct options o = {.instance = ".", .mode = "SIM", .ready_fd = -1};
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
         return 2;
     (void) mallopt(M_ARENA_MAX, 1); /* an arena per thread costs mappings and saves nothing here */
@@ -163,9 +193,9 @@ int main(int argc, char **argv)
     runtime.vcpu_count = o.vcpus ? o.vcpus : cpus_allowed();
     if (runtime.vcpu_count > VCPU_MAX)
         runtime.vcpu_count = VCPU_MAX;
-    if (make_blocks() < 0 || load(&o) < 0 ||
-        runtime_boot_block(argc - o.first, argv + o.first, environ, o.trace) < 0 ||
-        vcpu_start_all() < 0)
+    bool control = o.ready_fd >= 0;
+    if (make_blocks() < 0 || (control && control_start(o.instance, o.ready_fd) < 0) ||
+        load(&o) < 0 || boot_block(argc, argv, &o) < 0 || vcpu_start_all() < 0)
         return PANIC_STATUS;
-    forward_signals(&set);
+    forward_signals(&set, control);
 }

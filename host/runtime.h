@@ -33,9 +33,6 @@ void vcpu_kick_any(void);
 __attribute__((noreturn)) void
 runtime_exit(int status); /* restores the terminal, ends the process */
 
-/* stdio.c: readiness of fd 0..2, watched by a thread of its own. */
-void stdio_restore(void);
-
 /* A host call: reads v->args, v->data; returns the raw answer, v->data holds the out bytes. One file
  * call_<subject>.c has the handlers of a subject. */
 typedef int64_t hostcall_fn(struct host_vcpu *v);

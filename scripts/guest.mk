@@ -29,7 +29,7 @@ $(B)/test/glibc/bin/%: test/guest/%.cc
 	@mkdir -p $(@D)
 	$(Q)g++ -std=c++17 -O2 -g -pthread -Wall -Wextra -Werror -o $@ $<
 
-.PHONY: test-native test-console guest-programs
+.PHONY: test-native test-console test-control guest-programs
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
 
 test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
@@ -38,6 +38,8 @@ test-glibc: $(GUEST_NEEDS) $(GUEST_GLIBC) ## the same, built with glibc
 	@scripts/run-tests --libc glibc --times $(or $(times),1) $(TESTS)
 test-console: $(GUEST_NEEDS) $(GUEST_MUSL) ## standard streams that are a terminal, on Linux and inside the LibOS
 	@test/tools/console.sh $(B)
+test-control: $(GUEST_NEEDS) ## a running instance: start, exec, stop, ps, top, kill, terminals
+	@test/tools/control.sh $(B)
 test-native: $(GUEST_MUSL) $(GUEST_GLIBC) ## the same programs on Linux itself, both builds
 	@scripts/run-tests --libc musl --libc glibc --native --times $(or $(times),1) $(TESTS)
 

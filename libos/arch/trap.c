@@ -187,6 +187,27 @@ void arch_backtrace(void)
     print_backtrace((uint64_t) __builtin_return_address(0), rbp);
 }
 
+/* What context_switch (entry.S) saved lies at sp: six registers, RBP the last, and its return address. */
+size_t arch_stack_walk(uintptr_t sp, uintptr_t low, uintptr_t high, uintptr_t *ret, size_t max)
+{
+    if (sp < low || sp > high - 7 * sizeof(uint64_t))
+        return 0;
+    const uint64_t *saved = (const uint64_t *) sp;
+    uint64_t rbp = saved[5];
+    size_t n = 0;
+    ret[n++] = saved[6];
+    while (n < max && rbp >= low && rbp <= high - 16 && (rbp & 7) == 0) {
+        const uint64_t *fp = (const uint64_t *) rbp;
+        if (!fp[1])
+            break;
+        ret[n++] = fp[1];
+        if (fp[0] <= rbp)
+            break;
+        rbp = fp[0];
+    }
+    return n;
+}
+
 noreturn_fn void kernel_fault(void);
 noreturn_fn void kernel_fault(void)
 {

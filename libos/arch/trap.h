@@ -22,4 +22,7 @@ extern bool (*trap_rip_is_stub)(uint64_t rip);
 
 void user_trap(struct user_frame *frame); /* stage 2, sys/trap.c; called by assembly */
 void arch_backtrace(void);
+/* Return addresses on the kernel stack [low, high) that context_switch left at sp, the innermost first; how
+ * many, at most max. The stack must stand still. */
+size_t arch_stack_walk(uintptr_t sp, uintptr_t low, uintptr_t high, uintptr_t *ret, size_t max);
 #endif

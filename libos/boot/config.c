@@ -7,6 +7,7 @@
  * heap exists; also built into the tools' tests and the fuzz target `config`.
  */
 #include "libos/boot/config.h"
+#include "abi/control.h"
 #include "abi/layout.h"
 
 struct reader {
@@ -144,6 +145,7 @@ static void check_features(struct reader *r, const struct config_features *f)
     require(r, f->sfi <= CONFIG_SFI_REQUIRED && f->amx <= CONFIG_CPU_IF_AVAILABLE);
     require(r, f->pkru <= CONFIG_CPU_IF_AVAILABLE && f->io_uring <= 16 && f->posix_shm <= 1);
     require(r, f->args <= CONFIG_ARGS_LISTED);
+    require(r, f->exec <= 1 && f->inspect <= CONTROL_INSPECT_FULL);
 }
 
 static void check_image(struct reader *r, const struct config_image *i)

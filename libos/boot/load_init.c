@@ -1,5 +1,5 @@
-/* The first process becomes its program: mounts, standard descriptors, load, commit. Runs in that
- * process's own context, so that paths and descriptors mean its. */
+/* A process without a parent becomes its program: standard descriptors, load, commit; the first one of all
+ * makes the mounts before. Runs in that process's own context, so that paths and descriptors mean its. */
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
 #include "libos/base/string.h"
@@ -11,6 +11,8 @@
 #include "libos/vfs/vfs.h"
 
 enum { AT_FDCWD_ = -100 };
+
+static struct console *boot_console; /* the runtime's own streams */
 
 static int pack(const char *const *list, struct exec_strings *ret)
 {
@@ -39,11 +41,27 @@ static int load(const struct spawn_params *params, struct file *f)
     return r;
 }
 
-int boot_load_init(const struct spawn_params *params)
+static int foreground(void)
+{
+    return console_foreground(boot_console);
+}
+
+/* Pid 1, before it becomes its program or waits for requests. */
+int boot_first_process(void)
 {
     boot_mount_others();
     exec_sites_load();
-    int r = console_install(current_process()->files);
+    int r = console_new(0, &boot_console);
+    signal_foreground_pgid = foreground;
+    return r;
+}
+
+int boot_load_init(const struct spawn_params *params)
+{
+    int r = params->console ? 0 : boot_first_process();
+    if (r == 0)
+        r = console_install(params->console ? params->console : boot_console,
+                            current_process()->files);
     struct file *f;
     if (r == 0)
         r = vfs_open_exec(AT_FDCWD_, params->path, 0, &f);

@@ -7,7 +7,8 @@
 #include "libos/base/panic.h"
 #include "libos/boot/boot.h"
 #include "libos/boot/config.h"
-#include "libos/boot/load_init.h"
+#include "libos/boot/control.h"
+#include "libos/boot/command.h"
 #include "libos/crypto/cpu.h"
 #include "libos/exec/exec.h"
 #include "libos/exec/patch.h"
@@ -22,63 +23,36 @@
 
 enum { EXIT_REFUSED = 126 };
 
-static struct spawn_params init_params;
-
-noreturn_fn static void refuse(const char *why, const char *what)
+noreturn_fn static void refuse(const char *what, const char *why)
 {
-    log_error("%s%s", why, what);
+    log_error("%s may not be started: %s", what, why);
     host_shutdown(EXIT_REFUSED);
 }
 
-/* argv and the environment as the host gave them, checked for form by host_boot_init. */
-static const char *next_string(const char *s)
+static void first_done(const struct spawn_params *params, int error)
 {
-    return s + strlen(s) + 1;
+    boot_command_free(boot_command_of(params));
 }
 
-static bool env_is_set(const char *const *env, size_t count, const char *var)
+static const struct spawn_params *first_program(void)
 {
-    size_t n = (size_t) (strchr(var, '=') - var) + 1;
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(env[i], var, n) == 0)
-            return true;
-    return false;
+    struct boot_command *c;
+    const char *why = NULL;
+    int r = boot_command_new(host_params.strings, host_params.strings_size, host_params.argc,
+                             host_params.envc, &c, &why);
+    if (r < 0)
+        refuse(host_params.strings, why ? why : "out of memory");
+    c->params.done = first_done;
+    return &c->params;
 }
 
-/* The host's variables that the policy lets in override the measured defaults. */
-static const char *const *make_env(const char *host_env)
+/* `occlum start`: programs come later, from outside. */
+static const struct spawn_params *idle(void)
 {
-    const struct boot_config *c = boot_config();
-    const char **env = kzalloc((host_params.envc + c->env_default_count + 1) * sizeof *env);
-    check(env);
-    size_t n = 0;
-    const char *s = host_env;
-    for (unsigned i = 0; i < host_params.envc; i++, s = next_string(s)) {
-        const char *eq = strchr(s, '=');
-        if (eq && boot_config_env_allowed(c, s, (size_t) (eq - s)))
-            env[n++] = s;
-    }
-    for (size_t i = 0; i < c->env_default_count; i++) {
-        const char *var = boot_config_str(c, c->env_default[i]);
-        if (!env_is_set(env, n, var))
-            env[n++] = var;
-    }
-    return env;
-}
-
-static void make_params(void)
-{
-    const struct boot_config *c = boot_config();
-    const char **argv = kzalloc((host_params.argc + 1) * sizeof *argv);
-    check(argv);
-    const char *s = host_params.strings;
-    for (unsigned i = 0; i < host_params.argc; i++, s = next_string(s))
-        argv[i] = s;
-    if (!boot_config_entry_allowed(c, argv[0]))
-        refuse("not below any of the entry_points in Occlum.json: ", argv[0]);
-    if (!boot_config_args_allowed(c, host_params.argc, argv))
-        refuse("these arguments are not allowed by the policy in Occlum.json: ", argv[0]);
-    init_params = (struct spawn_params){.path = argv[0], .argv = argv, .envp = make_env(s)};
+    static const struct spawn_params params = {.path = "init", .idle = control_main};
+    if (!boot_config()->header->features.exec)
+        refuse("an instance without a program", "control.exec in Occlum.json does not allow it");
+    return &params;
 }
 
 static void report_counters(void)
@@ -116,8 +90,7 @@ void boot_thread(void *arg)
     if (vfs_init() < 0 || exec_init(host_params.cpuid, host_params.cpuid_count) < 0)
         panic("start-up: vfs or exec");
     boot_mount_root();
-    make_params();
-    int r = process_spawn_init(&init_params);
+    int r = process_spawn_init(host_params.control ? idle() : first_program());
     if (r < 0)
         panic("the first process: error %d", r);
 }

@@ -29,15 +29,18 @@ must_check int host_copy_out(haddr_t dst, struct cspan src);
 uint64_t host_image_size(void); /* 0: there is none */
 must_check int host_image_read(uint64_t offset, struct span dst);
 
-/* Standard input, output, error of the runtime (fd 0..2): calls never block. Sleep on
- * host_stdio_queue(fd) after host_stdio_watch(fd, POLL_IN/POLL_OUT); it is woken on readiness. */
-struct waitq *host_stdio_queue(int fd);
-void host_stdio_watch(int fd, uint32_t events);
+/* Streams of the host, 0 .. HOST_STREAMS - 1 (abi/hostcall.h): calls never block. Sleep on
+ * host_stdio_queue(stream) after host_stdio_watch(stream, POLL_IN/POLL_OUT); woken on readiness. */
+struct waitq *host_stdio_queue(int stream);
+void host_stdio_watch(int stream, uint32_t events);
+/* Woken when control requests may be there (HOSTCALL_control_next). */
+struct waitq *host_control_queue(void);
 
 /* Boot parameters, copied in once. */
 struct host_params {
     unsigned vcpus, log_level;
     bool trace;
+    bool control; /* no program: pid 1 waits for control requests */
     unsigned argc, envc;
     char *strings; /* argc + envc strings, NUL-terminated, back to back; validated */
     size_t strings_size;

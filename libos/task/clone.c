@@ -64,8 +64,7 @@ static struct sighand *clone_sighand(struct process *parent, uint64_t flags)
     return parent->sighand;
 }
 
-/* A child that was never visible. */
-static void process_discard(struct process *p)
+void process_discard(struct process *p)
 {
     if (p->files)
         process_hooks.files_put(TAKE(p->files));
@@ -129,7 +128,7 @@ static struct thread *clone_thread(struct process *proc, const struct clone_para
     return t;
 }
 
-static void thread_discard(struct thread *t)
+void thread_discard(struct thread *t)
 {
     kfree(TAKE(t->sig));
     thread_put(t);

@@ -250,8 +250,9 @@ static bool alone(struct process *init)
     return process_count() == 1;
 }
 
-static void end_all(struct process *init)
+void process_end_others(void)
 {
+    struct process *init = current_process();
     int64_t deadline = clock_mono_ns() + INIT_KILL_WAIT_NS;
     int r = wait_event(&init->child_wait, alone(init), SLEEP_UNINTERRUPTIBLE, deadline);
     if (r < 0)
@@ -267,7 +268,7 @@ static void process_finish(struct process *p, struct thread *t)
     release_files(p);
     process_hooks.tty_leader_exit(p);
     if (p->pid == 1)
-        end_all(p);
+        process_end_others();
     signal_thread_exit(t);
     become_zombie(p, t);
     signal_process_exit(p);

@@ -20,10 +20,11 @@ struct pid_slot {
 
 extern struct spinlock process_table_lock;
 
-struct pid_slot *pid_slot_locked(int pid); /* NULL: never used */
-int pid_alloc_locked(void);                /* reserves a number; -EAGAIN: none left */
-void pid_free_locked(int pid);             /* by its thread or process */
-extern int process_table_count;            /* live processes */
+struct pid_slot *pid_slot_locked(int pid);      /* NULL: never used */
+struct pid_slot *pid_slot_make_locked(int pid); /* NULL: no memory */
+int pid_alloc_locked(void);                     /* reserves a number; -EAGAIN: none left */
+void pid_free_locked(int pid);                  /* by its thread or process */
+extern int process_table_count;                 /* live processes */
 
 void family_join_group_locked(struct process *p, int pgid);
 void family_join_session_locked(struct process *p, int sid);
@@ -37,6 +38,8 @@ void family_reap_locked(struct process *p);
 
 /* Process memory. */
 struct process *process_new(void);
+void process_discard(struct process *p); /* one that was never visible */
+void thread_discard(struct thread *t);   /* the same; its signal state may be there */
 void process_thread_exit_times_locked(struct process *p, struct thread *t);
 /* The parent learns of a stop or continuation: SIGCHLD and wait. No locks held. */
 void process_notify_parent(struct process *p, int cld_code);

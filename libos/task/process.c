@@ -35,7 +35,7 @@ struct pid_slot *pid_slot_locked(int pid)
     return chunk ? &chunk[pid & (CHUNK_SIZE - 1)] : NULL;
 }
 
-static struct pid_slot *pid_slot_make_locked(int pid)
+struct pid_slot *pid_slot_make_locked(int pid)
 {
     struct pid_slot **chunk = &pids.chunks[pid >> CHUNK_SHIFT];
     if (!*chunk) {
@@ -248,113 +248,4 @@ void process_thread_exit_times_locked(struct process *p, struct thread *t)
     struct cputime used = thread_cputime(t);
     p->dead_utime_ns += used.user_ns;
     p->dead_stime_ns += used.system_ns;
-}
-
-/* ---- the first process ------------------------------------------------------------------------ */
-void (*process_init_exited)(int wait_status);
-
-static const struct rlimit_pair default_rlimits[RLIMIT_COUNT] = {
-    [RLIMIT_CPU] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
-    [RLIMIT_FSIZE] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
-    [RLIMIT_DATA] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
-    [RLIMIT_STACK] = {8ul << 20, LINUX_RLIM_INFINITY},
-    [RLIMIT_CORE] = {0, LINUX_RLIM_INFINITY},
-    [RLIMIT_RSS] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
-    [RLIMIT_NPROC] = {PID_MAX / 2, PID_MAX / 2},
-    [RLIMIT_NOFILE] = {1024, 1048576},
-    [RLIMIT_MEMLOCK] = {8ul << 20, 8ul << 20},
-    [RLIMIT_AS] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
-    [RLIMIT_LOCKS] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
-    [RLIMIT_SIGPENDING] = {16384, 16384},
-    [RLIMIT_MSGQUEUE] = {819200, 819200},
-    [RLIMIT_NICE] = {0, 0},
-    [RLIMIT_RTPRIO] = {0, 0},
-    [RLIMIT_RTTIME] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
-};
-
-/* What to do about it, for the person at the terminal. */
-static const char *start_error(int error)
-{
-    switch (error) {
-    case ENOENT:
-        return "it or its interpreter is not in the image; copy it there and run `occlum build`";
-    case EACCES:
-        return "it is not an executable file; chmod +x it in image/ and run `occlum build`";
-    case ENOEXEC:
-        return "it is neither an x86-64 ELF program nor a #! script";
-    case ELIBBAD:
-        return "its ELF interpreter is damaged";
-    case ENOMEM:
-        return "not enough memory; raise resource_limits.user_space_size in Occlum.json";
-    case EIO:
-        return "the root image is damaged; run `occlum build -f`";
-    default:
-        return "it cannot be loaded";
-    }
-}
-
-static void init_main(void *arg)
-{
-    const struct spawn_params *params = arg;
-    int r = process_hooks.load_init(params);
-    if (r < 0) {
-        log_error("cannot start %s: %s (error %d)", params->path, start_error(-r), -r);
-        process_exit_group((r == -ENOENT ? 127 : 126) << 8);
-    }
-    thread_enter_user();
-}
-
-static struct process *init_process_new(void)
-{
-    struct process *p = process_new();
-    if (!p)
-        return NULL;
-    p->mm = mm_new();
-    p->files = process_hooks.files_new();
-    p->fs = process_hooks.fs_new();
-    p->sighand = sighand_new();
-    check(p->mm && p->files && p->fs && p->sighand); /* boot: nothing to go back to */
-    memcpy(p->rlimits, default_rlimits, sizeof p->rlimits);
-    uint64_t all_caps = (1ull << (LINUX_CAP_LAST + 1)) - 1;
-    p->cred = (struct cred){
-        .cap_effective = all_caps, .cap_permitted = all_caps, .cap_bounding = all_caps};
-    p->dumpable = true;
-    return p;
-}
-
-static void init_process_enter(struct process *p, struct thread *t)
-{
-    SPIN_GUARD(&process_table_lock);
-    struct pid_slot *s = pid_slot_make_locked(PID_INIT);
-    check(s && !s->reserved);
-    s->reserved = true;
-    s->proc = p;
-    s->thread = t;
-    process_table_count = 1;
-    family_join_group_locked(p, PID_INIT);
-    family_join_session_locked(p, PID_INIT);
-}
-
-int process_spawn_init(const struct spawn_params *params)
-{
-    struct process *p = init_process_new();
-    if (!p)
-        return -ENOMEM;
-    p->pid = PID_INIT;
-    struct thread *t = thread_new(p, PID_INIT);
-    if (!t)
-        return -ENOMEM;
-    t->sig = signal_state_new();
-    if (!t->sig)
-        return -ENOMEM;
-    process_get(p);
-    p->leader = t;
-    p->thread_count = 1;
-    list_add_tail(&p->threads, &t->proc_link);
-    t->heap_owner = heap_owner_of(PID_INIT);
-    t->kthread_fn = init_main;
-    t->kthread_arg = unconst(params);
-    init_process_enter(p, t);
-    thread_start(t);
-    return 0;
 }

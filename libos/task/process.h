@@ -19,6 +19,7 @@ struct fdtable;
 struct fs_ctx;
 struct file;
 struct sighand;
+struct console;
 
 struct itimers;
 struct linux_siginfo;
@@ -87,6 +88,7 @@ struct process {
     int exit_signal;
     int pdeath_signal;
     bool dumpable, child_subreaper, did_exec, keep_caps;
+    bool immortal; /* the idle pid 1: signals are lost on it */
     uint64_t timer_slack_ns;
     bool stopped, continued, stop_reported; /* lock; the last two: what wait has still to see */
     bool tell_continued; /* a thread on its way out of the stop tells the parent */
@@ -138,9 +140,14 @@ int process_for_each(int (*fn)(struct process *p, void *arg), void *arg);
 int process_count(void);
 DEFINE_AUTO(struct process, process_put)
 
+/* How a process that has no parent to be cloned from begins. */
 struct spawn_params {
     const char *path;
     const char *const *argv, *const *envp; /* kernel strings, NULL terminated */
+    struct console *console;               /* its standard files */
+    void (*idle)(void); /* pid 1 only, instead of a program: what it does for ever; or NULL */
+    /* The process, in its own context, needs params no more; error: why it ends, or 0. NULL: not asked. */
+    void (*done)(const struct spawn_params *params, int error);
 };
 /* What processes need of the layers above; one constant table, in boot/process_hooks.c. */
 struct process_hooks {
@@ -169,11 +176,20 @@ struct process_hooks {
 };
 extern const struct process_hooks process_hooks;
 
-/* The first process, pid 1: becomes params->path. Boot only; params must live until init has exited.
+/* The first process, pid 1: becomes params->path. Boot only; params must live until done() is called.
  * Pid 1 is the program itself. When it exits, every other process is killed, then
  * process_init_exited is called. Orphans become its children by getppid(), but it never sees them in
  * wait and they are reaped at once, unless it made itself a child subreaper. */
 must_check int process_spawn_init(const struct spawn_params *params);
+/* A child of pid 1, which is the caller, in a session and a process group of its own; its number, or
+ * -errno. If it cannot load its program it exits with 126 or 127, as a shell's child would. */
+must_check int process_spawn_session(const struct spawn_params *params);
+/* A thread of the calling process, which is an idle pid 1, for work that may have to wait. */
+must_check int process_spawn_helper(void (*fn)(void *arg), void *arg);
+/* Kills every process but pid 1, which is the caller, and waits a few seconds for their end. */
+void process_end_others(void);
+/* What to do about an error of loading, for the person at the terminal. */
+const char *process_start_error(int error);
 /* When init exits: the enclave's exit status (128 + n if killed). Installed by boot. */
 extern void (*process_init_exited)(int wait_status);
 

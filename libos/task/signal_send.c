@@ -111,7 +111,7 @@ static void notify_locked(struct process *p, struct thread *t, int sig)
 static int send_locked(struct process *p, const struct linux_siginfo *info)
 {
     int sig = info->signo;
-    if (sig == 0 || p->state != PROCESS_LIVE || p->exiting || !p->sighand)
+    if (sig == 0 || p->state != PROCESS_LIVE || p->exiting || p->immortal || !p->sighand)
         return 0;
     cancel_opposites_locked(p, sig);
     struct thread *main = p->leader ? p->leader : list_first(&p->threads, struct thread, proc_link);
@@ -126,7 +126,7 @@ static int send_locked(struct process *p, const struct linux_siginfo *info)
 static int send_thread_locked(struct process *p, struct thread *t, const struct linux_siginfo *info)
 {
     int sig = info->signo;
-    if (sig == 0 || p->state != PROCESS_LIVE || p->exiting || !t->sig)
+    if (sig == 0 || p->state != PROCESS_LIVE || p->exiting || p->immortal || !t->sig)
         return 0;
     cancel_opposites_locked(p, sig);
     if (ignored_locked(p, t, sig))

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "abi/control.h"
 #include "abi/layout.h"
 #include "tools/lib/config_priv.h"
 #include "tools/lib/fsutil.h"
@@ -37,6 +38,8 @@ struct draft {
     uint64_t user_size, user_max, kernel_size, kernel_max;
     uint8_t enable_edmm;
     uint8_t disable_log; /* 2: absent */
+    uint8_t exec;        /* the same */
+    uint32_t inspect;    /* CONTROL_INSPECT_*, 3: absent */
 };
 
 struct key {
@@ -100,6 +103,13 @@ static const struct key feature_draft_keys[] = {
     {0},
 };
 
+static const char *const inspect_words[] = {"off", "numbers", "full", NULL};
+static const struct key control_draft_keys[] = {
+    {"exec", KEY_BOOL8, DRAFT(exec), 0, 1, NULL},
+    {"inspect", KEY_CHOICE, DRAFT(inspect), 0, 0, inspect_words},
+    {0},
+};
+
 struct scalar_section {
     const char *name;
     const struct key *config_keys;
@@ -110,6 +120,7 @@ static const struct scalar_section scalar_sections[] = {
     {"process", process_keys, NULL},
     {"metadata", metadata_keys, metadata_draft_keys},
     {"feature", feature_keys, feature_draft_keys},
+    {"control", NULL, control_draft_keys},
 };
 
 static bool parse_hex64(struct config_parser *p, const json_t *value, uint8_t *ret_bytes)
@@ -374,8 +385,19 @@ static void parse_member(struct config_parser *p, const char *name, const json_t
         parse_args(p, value, draft);
     else if (strcmp(name, "mount") != 0)
         config_error(p, "unknown key; allowed here: resource_limits, process, entry_points, env, "
-                        "args, metadata, feature, mount");
+                        "args, metadata, feature, control, mount");
     config_leave(p, mark);
+}
+
+/* In production the host adds no programs and learns nothing of processes, unless it is said. */
+static void settle_control(const struct draft *draft)
+{
+    bool debuggable = draft->config->identity.debuggable;
+    struct config_features *f = &draft->config->features;
+    f->exec = draft->exec == 2 ? debuggable : draft->exec;
+    f->inspect = draft->inspect != 3 ? draft->inspect
+                 : debuggable        ? CONTROL_INSPECT_FULL
+                                     : CONTROL_INSPECT_OFF;
 }
 
 /* Occlum separates a start size from a maximum; here memory is committed on demand and only the
@@ -427,6 +449,7 @@ static void parse_document(struct config_parser *p, const json_t *root, struct d
     json_object_foreach((json_t *) root, name, value) parse_member(p, name, value, draft);
     config_parse_mounts(p, json_object_get(root, "mount"), draft->config);
     settle_limits(p, draft);
+    settle_control(draft);
 }
 
 struct config *config_parse(const char *name, const char *text, FILE *messages)
@@ -439,7 +462,8 @@ struct config *config_parse(const char *name, const char *text, FILE *messages)
                 error.text);
         return NULL;
     }
-    struct draft draft = {.config = new_config(), .user_size = 4 * GB, .disable_log = 2};
+    struct draft draft = {
+        .config = new_config(), .user_size = 4 * GB, .disable_log = 2, .exec = 2, .inspect = 3};
     parse_document(&p, root, &draft);
     json_decref(root);
     if (p.errors == 0)

@@ -34,7 +34,7 @@ static const char script[] =
     "    case $command:$word in\n"
     "    *:-*) COMPREPLY=($(compgen -W \"$(occlum \"$command\" --help 2>/dev/null |\n"
     "              grep -oE -- '--[a-z-]+' | sort -u)\" -- \"$word\")) ;;\n"
-    "    run:/* | trace:/*) COMPREPLY=($(cd image 2>/dev/null &&\n"
+    "    run:/* | trace:/* | exec:/*) COMPREPLY=($(cd image 2>/dev/null &&\n"
     "              compgen -f -- \".$word\" | sed 's/^\\.//')) ;;\n"
     "    print:*) COMPREPLY=($(compgen -W 'mrenclave mrsigner' -- \"$word\")) ;;\n"
     "    help:*) COMPREPLY=($(compgen -W \"$commands\" -- \"$word\")) ;;\n"

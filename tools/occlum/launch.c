@@ -169,34 +169,47 @@ static char *find_runtime(void)
     return beside ? MEM_TAKE(beside) : instance_installed("libexec/occlum-run");
 }
 
-int launch_program(const struct launch *launch)
+int launch_check(struct launch *launch)
 {
-    enum sgx_mode mode;
-    if (check_built() < 0 || check_entry_point(launch->program[0]) < 0 ||
-        choose_mode(launch->sgx_mode, &mode) < 0)
-        return 1;
+    if (check_built() < 0 || (launch->program && check_entry_point(launch->program[0]) < 0))
+        return -1;
+    return choose_mode(launch->sgx_mode, &launch->mode);
+}
+
+void launch_runtime(const struct launch *launch)
+{
     AUTO_FREE char *runtime = find_runtime();
     if (!runtime) {
         msg_error("the host runtime occlum-run is missing beside this program");
         msg_hint("build it with `make`, or install the tools again: make install");
-        return 1;
+        return;
     }
     size_t count = 0;
-    while (launch->program[count])
+    while (launch->program && launch->program[count])
         count++;
-    char **argv = mem_zalloc((count + 8) * sizeof *argv);
+    char **argv = mem_zalloc((count + 10) * sizeof *argv);
+    AUTO_FREE char *ready = mem_printf("%d", launch->ready_fd);
     size_t n = 0;
     argv[n++] = "occlum-run";
     argv[n++] = "--instance";
     argv[n++] = ".";
     argv[n++] = "--mode";
-    argv[n++] = mode == SGX_MODE_HW ? "HW" : "SIM";
+    argv[n++] = launch->mode == SGX_MODE_HW ? "HW" : "SIM";
     if (launch->trace)
         argv[n++] = "--trace";
-    argv[n++] = "--";
-    memcpy(argv + n, launch->program, count * sizeof *argv);
+    argv[n++] = launch->program ? "--" : "--control";
+    if (launch->program)
+        memcpy(argv + n, launch->program, count * sizeof *argv);
+    else
+        argv[n] = ready;
     execv(runtime, argv);
     msg_error("cannot start %s: %s", runtime, strerror(errno));
     free(argv);
+}
+
+int launch_program(struct launch *launch)
+{
+    if (launch_check(launch) == 0)
+        launch_runtime(launch);
     return 1;
 }

@@ -1,5 +1,5 @@
-/* The command line that `occlum run` and `occlum trace` share: options, then a program of the image
- * and its own arguments, which are never taken for options. */
+/* The command lines of `occlum run`, `trace` and `start`: options, then (not for start) a program of the
+ * image and its own arguments, which are never taken for options. */
 #include <argp.h>
 #include <string.h>
 #include "tools/lib/msg.h"
@@ -55,4 +55,24 @@ int launch_command(int argc, char **argv, const char *doc, bool trace)
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &launch) != 0)
         return EXIT_USAGE;
     return launch_program(&launch);
+}
+
+static error_t parse_start(int key, char *arg, struct argp_state *state)
+{
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "no program is given here: occlum start, then occlum exec %s", arg);
+    return key == ARGP_KEY_NO_ARGS ? 0 : parse(key, arg, state);
+}
+
+int launch_parse_start(int argc, char **argv, struct launch *launch)
+{
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse_start,
+        .doc =
+            "Start the instance in the background. It runs without a program until `occlum stop`; "
+            "`occlum exec` runs programs in it.\v"
+            "What the kernel says is in .control/log (OCCLUM_LOG_LEVEL as for `occlum run`).",
+    };
+    return argp_parse(&argp, argc, argv, 0, NULL, launch) == 0 ? 0 : EXIT_USAGE;
 }

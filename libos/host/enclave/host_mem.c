@@ -16,7 +16,7 @@ void (*host_signal_hook)(int sig);
 static struct {
     uint64_t boot;
     uint64_t image, image_size;
-    struct waitq stdio[3];
+    struct waitq streams[HOST_STREAMS], control;
 } host;
 
 int host_copy_in(struct span dst, haddr_t src)
@@ -74,8 +74,9 @@ static int copy_strings(const struct host_boot *b)
 int host_boot_init(haddr_t boot)
 {
     static struct host_boot b;
-    for (int i = 0; i < 3; i++)
-        waitq_init(&host.stdio[i]);
+    for (unsigned i = 0; i < HOST_STREAMS; i++)
+        waitq_init(&host.streams[i]);
+    waitq_init(&host.control);
     if (!host_range_ok(boot.v, sizeof b) || host_copy_in(SPAN_OF(b), boot) < 0)
         return -EINVAL;
     if (b.magic != HOST_BOOT_MAGIC || b.vcpus < 1 || b.vcpus > VCPU_MAX ||
@@ -89,22 +90,40 @@ int host_boot_init(haddr_t boot)
     host_params.vcpus = b.vcpus;
     host_params.log_level = b.log_level;
     host_params.trace = b.trace != 0;
+    host_params.control = b.control != 0;
     host_params.clock = b.clock;
     host_params.cpuid_count = b.cpuid_count;
     memcpy(host_params.cpuid, b.cpuid, sizeof b.cpuid);
     return copy_strings(&b);
 }
 
-struct waitq *host_stdio_queue(int fd)
+struct waitq *host_stdio_queue(int stream)
 {
-    check(fd >= 0 && fd < 3);
-    return &host.stdio[fd];
+    check(stream >= 0 && (unsigned) stream < HOST_STREAMS);
+    return &host.streams[stream];
 }
 
-void host_stdio_watch(int fd, uint32_t events)
+void host_stdio_watch(int stream, uint32_t events)
 {
-    (void) hostcall(HOSTCALL_stdio_watch, (uint64_t) fd, events,
+    (void) hostcall(HOSTCALL_stdio_watch, (uint64_t) stream, events,
                     0); /* no wake-up: a host's choice */
+}
+
+struct waitq *host_control_queue(void)
+{
+    return &host.control;
+}
+
+static uint64_t take_word(uint64_t *word)
+{
+    return host_load64(word) ? __atomic_exchange_n(word, 0, __ATOMIC_ACQUIRE) : 0;
+}
+
+static void wake_streams(struct host_boot *b)
+{
+    for (unsigned w = 0; w < HOST_STREAMS / 64; w++)
+        for (uint64_t ready = take_word(&b->streams[w]); ready; ready &= ready - 1)
+            waitq_wake(&host.streams[w * 64 + (unsigned) __builtin_ctzll(ready)], ~0u);
 }
 
 void host_events_poll(void)
@@ -112,13 +131,12 @@ void host_events_poll(void)
     if (!host.boot)
         return;
     struct host_boot *b = (struct host_boot *) host.boot;
-    uint64_t events =
-        host_load64(&b->events) ? __atomic_exchange_n(&b->events, 0, __ATOMIC_ACQUIRE) : 0;
-    for (int fd = 0; fd < 3; fd++)
-        if (events & HOST_EVENT_STDIO(fd))
-            waitq_wake(&host.stdio[fd], ~0u);
-    uint64_t signals =
-        host_load64(&b->signals) ? __atomic_exchange_n(&b->signals, 0, __ATOMIC_ACQUIRE) : 0;
+    uint64_t events = take_word(&b->events);
+    if (events & HOST_EVENT_STREAMS)
+        wake_streams(b);
+    if (events & HOST_EVENT_CONTROL)
+        waitq_wake(&host.control, ~0u);
+    uint64_t signals = take_word(&b->signals);
     for (int sig = 1; sig <= 64 && signals; sig++)
         if ((signals >> (sig - 1) & 1) && host_signal_hook)
             host_signal_hook(sig);

@@ -17,7 +17,7 @@ static struct {
     struct cspan image, input;
     uint8_t output[3][OUTPUT_MAX];
     size_t output_size[3];
-    struct waitq queues[3];
+    struct waitq queues[HOST_STREAMS], control;
 } fake;
 
 void fake_host_on(enum hostcall_nr nr, fake_host_fn *fn)
@@ -145,7 +145,7 @@ WEAK int host_image_read(uint64_t offset, struct span dst)
 
 WEAK struct waitq *host_stdio_queue(int fd)
 {
-    check(fd >= 0 && fd < 3);
+    check(fd >= 0 && (unsigned) fd < HOST_STREAMS);
     if (!fake.queues[fd].waiters.next)
         waitq_init(&fake.queues[fd]);
     return &fake.queues[fd];
@@ -153,6 +153,13 @@ WEAK struct waitq *host_stdio_queue(int fd)
 
 WEAK void host_stdio_watch(int fd, uint32_t events)
 {
+}
+
+WEAK struct waitq *host_control_queue(void)
+{
+    if (!fake.control.waiters.next)
+        waitq_init(&fake.control);
+    return &fake.control;
 }
 
 WEAK struct host_params host_params = {.vcpus = 1};
