@@ -22,6 +22,9 @@ enum control_op {
     CONTROL_STATUS = 5, /* struct control_status */
     CONTROL_LIST = 6,   /* a: CONTROL_LIST_*; struct control_status, then control_process records */
     CONTROL_KILL = 7,   /* a: pid, b: signal */
+    /* From client to runtime only. a: 1, the client is in the foreground of its terminal; 0, it is not, and
+     * the program must not take its input. EXEC has the same in a, but the other way round: 1, it is not. */
+    CONTROL_TERMINAL = 100,
 };
 #define CONTROL_LIST_STACKS 1u /* of each thread, where it sleeps in the kernel */
 
@@ -44,6 +47,8 @@ enum control_answer_kind {
     CONTROL_STOPPED = 5, /* EXEC: the program was stopped; value: signal */
     CONTROL_RESUMED = 6, /* EXEC: it goes on */
     CONTROL_EXITED = 7,  /* EXEC; value: wait status. The last answer */
+    CONTROL_INPUT =
+        8, /* of the runtime: the program wants input that is not the client's to give */
 };
 
 /* Runtime to client, on the socket. */

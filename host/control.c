@@ -41,6 +41,7 @@ struct client {
     uint32_t id;
     unsigned session; /* EXEC: its streams; 0: none */
     bool sent, ended; /* the request was passed on; the last answer was given */
+    bool told_input;  /* INPUT was sent since it said who has its terminal */
     int fds[3];       /* received, not yet used */
     int fd_count;
     struct control_request head;
@@ -180,6 +181,20 @@ int64_t host_call_control_answer(struct host_vcpu *v)
     return (int64_t) size;
 }
 
+void control_input_wanted(unsigned session)
+{
+    pthread_mutex_lock(&control.lock);
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *c = &control.clients[i];
+        if (c->fd < 0 || c->session != session || c->ended || c->told_input)
+            continue;
+        c->told_input = true;
+        reply_locked(c, CONTROL_INPUT, 0, NULL, 0);
+    }
+    pthread_mutex_unlock(&control.lock);
+    wake_server();
+}
+
 static void refuse_locked(struct client *c, int error, const char *why)
 {
     reply_locked(c, CONTROL_FAILED, error, why, strlen(why));
@@ -240,6 +255,8 @@ static void submit_exec_locked(struct client *c, struct request *r)
     }
     c->fd_count = 0;
     c->session = (unsigned) session;
+    streams_gate(c->session, r->head.a == 1);
+    r->head.a = 0;
     r->head.session = c->session;
     push_locked(r);
 }
@@ -251,7 +268,11 @@ static void submit_locked(struct client *c, struct request *r)
     bool later = c->session && !c->ended && r->head.op == CONTROL_SIGNAL;
     r->head.session = 0;
     r->head.id = ++control.last_id;
-    if (later) {
+    if (c->session && r->head.op == CONTROL_TERMINAL) {
+        streams_gate(c->session, r->head.a == 0);
+        c->told_input = false;
+        free(r);
+    } else if (later) {
         r->head.session = c->session;
         push_locked(r);
     } else if (!first || r->head.op == CONTROL_SIGNAL || r->head.op == CONTROL_HANGUP) {

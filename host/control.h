@@ -7,6 +7,8 @@
 int control_start(const char *instance, int ready_fd);
 /* A request of the runtime itself: everything ends after so many seconds. */
 void control_stop(int seconds);
+/* The session's program reads a terminal that is gated (host/streams.h): its client is told. */
+void control_input_wanted(unsigned session);
 /* Before the process ends: the last answers go out, the socket goes away. */
 void control_finish(void);
 #endif

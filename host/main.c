@@ -1,7 +1,6 @@
 /* occlum-run: loads an instance's enclave and runs one program in it. Started by `occlum run`.
  *
- * The main thread, after start-up, only waits for signals and hands them to the enclave; the vCPU
- * threads do the rest. The exit status is the program's. */
+ * The main thread, after start-up, only waits for signals (signals.c); the vCPU threads do the rest. The exit status is the program's. */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +18,8 @@
 #include "host/control.h"
 #include "host/loader.h"
 #include "host/runtime.h"
+#include "host/signals.h"
 #include "host/streams.h"
-
-#define STOP_SECONDS 10
 
 struct runtime runtime;
 extern char **environ;
@@ -136,39 +134,6 @@ static int load(const struct options *o)
     return r;
 }
 
-/* Signals that a terminal or a service manager sends go to the program. */
-static sigset_t forwarded(void)
-{
-    sigset_t s;
-    sigemptyset(&s);
-    int list[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-        sigaddset(&s, list[i]);
-    return s;
-}
-
-/* A running instance is nobody's child: what would end a program ends it, in order. */
-static bool stops_instance(int sig)
-{
-    return sig == SIGTERM || sig == SIGINT;
-}
-
-__attribute__((noreturn)) static void forward_signals(const sigset_t *set, bool control)
-{
-    for (;;) {
-        int sig;
-        if (sigwait(set, &sig) != 0)
-            continue;
-        if (control) {
-            if (stops_instance(sig))
-                control_stop(STOP_SECONDS);
-            continue;
-        }
-        __atomic_fetch_or(&runtime.boot->signals, 1ull << (sig - 1), __ATOMIC_SEQ_CST);
-        vcpu_kick_any();
-    }
-}
-
 static int boot_block(int argc, char **argv, const struct options *o)
 {
     char *idle[] = {"init", NULL}, *nothing[] = {NULL};
@@ -187,8 +152,7 @@ int main(int argc, char **argv)
         return 2;
     (void) mallopt(M_ARENA_MAX, 1); /* an arena per thread costs mappings and saves nothing here */
     signal(SIGPIPE, SIG_IGN);
-    sigset_t set = forwarded();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signals_block();
     runtime.instance = o.instance;
     runtime.vcpu_count = o.vcpus ? o.vcpus : cpus_allowed();
     if (runtime.vcpu_count > VCPU_MAX)
@@ -197,5 +161,5 @@ int main(int argc, char **argv)
     if (make_blocks() < 0 || (control && control_start(o.instance, o.ready_fd) < 0) ||
         load(&o) < 0 || boot_block(argc, argv, &o) < 0 || vcpu_start_all() < 0)
         return PANIC_STATUS;
-    forward_signals(&set, control);
+    signals_forward(control);
 }

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -23,7 +24,9 @@
 #include <termios.h>
 #include <unistd.h>
 #include "abi/enter.h"
+#include "host/control.h"
 #include "host/runtime.h"
+#include "host/signals.h"
 
 #define SHARED_WRITE_MAX 4096 /* a pipe with POLLOUT takes PIPE_BUF bytes without blocking */
 
@@ -44,6 +47,7 @@ struct stream {
 struct session {
     bool open; /* streams.lock */
     struct stream stream[3];
+    bool gated;   /* no input from a terminal; streams.lock */
     bool changed; /* the enclave changed the terminal's settings; saved has the old ones */
     struct termios saved;
 };
@@ -164,10 +168,22 @@ static enum stream_kind kind_of(struct stream *s)
     return s->kind;
 }
 
+static bool gated(const struct session *s, int fd)
+{
+    return __atomic_load_n(&s->gated, __ATOMIC_SEQ_CST) && isatty(fd);
+}
+
 static short ready_now(int fd, short events)
 {
     struct pollfd p = {.fd = fd, .events = events};
     return poll(&p, 1, 0) > 0 ? p.revents : 0;
+}
+
+/* Our own terminal, while another job has it. */
+static bool in_background(int fd)
+{
+    pid_t foreground = tcgetpgrp(fd);
+    return foreground > 0 && foreground != getpgrp();
 }
 
 int64_t host_call_stdio_read(struct host_vcpu *v)
@@ -176,10 +192,16 @@ int64_t host_call_stdio_read(struct host_vcpu *v)
     if (!s || v->out_size > HOST_DATA_MAX)
         return -EBADF;
     enum stream_kind kind = kind_of(s);
+    if (gated(session_of(v->args[0]), s->fd)) {
+        control_input_wanted((unsigned) v->args[0] / 3);
+        return -EAGAIN;
+    }
     if (kind == STREAM_SHARED && !ready_now(s->fd, POLLIN))
         return -EAGAIN;
     ssize_t n = kind == STREAM_SOCKET ? recv(s->fd, v->data, v->out_size, MSG_DONTWAIT)
                                       : read(s->fd, v->data, v->out_size);
+    if (n < 0 && errno == EIO && in_background(s->fd))
+        return signals_stop(SIGTTIN) ? -EAGAIN : -EIO;
     return n < 0 ? -errno : n;
 }
 
@@ -202,7 +224,9 @@ int64_t host_call_stdio_write(struct host_vcpu *v)
 int64_t host_call_stdio_poll(struct host_vcpu *v)
 {
     struct stream *s = stream_of(v->args[0]);
-    return s ? ready_now(s->fd, POLLIN | POLLOUT) : 0;
+    if (!s)
+        return 0;
+    return ready_now(s->fd, gated(session_of(v->args[0]), s->fd) ? POLLOUT : POLLIN | POLLOUT);
 }
 
 int64_t host_call_stdio_stat(struct host_vcpu *v)
@@ -266,10 +290,13 @@ static nfds_t collect(struct pollfd *p, uint64_t *number)
     p[0] = (struct pollfd){.fd = streams.wake, .events = POLLIN};
     for (uint64_t i = 0; i < HOST_STREAMS; i++) {
         const struct stream *s = stream_of(i);
-        if (!s || !s->want)
+        short want = s ? s->want : 0;
+        if (want && gated(session_of(i), s->fd))
+            want &= (short) ~POLLIN;
+        if (!want)
             continue;
         number[n] = i;
-        p[n++] = (struct pollfd){.fd = s->fd, .events = s->want};
+        p[n++] = (struct pollfd){.fd = s->fd, .events = want};
     }
     pthread_mutex_unlock(&streams.lock);
     return n;
@@ -311,6 +338,20 @@ static void start_watcher_locked(void)
     streams.wake = fd;
 }
 
+static void wake_watcher(void)
+{
+    uint64_t one = 1;
+    (void) !write(streams.wake, &one, sizeof one);
+}
+
+void streams_gate(unsigned session, bool closed)
+{
+    pthread_mutex_lock(&streams.lock);
+    __atomic_store_n(&streams.sessions[session].gated, closed, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&streams.lock);
+    wake_watcher(); /* it watches something else now; one that does not run yet will */
+}
+
 int64_t host_call_stdio_watch(struct host_vcpu *v)
 {
     pthread_mutex_lock(&streams.lock);
@@ -320,7 +361,6 @@ int64_t host_call_stdio_watch(struct host_vcpu *v)
     if (s)
         s->want |= (short) v->args[1];
     pthread_mutex_unlock(&streams.lock);
-    uint64_t one = 1;
-    (void) !write(streams.wake, &one, sizeof one);
+    wake_watcher();
     return 0;
 }

@@ -40,6 +40,7 @@ test-console: $(GUEST_NEEDS) $(GUEST_MUSL) ## standard streams that are a termin
 	@test/tools/console.sh $(B)
 test-control: $(GUEST_NEEDS) ## a running instance: start, exec, stop, ps, top, kill, terminals
 	@test/tools/control.sh $(B)
+	@test/tools/terminal.sh $(B)
 test-native: $(GUEST_MUSL) $(GUEST_GLIBC) ## the same programs on Linux itself, both builds
 	@scripts/run-tests --libc musl --libc glibc --native --times $(or $(times),1) $(TESTS)
 

@@ -1,6 +1,6 @@
 # Unit tests of the tools under ASan and UBSan, with the kernel's configuration reader as the other end
 # of the binary configuration. Objects are those of scripts/unit-libos.mk; new tests need no line here.
-TOOLS_UNIT_SRC  := $(filter-out %/main.c,$(TOOLLIB_SRC) $(BOM_SRC)) \
+TOOLS_UNIT_SRC  := $(filter-out %/main.c,$(TOOLLIB_SRC) $(BOM_SRC)) tools/occlum/processes.c \
                    libos/boot/config.c libos/boot/config_policy.c
 TOOLS_UNIT_OBJ  := $(patsubst %.c,$(B)/unit/%.o,$(TOOLS_UNIT_SRC) $(call find_tests,tools)) \
                    $(B)/unit/gen/tests_tools.o $(B)/unit/test/unit/main.o

@@ -80,7 +80,8 @@ static void signal_session(const struct session *s, int sig)
 
 static bool for_foreground(int sig)
 {
-    return sig == SIGINT || sig == SIGQUIT || sig == SIGTSTP || sig == SIGWINCH || sig == SIGCONT;
+    return sig == SIGINT || sig == SIGQUIT || sig == SIGTSTP || sig == SIGTTIN || sig == SIGWINCH ||
+           sig == SIGCONT;
 }
 
 /* As a terminal would: what it sends goes to its foreground, the rest to the program itself. */

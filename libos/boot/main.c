@@ -78,12 +78,19 @@ static void init_exited(int wait_status)
     host_shutdown(sig ? 128 + sig : wait_status >> 8 & 0xff);
 }
 
+/* The host's shell may want its terminal back. */
+static void init_stopped(int sig)
+{
+    (void) hostcall(HOSTCALL_job_stop, (uint64_t) sig, 0, 0); /* a host that goes on runs nothing */
+}
+
 void boot_thread(void *arg)
 {
     const struct boot_config *c = boot_config();
     mm_set_limit(c->header->limits.user_space_size);
     syscall_trace = host_params.trace && c->header->identity.debuggable;
     process_init_exited = init_exited;
+    process_init_stopped = init_stopped;
     host_signal_hook = signal_from_host;
     crypto_setup(xstate_mask(), host_params.cpuid, host_params.cpuid_count);
     rootimg_configure(&c->header->image);

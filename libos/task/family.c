@@ -60,7 +60,11 @@ bool family_group_orphaned_locked(int pgid, const struct process *except)
         return true;
     struct process *p;
     list_for_each (p, &s->group, group_link) {
-        if (p == except || p->state != PROCESS_LIVE || !p->parent)
+        if (p == except || p->state != PROCESS_LIVE)
+            continue;
+        if (p->outside)
+            return false;
+        if (!p->parent)
             continue;
         if (p->parent->pgid != pgid && p->parent->sid == p->sid)
             return false;

@@ -89,6 +89,7 @@ struct process {
     int pdeath_signal;
     bool dumpable, child_subreaper, did_exec, keep_caps;
     bool immortal; /* the idle pid 1: signals are lost on it */
+    bool outside;  /* its parent is a process of the host, which can continue it after a stop */
     uint64_t timer_slack_ns;
     bool stopped, continued, stop_reported; /* lock; the last two: what wait has still to see */
     bool tell_continued; /* a thread on its way out of the stop tells the parent */
@@ -192,6 +193,8 @@ void process_end_others(void);
 const char *process_start_error(int error);
 /* When init exits: the enclave's exit status (128 + n if killed). Installed by boot. */
 extern void (*process_init_exited)(int wait_status);
+/* When init was stopped by sig: whoever started the enclave may stop, too. Installed by boot, or NULL. */
+extern void (*process_init_stopped)(int sig);
 
 /* Ends the calling thread / the whole process. Called from system calls and signal delivery. */
 noreturn_fn void process_exit_thread(int code); /* 0..255 */

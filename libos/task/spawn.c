@@ -10,6 +10,7 @@
 #include "libos/task/signal.h"
 
 void (*process_init_exited)(int wait_status);
+void (*process_init_stopped)(int sig);
 
 static const struct rlimit_pair default_rlimits[RLIMIT_COUNT] = {
     [RLIMIT_CPU] = {LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY},
@@ -95,6 +96,7 @@ static struct process *spawn_new(const struct spawn_params *params, struct threa
     p->cred = (struct cred){
         .cap_effective = all_caps, .cap_permitted = all_caps, .cap_bounding = all_caps};
     p->dumpable = true;
+    p->outside = !params->idle;
     p->exit_signal = SIGCHLD;
     t->kthread_fn = spawn_main;
     t->kthread_arg = unconst(params);

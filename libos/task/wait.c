@@ -136,6 +136,8 @@ int process_wait(const struct wait_params *params, struct wait_result *ret)
 
 void process_notify_parent(struct process *p, int cld_code)
 {
+    if (p->pid == PID_INIT && cld_code == CLD_STOPPED && process_init_stopped)
+        process_init_stopped(p->stop_signal);
     SPIN_GUARD(&process_table_lock);
     struct process *parent = p->parent;
     if (!parent || parent->state != PROCESS_LIVE || (p->adopted && !parent->child_subreaper))

@@ -113,6 +113,13 @@ static int keys(void)
     return 0;
 }
 
+/* Writes for ever. */
+static int flood(void)
+{
+    for (;;)
+        puts("flood");
+}
+
 int main(int argc, char **argv)
 {
     const char *role = argc > 1 ? argv[1] : "";
@@ -134,6 +141,8 @@ int main(int argc, char **argv)
         return terminal();
     if (strcmp(role, "keys") == 0)
         return keys();
+    if (strcmp(role, "flood") == 0)
+        return flood();
     if (strcmp(role, "both") == 0) {
         fputs("to stderr\n", stderr);
         return puts("to stdout") < 0;

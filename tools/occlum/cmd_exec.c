@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "tools/lib/mem.h"
 #include "tools/lib/msg.h"
@@ -103,6 +104,17 @@ static bool overridden(const struct strv *env, const char *variable)
     return false;
 }
 
+/* One of the standard files is this command's terminal, which belongs to another job now. */
+static bool in_background(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        pid_t foreground = tcgetpgrp(fd);
+        if (foreground > 0)
+            return foreground != getpgrp();
+    }
+    return false;
+}
+
 static int send_exec(struct client *c, const struct exec *e)
 {
     struct strings s = {0};
@@ -118,6 +130,7 @@ static int send_exec(struct client *c, const struct exec *e)
     static const int fds[3] = {0, 1, 2};
     struct control_request q = {.magic = CONTROL_MAGIC,
                                 .op = CONTROL_EXEC,
+                                .a = in_background(),
                                 .argc = argc,
                                 .envc = s.count - argc,
                                 .strings_size = (uint32_t) s.size};
@@ -142,14 +155,46 @@ static sigset_t forwarded(void)
     return s;
 }
 
+static void send_signal(struct client *c, int sig)
+{
+    struct control_request q = {.magic = CONTROL_MAGIC, .op = CONTROL_SIGNAL, .a = sig};
+    (void) client_send(c, &q, NULL, NULL); /* a lost connection is seen by the reader */
+}
+
+static void tell_whose_terminal(struct client *c)
+{
+    struct control_request q = {
+        .magic = CONTROL_MAGIC, .op = CONTROL_TERMINAL, .a = !in_background()};
+    (void) client_send(c, &q, NULL, NULL); /* as above */
+}
+
 static void forward(struct client *c, int signals)
 {
     struct signalfd_siginfo info;
     if (read(signals, &info, sizeof info) != sizeof info)
         return;
-    struct control_request q = {
-        .magic = CONTROL_MAGIC, .op = CONTROL_SIGNAL, .a = (int64_t) info.ssi_signo};
-    (void) client_send(c, &q, NULL, NULL); /* a lost connection is seen by the reader */
+    if (info.ssi_signo == SIGCONT)
+        tell_whose_terminal(c);
+    send_signal(c, (int) info.ssi_signo);
+}
+
+/* As the shell's job that this command is. Without a shell nothing stops, and the program goes on at once. */
+static void stop_too(struct client *c, int sig)
+{
+    static const struct timespec at_once = {0};
+    sigset_t stop, go_on;
+    if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU)
+        return;
+    sigemptyset(&stop);
+    sigaddset(&stop, sig);
+    sigemptyset(&go_on);
+    sigaddset(&go_on, SIGCONT);
+    raise(sig);
+    sigprocmask(SIG_UNBLOCK, &stop, NULL);
+    sigprocmask(SIG_BLOCK, &stop, NULL);
+    (void) sigtimedwait(&go_on, NULL, &at_once); /* the one that continued us is sent below */
+    tell_whose_terminal(c);
+    send_signal(c, SIGCONT);
 }
 
 static int refused(const struct exec *e, const struct control_answer *a, const char *why)
@@ -184,7 +229,10 @@ static int take_answer(struct client *c, const struct exec *e)
     case CONTROL_EXITED:
         return exit_status(a.value);
     case CONTROL_STOPPED:
-        raise(SIGSTOP); /* the shell's turn; SIGCONT, which wakes us, is passed on */
+        stop_too(c, (int) a.value);
+        return GOES_ON;
+    case CONTROL_INPUT:
+        send_signal(c, SIGTTIN); /* what its terminal would do; then it stops, and we do */
         return GOES_ON;
     default:
         return GOES_ON;

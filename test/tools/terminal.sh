@@ -1,0 +1,24 @@
+#!/bin/bash
+# Programs on a terminal, under `occlum run` and `occlum exec -t`: makes an instance with less and vi and
+# lets terminal.py type.
+# usage: terminal.sh [BUILD-DIR [CASE...]]
+set -euo pipefail
+export LC_ALL=C OCCLUM_QUIET=1
+top=$(cd "$(dirname "$0")/../.." && pwd)
+build=$(cd "${1:-$top/build}" && pwd)
+shift || true
+occlum=$build/bin/occlum
+if [ -z "${SGX_MODE:-}" ] && [ ! -e /dev/sgx_enclave ]; then export SGX_MODE=SIM; fi
+work=$(mktemp -d /tmp/occlum-terminal.XXXXXX)
+trap 'cd "$work/inst" 2>/dev/null && "$occlum" stop -t 0 > /dev/null 2>&1; rm -rf "$work"' EXIT
+cd "$work"
+"$occlum" new inst > /dev/null
+cd inst
+"$build/bin/occlum-gcc" -O1 -o image/bin/resident "$top/test/tools/resident.c"
+"$top/scripts/copy-elf" "$PWD/image" /bin/cat /usr/bin/less=/usr/bin/less /usr/bin/vim.tiny=/usr/bin/vi
+mkdir -p image/root image/lib/terminfo/x
+cp /lib/terminfo/x/xterm image/lib/terminfo/x/
+seq -f 'line %g' 200 > image/root/lines
+"$occlum" build > /dev/null
+"$occlum" start > /dev/null
+python3 "$top/test/tools/terminal.py" "$occlum" . "$@"
