@@ -8,7 +8,9 @@
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
 #include "libos/mm/enclave_ptr.h"
+#include "libos/mm/family.h"
 #include "libos/mm/map.h"
+#include "libos/mm/share.h"
 #include "libos/mm/upages.h"
 #include "libos/mm/window.h"
 
@@ -17,6 +19,10 @@ enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
 
 static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
 {
+    bool own = v->kind == VMA_ANON || v->kind == VMA_FILE;
+    int r = own ? share_keep_absent(mm, start, end) : 0;
+    if (r < 0)
+        return r;
     switch (v->kind) {
     case VMA_ANON:
         return upages_populate_anon(start, end, v->prot);
@@ -100,6 +106,23 @@ static int shared_ready(const struct vma *v, uintptr_t addr)
     return 0;
 }
 
+/* Live pages of a writable mapping that are closed, because they are or were shared: opens the one at addr
+ * and those around it. A fault costs as much as some twenty copies. */
+static int open_around(struct mm *mm, struct vma *v, uintptr_t addr)
+{
+    uintptr_t start, end;
+    (void) choose_window(v, addr, &start, &end);
+    int r = share_keep_written(mm, start, end, v->prot);
+    if (r < 0) {
+        start = ROUND_DOWN(addr, PAGE_SIZE);
+        end = start + PAGE_SIZE;
+        r = share_keep_written(mm, start, end, v->prot);
+    }
+    if (r == 0)
+        upages_protect(start, end, v->prot);
+    return r;
+}
+
 static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code)
 {
     struct vma *v = vma_find(&mm->vmas, addr);
@@ -108,7 +131,11 @@ static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code
         return -EFAULT;
     if (v->kind == VMA_SHARED)
         return shared_ready(v, addr);
+    if (unlikely(mm->doomed))
+        return -ENOMEM;
     const struct page_meta *m = upage_peek(addr);
+    if (m && m->live && (access & PROT_W) && (m->prot & PROT_R))
+        return open_around(mm, v, addr);
     if (m && m->live) {
         uintptr_t page = ROUND_DOWN(addr, PAGE_SIZE);
         upages_protect(page, page + PAGE_SIZE, v->prot);
@@ -167,14 +194,12 @@ static void access_part(const struct vma *v, uintptr_t addr, void *buf, size_t n
         upages_reseal(first, last, v->prot);
 }
 
-static int kernel_access(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, bool write)
+static int access_locked(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, bool write)
 {
-    MUTEX_GUARD(&mm->lock);
-    if (addr >= SHARED_END || n > SHARED_END - addr)
-        return -EFAULT;
-    if (mm->low_saved && addr < GRANULE_SIZE)
-        return -EFAULT; /* not resident: another process looks at it */
-    int r = make_live_locked(mm, ROUND_DOWN(addr, PAGE_SIZE), ROUND_UP(addr + n, PAGE_SIZE));
+    uintptr_t first = ROUND_DOWN(addr, PAGE_SIZE), last = ROUND_UP(addr + n, PAGE_SIZE);
+    int r = make_live_locked(mm, first, last);
+    if (r == 0 && write)
+        r = share_keep_live(mm, first, last);
     while (r == 0 && n > 0) {
         const struct vma *v = vma_find(&mm->vmas, addr);
         size_t part = MIN(n, v->end - addr);
@@ -184,6 +209,21 @@ static int kernel_access(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, 
         n -= part;
     }
     stubs_close_locked(mm);
+    return r;
+}
+
+/* Also for those who are no threads of mm: it may be away. */
+static int kernel_access(struct mm *mm, uintptr_t addr, uint8_t *buf, size_t n, bool write)
+{
+    if (addr >= SHARED_END || n > SHARED_END - addr)
+        return -EFAULT;
+    family_lock_outside(mm);
+    int r;
+    if (addr >= SHARED_BASE || family_is_here(mm))
+        r = access_locked(mm, addr, buf, n, write);
+    else
+        r = write ? -EFAULT : share_read_away(mm, (struct span){buf, n}, addr);
+    mutex_unlock(&mm->lock);
     return r;
 }
 

@@ -1,20 +1,27 @@
-/* Who owns which 256 MiB of the user range. One table read answers it for any address. Single granules
- * are handed out last-in first-out: the most recently freed one is warm. */
+/* Who owns which 256 MiB of the user range. One table read answers it for any address: whose pages are
+ * in place there. Regions (runs of granules) are shared by the members of a fork family; the owner then
+ * changes with the turn. Single granules are handed out last-in first-out: the most recently freed one
+ * is warm. The lock guards the table, the books of free granules and every region's members. */
 #include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/base/lock.h"
 #include "libos/base/panic.h"
+#include "libos/base/string.h"
+#include "libos/mm/heap.h"
 #include "libos/mm/vma.h"
 
 #define USER_GRANULES (USER_END / GRANULE_SIZE)
 
 static struct {
     struct spinlock lock;
-    struct mm *owner[USER_GRANULES];
-    uint16_t warm[1024]; /* stack of freed single granules */
+    struct mm *owner[USER_GRANULES]; /* whose pages are in place */
+    bool taken[USER_GRANULES];       /* part of a region, or reserved */
+    uint16_t warm[1024];             /* stack of freed single granules */
     uint32_t warm_count;
     uint32_t fresh; /* all from here on were never used as singles */
 } granule = {.fresh = 1};
+
+static struct region low_region = {.first = 0, .count = 1};
 
 struct mm *granule_owner(uintptr_t addr)
 {
@@ -25,15 +32,15 @@ static uint32_t find_single_locked(void)
 {
     while (granule.warm_count > 0) {
         uint32_t i = granule.warm[--granule.warm_count];
-        if (!granule.owner[i])
+        if (!granule.taken[i])
             return i;
     }
-    while (granule.fresh < USER_GRANULES && granule.owner[granule.fresh])
+    while (granule.fresh < USER_GRANULES && granule.taken[granule.fresh])
         granule.fresh++;
     if (granule.fresh < USER_GRANULES)
         return granule.fresh++;
     for (uint32_t i = 1; i < USER_GRANULES; i++)
-        if (!granule.owner[i])
+        if (!granule.taken[i])
             return i;
     return 0;
 }
@@ -43,43 +50,131 @@ static uint32_t find_run_locked(uint32_t count)
 {
     uint32_t run = 0;
     for (uint32_t i = USER_GRANULES; i-- > 1;) {
-        run = granule.owner[i] ? 0 : run + 1;
+        run = granule.taken[i] ? 0 : run + 1;
         if (run == count)
             return i;
     }
     return 0;
 }
 
+static struct region *find_locked(uint32_t count)
+{
+    uint32_t first = count == 1 ? find_single_locked() : find_run_locked(count);
+    struct region *r = first ? new_zero(struct region) : NULL;
+    if (r) {
+        *r = (struct region){.first = first, .count = count, .members = 1};
+        memset(&granule.taken[first], 1, count);
+    }
+    return r;
+}
+
+static void set_owner_locked(const struct region *r, struct mm *mm)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        granule.owner[r->first + i] = mm;
+}
+
 int granule_take(struct mm *mm, uint32_t count, uintptr_t *ret_base)
 {
-    if (mm->granule_runs == ARRAY_SIZE(mm->granules))
+    if (mm->hold_count == HOLDINGS_MAX)
         return -ENOMEM;
     SPIN_GUARD(&granule.lock);
-    uint32_t first = count == 1 ? find_single_locked() : find_run_locked(count);
-    if (!first)
+    struct region *r = find_locked(count);
+    if (!r)
         return -ENOMEM;
-    for (uint32_t i = 0; i < count; i++)
-        granule.owner[first + i] = mm;
-    mm->granules[mm->granule_runs] = first;
-    mm->run_length[mm->granule_runs++] = count;
-    *ret_base = (uintptr_t) first << GRANULE_SHIFT;
+    set_owner_locked(r, mm);
+    mm->holds[mm->hold_count++] = (struct holding){.region = r};
+    *ret_base = region_start(r);
     return 0;
 }
 
-void granule_set_low(struct mm *mm)
+int granule_reserve(uintptr_t *ret_base)
 {
     SPIN_GUARD(&granule.lock);
-    granule.owner[0] = mm;
+    uint32_t i = find_run_locked(1);
+    if (!i)
+        return -ENOMEM;
+    granule.taken[i] = true;
+    *ret_base = (uintptr_t) i << GRANULE_SHIFT;
+    return 0;
+}
+
+int granule_add_low(struct mm *mm)
+{
+    if (mm->hold_count == HOLDINGS_MAX)
+        return -ENOMEM;
+    SPIN_GUARD(&granule.lock);
+    low_region.members++;
+    low_region.was_shared |= low_region.members > 1;
+    mm->holds[mm->hold_count++] = (struct holding){.region = &low_region};
+    return 0;
+}
+
+void granule_share_all(const struct mm *from, struct mm *to)
+{
+    SPIN_GUARD(&granule.lock);
+    for (uint32_t i = 0; i < from->hold_count; i++) {
+        struct region *r = from->holds[i].region;
+        r->members++;
+        r->was_shared = true;
+        to->holds[i] = (struct holding){.region = r};
+    }
+    to->hold_count = from->hold_count;
+}
+
+static void give_locked(struct region *r, struct mm *mm)
+{
+    if (granule.owner[r->first] == mm)
+        set_owner_locked(r, NULL);
+    if (--r->members > 0 || r == &low_region)
+        return;
+    memset(&granule.taken[r->first], 0, r->count);
+    if (r->count == 1 && granule.warm_count < ARRAY_SIZE(granule.warm))
+        granule.warm[granule.warm_count++] = (uint16_t) r->first;
+    kfree(r);
+}
+
+bool granule_leave(struct mm *mm, uint32_t i)
+{
+    SPIN_GUARD(&granule.lock);
+    struct region *r = mm->holds[i].region;
+    if (r->members == 1)
+        return false;
+    r->members--;
+    mm->hold_count--;
+    return true;
 }
 
 void granule_give_all(struct mm *mm)
 {
     SPIN_GUARD(&granule.lock);
-    for (uint32_t r = mm->granule_runs; r-- > 0;) {
-        for (uint32_t i = 0; i < mm->run_length[r]; i++)
-            granule.owner[mm->granules[r] + i] = NULL;
-        if (mm->run_length[r] == 1 && granule.warm_count < ARRAY_SIZE(granule.warm))
-            granule.warm[granule.warm_count++] = (uint16_t) mm->granules[r];
+    while (mm->hold_count > 0) {
+        struct holding *h = &mm->holds[--mm->hold_count];
+        check(!h->saved.chunks);
+        give_locked(TAKE(h->region), mm);
     }
-    mm->granule_runs = 0;
+}
+
+void granule_set_owner(const struct region *r, struct mm *mm)
+{
+    SPIN_GUARD(&granule.lock);
+    set_owner_locked(r, mm);
+}
+
+struct holding *mm_holding(struct mm *mm, uintptr_t addr)
+{
+    for (uint32_t i = 0; i < mm->hold_count; i++) {
+        const struct region *r = mm->holds[i].region;
+        if (addr >= region_start(r) && addr < region_end(r))
+            return &mm->holds[i];
+    }
+    return NULL;
+}
+
+struct holding *mm_holding_of(struct mm *mm, const struct region *r)
+{
+    for (uint32_t i = 0; i < mm->hold_count; i++)
+        if (mm->holds[i].region == r)
+            return &mm->holds[i];
+    return NULL;
 }

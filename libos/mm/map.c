@@ -10,6 +10,7 @@
 #include "libos/mm/enclave_ptr.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/map.h"
+#include "libos/mm/share.h"
 #include "libos/mm/upages.h"
 #include "libos/mm/uaccess.h"
 #include "libos/mm/window.h"
@@ -38,6 +39,9 @@ enum {
     MADV_FREE_ = 8,
     MADV_REMOVE_ = 9,
     MADV_DONTFORK_ = 10,
+    MADV_DOFORK_ = 11,
+    MADV_WIPEONFORK_ = 18,
+    MADV_KEEPONFORK_ = 19,
     MADV_HWPOISON_ = 100,
 };
 
@@ -105,6 +109,8 @@ static int remove_range(struct mm *mm, uintptr_t start, uintptr_t end, bool keep
     int r = vma_split(&mm->vmas, start);
     if (r == 0)
         r = vma_split(&mm->vmas, end);
+    if (r == 0)
+        r = share_keep_live(mm, start, end);
     if (r < 0)
         return r;
     struct vma *v;
@@ -138,14 +144,24 @@ static uintptr_t gap_in(const struct vma_set *s, uintptr_t low, uintptr_t high, 
     return 0;
 }
 
-static uintptr_t find_free(struct mm *mm, size_t len)
+/* Free for mm and for whoever shares the region. */
+static uintptr_t gap_for(struct mm *mm, uintptr_t low, uintptr_t high, size_t len)
+{
+    return share_has(mm, low) ? share_gap(mm, low, high, len) : gap_in(&mm->vmas, low, high, len);
+}
+
+/* In shared regions only what profits from being near the program's code: new pages elsewhere need not
+ * be exchanged when the turn moves. */
+static uintptr_t find_free(struct mm *mm, size_t len, bool near)
 {
     struct mm_layout lay;
     mm_layout(mm, &lay);
-    uintptr_t at = gap_in(&mm->vmas, lay.mmap_base, lay.stack_top, len);
-    for (uint32_t r = 1; !at && r < mm->granule_runs; r++) {
-        uintptr_t low = (uintptr_t) mm->granules[r] << GRANULE_SHIFT;
-        at = gap_in(&mm->vmas, low, low + mm->run_length[r] * GRANULE_SIZE, len);
+    uintptr_t at =
+        near || !share_has(mm, mm->base) ? gap_for(mm, lay.mmap_base, lay.stack_top, len) : 0;
+    for (uint32_t i = 1; !at && i < mm->hold_count; i++) {
+        const struct region *r = mm->holds[i].region;
+        if (r->first > 0 && r->members == 1)
+            at = gap_in(&mm->vmas, region_start(r), region_end(r), len);
     }
     if (at)
         return at;
@@ -179,7 +195,7 @@ static int place(struct mm *mm, struct map_request *q, uintptr_t addr, size_t le
         if ((q->flags & MAP_FIXED_NOREPLACE_) && vma_first(&mm->vmas, addr, end))
             return -EEXIST;
     } else if (!sane || !is_free(mm, addr, end)) {
-        addr = find_free(mm, len);
+        addr = find_free(mm, len, q->file != NULL);
         if (!addr)
             return -ENOMEM;
     }
@@ -347,6 +363,8 @@ int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot)
     int r = vma_split(&mm->vmas, addr);
     if (r == 0)
         r = vma_split(&mm->vmas, end);
+    if (r == 0)
+        r = share_keep_live(mm, addr, end);
     for (uintptr_t a = addr; r == 0 && a < end;) {
         struct vma *v = vma_find(&mm->vmas, a);
         a = v->end;
@@ -407,7 +425,7 @@ static long remap_move(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_
         r = copy_pages(mm, &from, addr, q.start, MIN(old_len, new_len));
     if (r == 0 && !(flags & MREMAP_DONTUNMAP_))
         r = unmap_locked(mm, addr, addr + old_len);
-    else if (r == 0)
+    else if (r == 0 && (r = share_keep_live(mm, addr, addr + old_len)) == 0)
         upages_drop(addr, addr + old_len);
     return r < 0 ? r : (long) q.start;
 }
@@ -482,12 +500,39 @@ long mm_remap(struct mm *mm, uintptr_t addr, size_t old_len, size_t new_len, int
 }
 
 /* ---- advice, sync, residency ------------------------------------------------------------------ */
-static void discard(struct vma *v, uintptr_t start, uintptr_t end)
+static int discard(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
 {
-    if (v->kind == VMA_ANON && (v->prot & PROT_W))
+    int r = share_keep_live(mm, start, end);
+    if (r == 0 && v->kind == VMA_ANON && (v->prot & PROT_W))
         upages_zero(start, end);
-    else if (v->kind == VMA_FILE || v->kind == VMA_ANON)
+    else if (r == 0 && (v->kind == VMA_FILE || v->kind == VMA_ANON))
         upages_drop(start, end);
+    return r;
+}
+
+/* What fork does with the mappings of the range. */
+static int advise_fork(struct mm *mm, uintptr_t start, uintptr_t end, int advice)
+{
+    int r = vma_split(&mm->vmas, start);
+    if (r == 0)
+        r = vma_split(&mm->vmas, end);
+    struct vma *v;
+    for (uintptr_t a = start; r == 0 && (v = vma_first(&mm->vmas, a, end)); a = v->end) {
+        if (advice == MADV_WIPEONFORK_ && v->kind != VMA_ANON)
+            return -EINVAL;
+        if (advice == MADV_DONTFORK_ || advice == MADV_DOFORK_)
+            v->dontfork = advice == MADV_DONTFORK_;
+        else
+            v->wipeonfork = advice == MADV_WIPEONFORK_;
+    }
+    vma_merge_around(&mm->vmas, start, end);
+    return r;
+}
+
+static bool is_fork_advice(int advice)
+{
+    return advice == MADV_DONTFORK_ || advice == MADV_DOFORK_ || advice == MADV_WIPEONFORK_ ||
+           advice == MADV_KEEPONFORK_;
 }
 
 int mm_advise(struct mm *mm, uintptr_t addr, size_t len, int advice)
@@ -499,15 +544,16 @@ int mm_advise(struct mm *mm, uintptr_t addr, size_t len, int advice)
         return -EOPNOTSUPP;
     MUTEX_GUARD(&mm->lock);
     bool hole = !covered(mm, addr, end);
-    for (uintptr_t a = addr; a < end && advice == MADV_DONTNEED_;) {
+    int r = is_fork_advice(advice) ? advise_fork(mm, addr, end, advice) : 0;
+    for (uintptr_t a = addr; r == 0 && a < end && advice == MADV_DONTNEED_;) {
         struct vma *v = vma_first(&mm->vmas, a, end);
         if (!v)
             break;
         uintptr_t from = MAX(a, v->start), to = MIN(end, v->end);
-        discard(v, from, to);
+        r = discard(mm, v, from, to);
         a = v->end;
     }
-    return hole ? -ENOMEM : 0;
+    return r == 0 && hole ? -ENOMEM : r;
 }
 
 int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags)

@@ -2,9 +2,11 @@
 #include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
+#include "libos/mm/family.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/map.h"
 #include "libos/mm/mm.h"
+#include "libos/mm/share.h"
 #include "libos/mm/upages.h"
 #include "libos/mm/vma.h"
 #include "libos/task/process.h"
@@ -51,20 +53,66 @@ struct mm *mm_new(void)
     return mm;
 }
 
+struct mm *mm_new_like(const struct mm *parent)
+{
+    struct mm *mm = new_zero(struct mm);
+    if (!mm)
+        return NULL;
+    ref_init(&mm->ref);
+    mutex_init(&mm->lock);
+    mm->base = parent->base;
+    mm->low = parent->low;
+    mm->low_slice = parent->low_slice;
+    mm->brk_start = parent->brk_start;
+    mm->brk = parent->brk;
+    mm->brk_limit = parent->brk_limit;
+    mm->map_hint = parent->map_hint;
+    if (mm->low)
+        low_slice_join(mm);
+    return mm;
+}
+
+int mm_copy_mappings(const struct mm *from, struct mm *to)
+{
+    if (!vma_reserve(&to->vmas, from->vmas.count))
+        return -ENOMEM;
+    for (size_t i = 0; i < from->vmas.count; i++) {
+        if (from->vmas.v[i]->dontfork)
+            continue;
+        struct vma *v = vma_copy(from->vmas.v[i]);
+        if (!v)
+            return -ENOMEM;
+        to->vmas.v[to->vmas.count++] = v;
+    }
+    return 0;
+}
+
 void mm_get(struct mm *mm)
 {
     ref_get(&mm->ref);
+}
+
+/* Afterwards mm holds only what is its own alone. */
+static void leave_family(struct mm *mm)
+{
+    if (mm->low)
+        low_slice_leave(mm);
+    if (mm->family) {
+        family_lock_outside(mm);
+        family_part(mm);
+        mutex_unlock(&mm->lock);
+    }
+    share_part(mm);
 }
 
 void mm_put(struct mm *mm)
 {
     if (!ref_put_last(&mm->ref))
         return;
-    if (mm->low)
-        low_drop(mm);
+    leave_family(mm);
     for (size_t i = 0; i < mm->vmas.count; i++) {
         struct vma *v = mm->vmas.v[i];
-        if (v->kind != VMA_SHARED)
+        if (v->kind != VMA_SHARED && mm_holding(mm, v->start))
             upages_retire(v);
         vma_free(v);
     }

@@ -59,22 +59,32 @@ struct mm_layout {
 };
 void mm_layout(struct mm *mm, struct mm_layout *ret);
 /* Addresses below 256 MiB, for programs linked to fixed addresses. The address spaces that use them take
- * turns: one is resident, the pages of the others are saved; see low.c. program: the inode_unique of
- * the executable. Sleeps until the turn comes and keeps it until mm_low_settle. -EBUSY: MM_LOW_SLICES
- * different programs use them already. */
+ * turns (low.c). program: the inode_unique of the executable. Sleeps until the turn comes and keeps it
+ * until mm_turn_settle. -EBUSY: MM_LOW_SLICES different programs use them already. */
 #define MM_LOW_SLICES 8u
 must_check int mm_claim_low(struct mm *mm, uint64_t program);
 uint32_t mm_low_slice(const struct mm *mm); /* of its program; 0 if it has none */
 /* A slice goes to another program: its stubs are free. Installed by exec. */
 extern void (*mm_low_slice_hook)(uint32_t slice);
-/* At the end of every exec, failed or not: the calling process's memory is in place, turns go on. */
-void mm_low_settle(void);
-/* Scheduler. May a thread of mm run on this vCPU now? If so its turn is reserved. */
-bool mm_low_enter(struct mm *mm);
+
+/* fork: a copy of parent, the calling thread's, which stays resident: one family from now on. NULL: no
+ * memory. Sleeps. */
+must_check struct mm *mm_fork(struct mm *parent);
+/* Right after it, by the only thread that runs parent: the turn is child's, without any copy. True: the
+ * calling thread must not touch user memory before it has given way (thread_give_way). False: the
+ * turn stays, because others use parent, or its copy is not plain (madvise). */
+bool mm_fork_turn(struct mm *parent, struct mm *child);
+
+/* Turns, for the scheduler (family.c). May a thread of mm (or NULL) run on this vCPU now? If so its turn
+ * is reserved. */
+bool mm_turn_enter(struct mm *mm);
+void mm_turn_arrive(struct mm *mm); /* before it runs: brings its pages in if they are away */
+void mm_turn_leave(void);           /* this vCPU runs nobody's thread now */
 /* At a tick: does another mm wait for the turn of this one? Then it comes next, and the caller yields. */
-bool mm_low_waited_for(const struct mm *mm);
-void mm_low_arrive(struct mm *mm); /* before it runs: brings its pages in if they are away */
-void mm_low_leave(void);           /* the thread on this vCPU stopped running */
+bool mm_turn_wanted(struct mm *mm);
+/* At the end of every exec, failed or not: the calling process's memory is in place, turns go on. */
+void mm_turn_settle(void);
+bool mm_is_doomed(const struct mm *mm); /* lost pages for lack of memory: kill its processes */
 void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit);
 
 /* The patch-stub area: read-execute; its pages outlive the process like the code that jumps to them. */

@@ -9,6 +9,7 @@
 #include "libos/mm/enclave_ptr.h"
 #include "libos/mm/epc.h"
 #include "libos/mm/heap.h"
+#include "libos/mm/share.h"
 #include "libos/mm/upages.h"
 #include "libos/mm/vma.h"
 #include "libos/task/process.h"
@@ -23,6 +24,7 @@ struct chunk {
     uint32_t left_over;              /* committed, not live, with access */
     uint32_t used_first, used_end;   /* no page outside was ever committed */
     uint64_t live[CHUNK_PAGES / 64]; /* bit per page: meta.live */
+    uint64_t shared[CHUNK_PAGES / 64];
     struct page_meta meta[CHUNK_PAGES];
 };
 
@@ -104,12 +106,18 @@ static void set_live(struct chunk *c, struct page_meta *m, bool live)
     c->live[i / 64] = live ? c->live[i / 64] | bit : c->live[i / 64] & ~bit;
 }
 
-/* The first live page of c in [a, stop), or stop. */
-static uintptr_t next_live(const struct chunk *c, uintptr_t a, uintptr_t stop)
+static bool is_shared(const struct chunk *c, uintptr_t a)
+{
+    size_t i = a / PAGE_SIZE % CHUNK_PAGES;
+    return c->shared[i / 64] >> (i % 64) & 1;
+}
+
+/* The first page of [a, stop), inside one chunk, whose bit is set, or stop. */
+static uintptr_t next_bit(const uint64_t *map, uintptr_t a, uintptr_t stop)
 {
     while (a < stop) {
         size_t i = a / PAGE_SIZE % CHUNK_PAGES;
-        uint64_t bits = c->live[i / 64] >> (i % 64);
+        uint64_t bits = map[i / 64] >> (i % 64);
         if (bits) {
             uintptr_t found = a + (uintptr_t) __builtin_ctzll(bits) * PAGE_SIZE;
             return MIN(found, stop);
@@ -126,12 +134,28 @@ static void set_prot(struct chunk *c, struct page_meta *m, int prot)
     c->left_over += left_over(m);
 }
 
-#define ADD_WRITE (-2) /* as it is, and writable */
+enum {
+    ADD_WRITE = -2,    /* as it is, and writable */
+    REMOVE_WRITE = -3, /* shared pages: as they are, but not writable */
+};
+
+/* What a page that allows `from` shall allow. Shared pages are never writable. */
+static int target_prot(int from, int to, bool shared)
+{
+    if (to == REMOVE_WRITE)
+        return shared ? from & ~PROT_W : from;
+    if (to == ADD_WRITE)
+        to = from | PROT_R | PROT_W;
+    return shared && (to & PROT_W) ? (to & ~PROT_W) | PROT_R : to;
+}
+
+#define SHARED_FLAG 8 /* beside the permission, to tell runs apart */
 
 /* Brings pages [start, end) of one chunk, all of permission `from`, to `to`. */
 static void change_run(struct chunk *c, uintptr_t start, uintptr_t end, int from, int to)
 {
-    to = to == ADD_WRITE ? from | PROT_R | PROT_W : to;
+    to = target_prot(from & ~SHARED_FLAG, to, from & SHARED_FLAG);
+    from &= ~SHARED_FLAG;
     if (start == end || from == to)
         return;
     epc_protect(start, (end - start) / PAGE_SIZE, from, to);
@@ -170,7 +194,7 @@ static void set_part_prot(struct chunk *c, uintptr_t start, uintptr_t end, int p
     int from = -1;
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
         struct page_meta *m = meta_in(c, a);
-        int now = m->committed && fn(m) ? m->prot : -1;
+        int now = m->committed && fn(m) ? m->prot | (is_shared(c, a) ? SHARED_FLAG : 0) : -1;
         if (now == from)
             continue;
         if (from >= 0)
@@ -249,10 +273,8 @@ static int make_blank(struct chunk *c, uintptr_t start, uintptr_t end)
     return 0;
 }
 
-int upages_populate_anon(uintptr_t start, uintptr_t end, int prot)
+static int populate_blank(uintptr_t start, uintptr_t end)
 {
-    if (!room_for((end - start) / PAGE_SIZE))
-        return -ENOMEM;
     for (uintptr_t a = start; a < end;) {
         uintptr_t stop = chunk_end(a, end);
         struct chunk *c = chunk_at(a, true);
@@ -263,8 +285,22 @@ int upages_populate_anon(uintptr_t start, uintptr_t end, int prot)
             set_live(c, meta_in(c, p), true);
         a = stop;
     }
-    set_range_prot(start, end, prot, want_live);
     return 0;
+}
+
+int upages_populate_anon(uintptr_t start, uintptr_t end, int prot)
+{
+    if (!room_for((end - start) / PAGE_SIZE))
+        return -ENOMEM;
+    int r = populate_blank(start, end);
+    if (r == 0)
+        set_range_prot(start, end, prot, want_live);
+    return r;
+}
+
+int upages_populate_moved(uintptr_t start, uintptr_t end)
+{
+    return populate_blank(start, end);
 }
 
 static uint64_t file_index(const struct vma *v, uintptr_t addr)
@@ -480,6 +516,7 @@ static void free_part(struct chunk *c, uintptr_t start, uintptr_t end, want_fn *
         struct page_meta *m = meta_in(c, a);
         if (!m->committed || !fn(m))
             continue;
+        check(!is_shared(c, a)); /* somebody else's too: see share.h */
         if (m->live || m->key)
             memset(enclave_ptr(a), 0, PAGE_SIZE);
         m->key = 0;
@@ -533,11 +570,14 @@ static bool fits(const struct vma *v, uintptr_t addr, const struct page_meta *m)
 static int claim_page(struct mm *mm, const struct vma *v, struct chunk *c, uintptr_t addr)
 {
     struct page_meta *m = meta_in(c, addr);
+    int r = share_keep_absent(mm, addr, addr + PAGE_SIZE);
+    if (r < 0)
+        return r;
     if (m->key || v->kind == VMA_ANON) {
         set_live(c, m, true);
         return 0;
     }
-    int r = fill_page(mm, v, c, addr, NULL);
+    r = fill_page(mm, v, c, addr, NULL);
     return r == -ENXIO ? 0 : r; /* beyond the end of the file: left for the fault, or the sweep */
 }
 
@@ -655,7 +695,7 @@ uintptr_t upage_next_live(uintptr_t a, uintptr_t end)
     while (a < end) {
         uintptr_t stop = chunk_end(a, end);
         struct chunk *c = chunk_at(a, false);
-        a = c ? next_live(c, a, stop) : stop;
+        a = c ? next_bit(c->live, a, stop) : stop;
         if (a < stop)
             return a;
     }
@@ -686,4 +726,70 @@ void upages_unseal(uintptr_t start, uintptr_t end)
 void upages_reseal(uintptr_t start, uintptr_t end, int prot)
 {
     set_range_prot(start, end, prot, want_live);
+}
+
+/* ---- shared pages ----------------------------------------------------------------------------- */
+/* Bits of word w that stand for pages of [start, stop), which lies in one chunk. */
+static uint64_t word_mask(size_t w, uintptr_t start, uintptr_t stop)
+{
+    size_t first = start / PAGE_SIZE % CHUNK_PAGES, past = first + (stop - start) / PAGE_SIZE;
+    size_t lo = MAX(first, w * 64), hi = MIN(past, w * 64 + 64);
+    if (lo >= hi)
+        return 0;
+    uint64_t ones = hi - lo == 64 ? ~0ull : (1ull << (hi - lo)) - 1;
+    return ones << (lo - w * 64);
+}
+
+static void set_shared(uintptr_t start, uintptr_t end, bool shared)
+{
+    for (uintptr_t a = start, stop; a < end; a = stop) {
+        stop = chunk_end(a, end);
+        struct chunk *c = chunk_at(a, false);
+        for (size_t w = 0; c && w < ARRAY_SIZE(c->shared); w++) {
+            uint64_t mask = word_mask(w, a, stop);
+            c->shared[w] = shared ? c->shared[w] | (c->live[w] & mask) : c->shared[w] & ~mask;
+        }
+    }
+}
+
+void upages_share(uintptr_t start, uintptr_t end)
+{
+    set_shared(start, end, true);
+}
+
+void upages_unshare(uintptr_t start, uintptr_t end)
+{
+    set_shared(start, end, false);
+}
+
+bool upage_is_shared(uintptr_t addr)
+{
+    const struct chunk *c = chunk_at(addr, false);
+    return c && is_shared(c, addr);
+}
+
+uintptr_t upage_next_shared(uintptr_t a, uintptr_t end)
+{
+    while (a < end) {
+        uintptr_t stop = chunk_end(a, end);
+        struct chunk *c = chunk_at(a, false);
+        a = c ? next_bit(c->shared, a, stop) : stop;
+        if (a < stop)
+            return a;
+    }
+    return end;
+}
+
+size_t upages_count_open(uintptr_t start, uintptr_t end)
+{
+    size_t n = 0;
+    for (uintptr_t a = upage_next_shared(start, end); a < end;
+         a = upage_next_shared(a + PAGE_SIZE, end))
+        n += (upage_peek(a)->prot & PROT_W) != 0;
+    return n;
+}
+
+void upages_close(uintptr_t start, uintptr_t end)
+{
+    set_range_prot(start, end, REMOVE_WRITE, want_live);
 }

@@ -47,21 +47,18 @@ size_t upages_count_live(uintptr_t start, uintptr_t end);
 void upages_unseal(uintptr_t start, uintptr_t end);
 void upages_reseal(uintptr_t start, uintptr_t end, int prot);
 
-/* Taking the pages of a range away and bringing them back, for address spaces that share addresses.
- * Kept content (key) is not copied. -ENOMEM: nothing was changed. */
-struct saved_page {
-    uintptr_t addr;
-    uint64_t key;
-    void *copy; /* one page of the kernel heap; NULL for kept content */
-    uint8_t prot;
-};
-struct saved_pages {
-    struct saved_page *list;
-    size_t count;
-};
-must_check int upages_save(uintptr_t start, uintptr_t end, struct saved_pages *ret);
-must_check int upages_restore(struct saved_pages *saved); /* frees it */
-void upages_forget(struct saved_pages *saved);
+/* Pages that change sides when the turn moves (upages_swap.c): live and writable, whatever the limit says;
+ * as much is given back. */
+must_check int upages_populate_moved(uintptr_t start, uintptr_t end);
+
+/* Shared pages: live, and seen in place by other address spaces too (share.c). Nothing opens a shared
+ * page for writing, and to free one is a bug (checked). */
+void upages_share(uintptr_t start, uintptr_t end); /* the live ones of the range are shared now */
+void upages_unshare(uintptr_t start, uintptr_t end);
+bool upage_is_shared(uintptr_t addr);
+uintptr_t upage_next_shared(uintptr_t addr, uintptr_t end); /* or end */
+size_t upages_count_open(uintptr_t start, uintptr_t end);   /* shared and still writable */
+void upages_close(uintptr_t start, uintptr_t end);          /* takes that from them */
 void upages_drop_kept(uintptr_t start,
                       uintptr_t end); /* all that is left over, but stubs -> FREE */
 

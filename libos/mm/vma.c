@@ -59,10 +59,21 @@ static bool joins(const struct vma *a, const struct vma *b)
 {
     if (a->end != b->start || a->kind != b->kind || a->prot != b->prot || a->file != b->file ||
         a->stack != b->stack || a->locked != b->locked || a->noreserve != b->noreserve ||
-        a->again != b->again)
+        a->again != b->again || a->dontfork != b->dontfork || a->wipeonfork != b->wipeonfork)
         return false;
     return a->kind == VMA_ANON ||
            (a->kind != VMA_STUBS && a->offset + (a->end - a->start) == b->offset);
+}
+
+struct vma *vma_copy(const struct vma *v)
+{
+    struct vma *c = new_zero(struct vma);
+    if (!c)
+        return NULL;
+    *c = *v;
+    c->locked = false; /* locks in memory are not inherited */
+    vma_hold_file(c);
+    return c;
 }
 
 static void remove_index(struct vma_set *s, size_t i)

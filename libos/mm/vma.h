@@ -1,9 +1,11 @@
 /* Mappings of one address space: a sorted array. Private to mm; mm->lock held. */
 #ifndef MM_VMA_H
 #define MM_VMA_H
+#include "libos/base/list.h"
 #include "libos/mm/mm.h"
+#include "libos/mm/saved.h"
 
-struct saved_pages;
+struct family;
 
 enum vma_kind { VMA_ANON, VMA_FILE, VMA_SHARED, VMA_STUBS };
 
@@ -12,6 +14,7 @@ struct vma {
     enum vma_kind kind;
     int prot;
     bool stack, locked, noreserve;
+    bool dontfork, wipeonfork; /* madvise */
     uint32_t again;       /* SHARED: attached so often once more; attach.c */
     struct file *file;    /* 1 + again references; FILE and SHARED */
     uint64_t offset;      /* in the file, of start */
@@ -36,28 +39,67 @@ must_check bool vma_reserve(struct vma_set *s,
                             size_t more); /* room, so that later steps cannot fail */
 void vma_hold_file(const struct vma *v);  /* as a copy of it must */
 void vma_free(struct vma *v);
+must_check struct vma *vma_copy(const struct vma *v); /* for fork; NULL: no memory */
 void vma_merge_around(struct vma_set *s, uintptr_t start, uintptr_t end);
+
+/* Granules in a row that are owned together: by one address space or, after fork, by several, of which
+ * one has its pages in place (granule_owner). */
+struct region {
+    uint32_t first, count; /* granules */
+    uint32_t members;      /* address spaces that have it; granule.c's lock */
+    bool was_shared;       /* pages may be marked shared (upages.h) */
+    uint32_t swaps;        /* since it is shared */
+};
+
+/* A region as one address space has it: what it keeps of pages while another one's are in place. */
+struct holding {
+    struct region *region;
+    struct saved_table saved;
+};
+#define HOLDINGS_MAX 64u
 
 struct mm {
     struct ref ref;
     struct mutex lock;
     struct vma_set vmas;
-    uintptr_t base;        /* own granule */
-    uint32_t granules[64]; /* runs owned: index of the first granule */
-    uint32_t granule_runs;
-    uint32_t run_length[64];
-    bool low;                      /* shares granule 0; low.c */
-    uint32_t low_slice;            /* of its program */
-    struct saved_pages *low_saved; /* its pages there while another one is resident */
+    uintptr_t base; /* of the first region; after fork the parent's */
+    struct holding holds[HOLDINGS_MAX];
+    uint32_t hold_count;
+    struct family *family; /* whom it takes turns with; NULL: nobody. family.c's rules */
+    struct list family_link;
+    bool doomed;        /* lost a page for lack of memory: its processes must die */
+    bool low;           /* has the addresses below 256 MiB; low.c */
+    uint32_t low_slice; /* of its program */
     uintptr_t brk_start, brk, brk_limit;
-    size_t total_pages;
     uintptr_t map_hint;
     uintptr_t stubs_open, stubs_open_end; /* stub pages that are writable for the moment */
 };
+void low_slice_join(struct mm *mm); /* low.c: one more, one less of its program */
+void low_slice_leave(struct mm *mm);
+/* mm.c, for fork: a new address space that has nothing yet, and mappings as its parent has them. */
+must_check struct mm *mm_new_like(const struct mm *parent);
+must_check int mm_copy_mappings(const struct mm *from, struct mm *to);
 /* granule.c */
 must_check int granule_take(struct mm *mm, uint32_t count, uintptr_t *ret_base);
+must_check int
+granule_reserve(uintptr_t *ret_base);          /* one granule, for good, of no address space */
+must_check int granule_add_low(struct mm *mm); /* joins the region of granule 0 */
+void granule_share_all(const struct mm *from, struct mm *to); /* to has the same regions, unowned */
+/* If others have mm->holds[i] too, mm has one region less; the caller closes the gap. */
+must_check bool granule_leave(struct mm *mm, uint32_t i);
 void granule_give_all(struct mm *mm);
+/* Whose pages are in place; NULL: nobody's, or not user memory. */
 struct mm *granule_owner(uintptr_t addr);
-void granule_set_low(struct mm *mm); /* the resident owner of granule 0, or NULL */
-void low_drop(struct mm *mm);        /* mm dies or gives granule 0 up; low.c */
+void granule_set_owner(const struct region *r, struct mm *mm);
+struct holding *mm_holding(struct mm *mm, uintptr_t addr); /* NULL: not its own */
+struct holding *mm_holding_of(struct mm *mm, const struct region *r);
+
+static inline uintptr_t region_start(const struct region *r)
+{
+    return (uintptr_t) r->first << GRANULE_SHIFT;
+}
+static inline uintptr_t region_end(const struct region *r)
+{
+    return (uintptr_t) (r->first + r->count) << GRANULE_SHIFT;
+}
 #endif

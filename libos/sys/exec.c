@@ -175,7 +175,7 @@ long exec_replace(struct exec_params *in)
 {
     struct exec_result res;
     int r = replace(in, &res);
-    mm_low_settle();
+    mm_turn_settle();
     if (r == 0)
         start_program(&res);
     return r;

@@ -1,10 +1,13 @@
-/* clone: a thread of the calling process, or a new process that shares its memory (vfork,
- * posix_spawn).
+/* clone: a thread of the calling process, a new process that shares its memory (vfork, posix_spawn), or
+ * one with a copy of it (fork).
  *
  * Everything that can fail is done before the child is visible; then the child enters the table, its
  * family and its process's thread list in one step under process_table_lock and proc->lock, where
  * it is also decided that nobody is killing the parent meanwhile. The thread's first reference
  * belongs to the process's thread list, the process's first to the family tree.
+ *
+ * After fork the child runs first, in place, if nobody else runs the parent's memory meanwhile: most
+ * children exec or exit at once, and then the parent's pages need not move at all.
  */
 #include "abi/layout.h"
 #include "abi/linux/resource.h"
@@ -64,6 +67,14 @@ static struct sighand *clone_sighand(struct process *parent, uint64_t flags)
     return parent->sighand;
 }
 
+static struct mm *clone_memory(struct mm *mm, uint64_t flags)
+{
+    if (!(flags & CLONE_VM))
+        return mm_fork(mm);
+    mm_get(mm);
+    return mm;
+}
+
 void process_discard(struct process *p)
 {
     if (p->files)
@@ -89,16 +100,25 @@ static struct process *clone_process(const struct clone_params *c)
     p->exit_signal = c->exit_signal;
     if (c->flags & CLONE_PARENT)
         p->exit_signal = parent->exit_signal;
-    p->mm = parent->mm;
-    mm_get(p->mm);
+    p->mm = clone_memory(parent->mm, c->flags);
     p->files = clone_files(parent, c->flags);
     p->files_shared = c->flags & CLONE_FILES;
     p->fs = clone_fs(parent, c->flags);
     p->sighand = clone_sighand(parent, c->flags);
-    if (p->files && p->fs && p->sighand)
+    if (p->mm && p->files && p->fs && p->sighand)
         return p;
     process_discard(p);
     return NULL;
+}
+
+/* The first thing a forked child does. */
+static void fork_child_begin(void *arg)
+{
+    struct thread *me = current();
+    int tid = me->tid;
+    me->kthread_fn = NULL;
+    (void) put_user(me->set_child_tid, tid); /* as on Linux a bad pointer stops nothing */
+    thread_enter_user();
 }
 
 /* ---- a new thread ----------------------------------------------------------------------------- */
@@ -125,6 +145,10 @@ static struct thread *clone_thread(struct process *proc, const struct clone_para
         t->fs_base = c->tls;
     if (c->flags & CLONE_CHILD_CLEARTID)
         t->clear_child_tid = c->child_tid;
+    if ((c->flags & CLONE_CHILD_SETTID) && !(c->flags & CLONE_VM)) {
+        t->set_child_tid = c->child_tid;
+        t->kthread_fn = fork_child_begin;
+    }
     return t;
 }
 
@@ -192,7 +216,8 @@ static int tell_tid(const struct clone_params *c, int tid)
     int r = 0;
     if (c->flags & CLONE_PARENT_SETTID)
         r = put_user(c->parent_tid, tid);
-    if (c->flags & CLONE_CHILD_SETTID) /* the memory is shared: no need to do it in the child */
+    if ((c->flags & CLONE_CHILD_SETTID) &&
+        (c->flags & CLONE_VM)) /* no need to do it in the child */
         r |= put_user(c->child_tid, tid);
     return r;
 }
@@ -211,6 +236,14 @@ void vfork_complete(struct process *p)
     waitq_wake(&p->vfork_wait, ~0u);
 }
 
+/* The turn goes to a forked child at once, if nobody else runs the parent's memory. */
+static bool child_first(struct process *child, const struct clone_params *c)
+{
+    struct process *me = current_process();
+    return !(c->flags & CLONE_VM) && atomic_load(&me->thread_count) == 1 &&
+           mm_fork_turn(me->mm, child->mm);
+}
+
 static long clone_run(struct process *p, struct thread *t, const struct clone_params *c)
 {
     int pid = t->tid;
@@ -221,7 +254,10 @@ static long clone_run(struct process *p, struct thread *t, const struct clone_pa
         (void) put_user(c->pidfd, fd); /* the same */
     }
     process_get(p);
+    bool gives_way = child_first(p, c);
     thread_start(t);
+    if (gives_way)
+        thread_give_way();
     if (vfork)
         vfork_wait(p);
     process_put(p);

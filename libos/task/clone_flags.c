@@ -32,10 +32,6 @@ static int check_offered(uint64_t f)
         log_once(LOG_WARN, "clone: a thread with its own files or directory is not supported");
         return -EINVAL;
     }
-    if (!(f & CLONE_VM)) {
-        log_once(LOG_WARN, "clone: fork() is not supported yet; posix_spawn and vfork are");
-        return -ENOSYS;
-    }
     return 0;
 }
 

@@ -27,6 +27,7 @@
 #include "libos/task/clock.h"
 #include "libos/task/process.h"
 #include "libos/task/sched.h"
+#include "libos/task/signal.h"
 #include "libos/task/thread.h"
 
 struct run_queue {
@@ -129,7 +130,7 @@ static void send_kicks(void)
     }
 }
 
-/* May this vCPU run t now? If so its turn at low addresses is reserved. previous, which still stands
+/* May this vCPU run t now? If so its turn at the addresses it shares is reserved. previous, which still stands
  * on this vCPU's stack, may simply go on. */
 static bool can_run(const struct thread *t, uint32_t cpu, const struct thread *previous)
 {
@@ -137,7 +138,7 @@ static bool can_run(const struct thread *t, uint32_t cpu, const struct thread *p
         return false;
     if (smp && t != previous && __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
         return false;
-    return !t->proc || t->low_pin || mm_low_enter(t->proc->mm);
+    return !t->proc || t->turn_pin || mm_turn_enter(t->proc->mm);
 }
 
 static struct thread *dequeue(struct run_queue *rq, uint32_t cpu, const struct thread *previous)
@@ -215,6 +216,19 @@ static void leave_thread(struct thread *t)
     t->last_cpu = (int) this_vcpu()->index;
 }
 
+/* t's memory is in place when this returns. */
+static void take_turn(struct thread *t)
+{
+    if (!t->proc || t->turn_pin) {
+        mm_turn_leave();
+        return;
+    }
+    struct mm *mm = t->proc->mm;
+    mm_turn_arrive(mm);
+    if (unlikely(mm && mm_is_doomed(mm)))
+        signal_send_process(t->proc, SIGKILL);
+}
+
 static void enter_thread(struct thread *t)
 {
     struct vcpu *v = this_vcpu();
@@ -225,9 +239,8 @@ static void enter_thread(struct thread *t)
     t->entered_ns = clock_mono_ns();
     v->current = t;
     v->kstack_top = t->kstack_top;
+    take_turn(t);
     if (t->proc) {
-        if (!t->low_pin)
-            mm_low_arrive(t->proc->mm);
         user_fs_base_set(t->fs_base);
         fpu_switch_in(t);
     }
@@ -241,6 +254,7 @@ static void switch_away(void)
     struct run_queue *rq = this_rq();
     if (next == prev) {
         prev->state = THREAD_RUNNING;
+        take_turn(prev);
         return;
     }
     leave_thread(prev);
@@ -250,7 +264,7 @@ static void switch_away(void)
         enter_thread(next);
         context_switch(&prev->ksp, next->ksp);
     } else {
-        mm_low_leave(); /* not before: pick has reserved the next one's turn */
+        mm_turn_leave(); /* not before: pick has reserved the next one's turn */
         this_vcpu()->current = NULL;
         context_switch(&prev->ksp, rq->idle_sp);
     }
@@ -378,8 +392,9 @@ static bool must_move(const struct thread *t)
     return smp && !allowed_on(t, this_vcpu()->index);
 }
 
-static void give_way(struct thread *t)
+void thread_give_way(void)
 {
+    struct thread *t = current();
     spin_lock(&t->lock);
     make_runnable_locked(t);
     spin_unlock(&t->lock);
@@ -391,7 +406,7 @@ void thread_yield(void)
     struct thread *t = current();
     if (__atomic_load_n(&this_rq()->count, __ATOMIC_RELAXED) == 0 && !must_move(t))
         return;
-    give_way(t);
+    thread_give_way();
 }
 
 /* ---- birth and death -------------------------------------------------------------------------- */
@@ -527,8 +542,8 @@ void sched_tick(void)
     if (!t)
         return;
     bool late = clock_mono_ns() - t->entered_ns >= SLICE_NS / 2;
-    if (late && t->proc && mm_low_waited_for(t->proc->mm))
-        give_way(t);
+    if (late && t->proc && mm_turn_wanted(t->proc->mm))
+        thread_give_way();
     else if (must_move(t) || (late && this_rq()->count > 0))
         thread_yield();
 }

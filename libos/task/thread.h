@@ -39,7 +39,7 @@ struct thread {
     uint64_t cpu_mask;                      /* sched_setaffinity */
     int64_t utime_ns, stime_ns, entered_ns; /* cpu time; entered: since when running */
     uint64_t switches;
-    bool low_pin; /* mm/low.c: runs whoever is resident */
+    bool turn_pin; /* mm/low.c: runs whoever is resident */
 
     /* identity */
     struct ref ref;
@@ -93,8 +93,9 @@ noreturn_fn void thread_exit_final(void);
 void thread_wake(struct thread *t);      /* may be called from anywhere, with any spin lock held */
 void thread_interrupt(struct thread *t); /* wakes it if it sleeps interruptibly; sets no token */
 void thread_set_work(struct thread *t, uint32_t bits); /* and makes a running thread notice soon */
-void thread_yield(void);
-bool thread_dying(void);       /* current() has THREAD_WORK_EXIT */
+void thread_yield(void);                               /* if another thread waits for this vCPU */
+void thread_give_way(void);                            /* in any case behind all that wait */
+bool thread_dying(void);                               /* current() has THREAD_WORK_EXIT */
 bool thread_interrupted(void); /* a signal or exit is to be taken by current() */
 
 /* Enters user mode with the thread's frame as it is now. Never returns. */
