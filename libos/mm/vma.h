@@ -15,12 +15,12 @@ struct vma {
     int prot;
     bool stack, locked, noreserve;
     bool dontfork, wipeonfork; /* madvise */
-    uint32_t again;       /* SHARED: attached so often once more; attach.c */
-    struct file *file;    /* 1 + again references; FILE and SHARED */
-    uint64_t offset;      /* in the file, of start */
-    uint64_t unique;      /* FILE: identity for keys, 0: do not keep */
-    uintptr_t next_fault; /* sequential faults double the window */
-    uint32_t window;      /* pages */
+    uint32_t again;            /* SHARED: attached so often once more; attach.c */
+    struct file *file;         /* 1 + again references; FILE and SHARED */
+    uint64_t offset;           /* in the file, of start */
+    uint64_t unique;           /* FILE: identity for keys, 0: do not keep */
+    uintptr_t next_fault;      /* sequential faults double the window */
+    uint32_t window;           /* pages */
 };
 
 struct vma_set {
