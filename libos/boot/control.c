@@ -138,11 +138,8 @@ static void close_streams(unsigned session)
 static int start_command(struct session *s, struct boot_command *c)
 {
     int r = console_new(c->session, &s->console);
-    if (r < 0) {
-        if (r != -EBUSY)
-            close_streams(c->session);
+    if (r < 0)
         return r;
-    }
     c->params.console = s->console;
     c->params.done = command_done;
     r = process_spawn_session(&c->params);

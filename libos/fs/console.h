@@ -5,8 +5,8 @@
 
 struct console;
 
-/* The console on the three streams of a session (0: the runtime's own). NULL and -EBUSY: the session
- * has one that is still in use; -ENOMEM. The caller owns a reference. */
+/* The console on the three streams of a session (0: the runtime's own). -EBUSY: the session has one that
+ * is still in use; -ENOMEM: the host was told that its streams are not used. The caller owns a reference. */
 must_check int console_new(unsigned session, struct console **ret);
 void console_put(struct console *c); /* with the last one the host may close the streams */
 /* Descriptors 0, 1, 2 of the table; if it is a terminal, it becomes the calling process's. */

@@ -32,6 +32,11 @@ static int console_tty_open(struct tty *t, struct file *f)
     return 0;
 }
 
+static void close_streams(unsigned session)
+{
+    (void) hostcall(HOSTCALL_stdio_close, session, 0, 0); /* the host's descriptors */
+}
+
 static void console_free(struct tty *t)
 {
     struct console *c = console_of_tty(t);
@@ -42,7 +47,7 @@ static void console_free(struct tty *t)
     for (int i = 0; i < 3; i++)
         if (c->inode[i])
             inode_put(c->inode[i]);
-    (void) hostcall(HOSTCALL_stdio_close, c->session, 0, 0); /* the host's descriptors */
+    close_streams(c->session);
     kfree(c);
 }
 
@@ -148,8 +153,10 @@ int console_new(unsigned session, struct console **ret)
     if (!console_super.ref.n)
         super_init(&console_super, &console_super_ops, "hostfd");
     struct console *c = new_zero(struct console);
-    if (!c)
+    if (!c) {
+        close_streams(session);
         return -ENOMEM;
+    }
     c->session = session;
     int r = enter_table(c);
     if (r < 0) {

@@ -93,6 +93,12 @@ is 'too large' 1 "$occlum" exec /bin/cat "$(head -c 120000 /dev/zero | tr '\0' x
     "$(head -c 120000 /dev/zero | tr '\0' x)"
 says 'too large' err larger
 
+"$occlum" exec /bin/resident exit 9 0<&- 1>&- 2>&-
+is 'closed standard files' 0 test $? -eq 9
+sleep 1 && "$occlum" build -f > /dev/null
+is 'exec after a build' 0 "$occlum" exec /bin/resident exit 0
+says 'exec after a build' err 'runs the older one'
+
 # ---- many at once
 pids=()
 for i in $(seq 30); do

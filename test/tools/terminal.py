@@ -267,6 +267,19 @@ def less(command):
 
 
 @case(RUN, EXEC)
+def procps_top(command):
+    """Debian's top: reads /proc, draws, takes keys."""
+    t = on(command, '/usr/bin/top', rows=24, cols=80)
+    t.expect('Tasks:')
+    t.expect('COMMAND')
+    t.expect(r'\btop\b')
+    t.type('q')
+    t.status(0)
+    t.settings_are_back()
+    return t
+
+
+@case(RUN, EXEC)
 def less_from_pipe(command):
     """Its text comes from a pipe, its keys from /dev/tty."""
     t = Terminal(['bash', '-c', 'seq 1000 1200 | ' + ' '.join(c for c in command if c != '-t') +

@@ -15,7 +15,7 @@ cd "$work"
 "$occlum" new inst > /dev/null
 cd inst
 "$build/bin/occlum-gcc" -O1 -o image/bin/resident "$top/test/tools/resident.c"
-"$top/scripts/copy-elf" "$PWD/image" /bin/cat /usr/bin/less=/usr/bin/less /usr/bin/vim.tiny=/usr/bin/vi
+"$top/scripts/copy-elf" "$PWD/image" /bin/cat /usr/bin/top /usr/bin/less=/usr/bin/less /usr/bin/vim.tiny=/usr/bin/vi
 mkdir -p image/root image/lib/terminfo/x
 cp /lib/terminfo/x/xterm image/lib/terminfo/x/
 seq -f 'line %g' 200 > image/root/lines

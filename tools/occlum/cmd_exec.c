@@ -7,19 +7,23 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "tools/lib/control.h"
 #include "tools/lib/mem.h"
 #include "tools/lib/msg.h"
 #include "tools/occlum/client.h"
 #include "tools/occlum/command.h"
+#include "tools/occlum/instance.h"
 
 COMMAND(exec, "run a program in the running instance", cmd_exec);
 
@@ -254,14 +258,40 @@ static int follow(struct client *c, const struct exec *e, int signals)
     return status;
 }
 
+/* What is closed becomes nothing: there are always three descriptors to pass along. */
+static bool open_standard_files(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd < 3);
+    if (fd < 0)
+        msg_error("/dev/null: %s", strerror(errno));
+    else
+        close(fd);
+    return fd >= 0;
+}
+
+/* The instance keeps what was built when it was started. */
+static void warn_if_rebuilt(void)
+{
+    struct stat started, built;
+    if (stat(CONTROL_DIR "/" CONTROL_LOCK, &started) < 0 ||
+        stat(BUILD_DIR "/.enclave.stamp", &built) < 0 || built.st_mtime <= started.st_mtime)
+        return;
+    msg_warn("the instance was started before the last build and runs the older one");
+    msg_hint("occlum stop && occlum start");
+}
+
 static int run(const struct exec *e)
 {
     struct client c;
     sigset_t set = forwarded();
     sigprocmask(SIG_BLOCK, &set, NULL);
-    int signals = signalfd(-1, &set, SFD_CLOEXEC);
+    int signals = open_standard_files() ? signalfd(-1, &set, SFD_CLOEXEC) : -1;
     if (signals < 0 || client_connect(&c, false) < 0)
         return FAILED;
+    warn_if_rebuilt();
     int status = send_exec(&c, e) < 0 ? FAILED : follow(&c, e, signals);
     client_close(&c);
     close(signals);
