@@ -146,7 +146,7 @@ SYSCALL(ftruncate, int, fd, int64_t, size)
     else
         r = may_truncate(&t, a.size);
     if (r == 0)
-        r = inode_change(t.inode, &a);
+        r = target_apply(&t, &a);
     target_put(&t);
     return r;
 }

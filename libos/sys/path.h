@@ -32,6 +32,7 @@ must_check int target_at(int dirfd, uaddr_t path, int at_flags, struct target *r
 must_check int target_fd(int fd, struct target *ret);
 void target_put(const struct target *t);
 must_check int target_want_write(const struct target *t);
-/* Applies attributes, with the read-only check. */
+/* Applies attributes and tells watchers; change: with the read-only check. */
+must_check int target_apply(const struct target *t, struct iattr *attr);
 must_check int target_change(const struct target *t, struct iattr *attr);
 #endif

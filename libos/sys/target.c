@@ -1,5 +1,6 @@
 /* Finding the inode that a system call is about. */
 #include "libos/sys/path.h"
+#include "libos/vfs/notify.h"
 
 int target_at(int dirfd, uaddr_t ua, int at_flags, struct target *ret)
 {
@@ -44,5 +45,14 @@ int target_want_write(const struct target *t)
 int target_change(const struct target *t, struct iattr *attr)
 {
     int r = target_want_write(t);
-    return r < 0 ? r : inode_change(t->inode, attr);
+    return r < 0 ? r : target_apply(t, attr);
+}
+
+int target_apply(const struct target *t, struct iattr *attr)
+{
+    int r = inode_change(t->inode, attr);
+    if (r == 0)
+        notify_dentry(t->file ? t->file->path.dentry : t->path.dentry, t->inode,
+                      notify_mask_of(attr->valid));
+    return r;
 }

@@ -1,6 +1,7 @@
 /* The dentry cache; vfs/dcache.h says what holds. Freed memory and inode references are released after
  * the lock is dropped, because releasing an inode may sleep. */
 #include "libos/vfs/dcache.h"
+#include "libos/vfs/notify.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 
@@ -131,12 +132,23 @@ void dentry_get(struct dentry *d)
     atomic_add(&d->ref, 1);
 }
 
+/* Does the file of this deleted name have no other? A file of the image keeps the count it has there. */
+static bool was_last_name(const struct dentry *d)
+{
+    const struct inode *i = inode_real(d->inode);
+    return (d->flags & DENTRY_DELETED) && (i->nlink == 0 || (d->inode->flags & INODE_DEAD) ||
+                                           ((i->flags & INODE_IMMUTABLE) && i->nlink == 1));
+}
+
 /* Frees one that is unreferenced and unhashed; returns the parent whose reference it held. */
 static struct dentry *dentry_free(struct dentry *d)
 {
     struct dentry *parent = d->parent != d ? d->parent : NULL;
-    if (d->inode)
+    if (d->inode) {
+        if (unlikely(atomic_load(&notify_watchers)) && was_last_name(d))
+            notify_self(d->inode, NOTIFY_DELETE_SELF);
         inode_put(d->inode);
+    }
     if (d->name != d->short_name)
         kfree(d->name);
     kfree(d);

@@ -115,15 +115,19 @@ long file_read(struct file *f, struct uio *uio, const uint64_t *pos)
         return -EISDIR;
     if (!f->ops->read)
         return -EINVAL;
-    if (f->mode & FILE_STREAM)
-        return pos ? -ESPIPE : f->ops->read(f, uio, NULL);
-    if (pos) {
+    if ((f->mode & FILE_STREAM) && pos)
+        return -ESPIPE;
+    long r;
+    if (f->mode & FILE_STREAM) {
+        r = f->ops->read(f, uio, NULL);
+    } else if (pos) {
         uint64_t at = *pos;
-        return f->ops->read(f, uio, &at);
+        r = f->ops->read(f, uio, &at);
+    } else {
+        mutex_lock(&f->pos_lock);
+        r = f->ops->read(f, uio, &f->pos);
+        mutex_unlock(&f->pos_lock);
     }
-    mutex_lock(&f->pos_lock);
-    long r = f->ops->read(f, uio, &f->pos);
-    mutex_unlock(&f->pos_lock);
     if (r > 0)
         notify_file(f, NOTIFY_ACCESS);
     return r;
@@ -135,10 +139,12 @@ long file_write(struct file *f, struct uio *uio, const uint64_t *pos, bool appen
         return -EBADF;
     if (!f->ops->write)
         return -EINVAL;
-    if (f->mode & FILE_STREAM)
-        return pos ? -ESPIPE : f->ops->write(f, uio, NULL);
+    if ((f->mode & FILE_STREAM) && pos)
+        return -ESPIPE;
     long r;
-    if (pos) {
+    if (f->mode & FILE_STREAM) {
+        r = f->ops->write(f, uio, NULL);
+    } else if (pos) {
         uint64_t at = append ? UINT64_MAX : *pos;
         r = f->ops->write(f, uio, &at);
     } else {

@@ -87,4 +87,5 @@ void epoll_release_file(struct file *f);
 /* Locks on the inode: of the file (flock, OFD) at release, of the process (POSIX) at flush. */
 void lock_release_file(struct file *f);
 void lock_flush(struct file *f, const struct fdtable *table);
+void lock_fini(struct inode *i); /* the inode goes */
 #endif

@@ -44,6 +44,8 @@ void super_put(struct super *s)
 {
     if (!ref_put_last(&s->ref))
         return;
+    if (atomic_load(&notify_watchers))
+        notify_unmount(s);
     if (s->root)
         inode_put(s->root);
     super_inode_gone(s);
@@ -74,7 +76,7 @@ void inode_fini(struct inode *i)
     pages_fini(i);
     kfree(i->link);
     i->link = NULL;
-    kfree(i->locks);
+    lock_fini(i);
     kfree(i->watches);
 }
 
@@ -330,10 +332,7 @@ int inode_change(struct inode *inode, struct iattr *a)
         if (r < 0)
             return r;
     }
-    r = inode->ops->setattr ? inode->ops->setattr(inode, a) : inode_setattr_simple(inode, a);
-    if (r == 0)
-        notify_self(inode, a->valid & ATTR_SIZE ? NOTIFY_MODIFY : NOTIFY_ATTRIB);
-    return r;
+    return inode->ops->setattr ? inode->ops->setattr(inode, a) : inode_setattr_simple(inode, a);
 }
 
 long inode_readlink(struct inode *i, char *buf, size_t size)

@@ -206,7 +206,8 @@ must_check int inode_permission(const struct inode *i, int mask);
 must_check int inode_permission_cred(const struct inode *i, int mask, const struct cred *c);
 bool inode_owner_or_capable(const struct inode *i);
 void inode_stat(struct inode *i, struct kstat *ret);
-/* Checks as chmod, chown, truncate and utimes do, then applies. */
+/* Checks as chmod, chown, truncate and utimes do, then applies. Telling watchers is the caller's, who
+ * knows the name. */
 must_check int inode_change(struct inode *i, struct iattr *attr);
 /* The plain way: stores the attributes (and truncates the page cache) in the inode. */
 must_check int inode_setattr_simple(struct inode *i, const struct iattr *attr);

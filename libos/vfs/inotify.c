@@ -3,11 +3,16 @@
  * that cause them, and without watches nothing here runs. */
 #include "libos/vfs/inotify.h"
 #include "libos/base/atomic.h"
+#include "libos/base/printf.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/uaccess.h"
+#include "libos/task/process.h"
 #include "libos/vfs/notify.h"
 
-#define QUEUE_MAX        16384u
+#define QUEUE_MAX        16384u /* these three are in /proc/sys/fs/inotify */
+#define INSTANCES_MAX    128u   /* of a user */
+#define WATCHES_MAX      65536u /* of a user */
+#define IN_UNMOUNT       0x2000u
 #define IN_Q_OVERFLOW    0x4000u
 #define IN_IGNORED       0x8000u
 #define IN_ONLYDIR       0x01000000u
@@ -19,6 +24,9 @@
 #define FIONREAD_REQUEST 0x541bu
 
 struct inotify {
+    struct list all_link; /* instances */
+    uint32_t uid;         /* who made it */
+    uint32_t watch_count;
     struct list watches, events;
     struct waitq queue;
     int next_wd;
@@ -41,11 +49,13 @@ struct event_head { /* struct inotify_event */
 struct event {
     struct list link;
     struct event_head head;
-    char name[NAME_LIMIT + 17]; /* padded with zeros to a multiple of 16 */
+    uint32_t size;                /* of name: head.len, and at least one for the NUL */
+    char name[] counted_by(size); /* padded with zeros to a multiple of 16 */
 };
 
 uint32_t notify_watchers;
 static struct spinlock inotify_lock;
+static struct list instances = LIST_INIT(instances);
 static uint32_t next_cookie = 1;
 
 uint32_t notify_cookie(void)
@@ -62,17 +72,18 @@ static void queue_event_locked(struct inotify *in, int wd, uint32_t mask, struct
         return; /* the same again */
     if (in->event_count > QUEUE_MAX)
         return;
-    struct event *e = new_zero(struct event);
+    bool overflow = in->event_count == QUEUE_MAX;
+    size_t n = overflow ? 0 : MIN(name.n, (size_t) NAME_LIMIT);
+    uint32_t len = n ? ROUND_UP((uint32_t) n + 1, 16u) : 0;
+    struct event *e = alloc_flex(struct event, name, MAX(len, 1u));
     if (!e)
         return;
-    bool overflow = in->event_count++ == QUEUE_MAX;
-    if (overflow)
-        e->head = (struct event_head){.wd = -1, .mask = IN_Q_OVERFLOW};
-    else
-        e->head = (struct event_head){wd, mask, cookie,
-                                      name.n ? ROUND_UP((uint32_t) name.n + 1, 16u) : 0};
-    if (name.n && !overflow)
-        memcpy(e->name, name.p, MIN(name.n, (size_t) NAME_LIMIT));
+    e->size = MAX(len, 1u);
+    e->head = overflow ? (struct event_head){.wd = -1, .mask = IN_Q_OVERFLOW}
+                       : (struct event_head){wd, mask, cookie, len};
+    if (n)
+        memcpy(e->name, name.p, n);
+    in->event_count++;
     list_add_tail(&in->events, &e->link);
     waitq_wake(&in->queue, POLL_IN | POLL_RDNORM);
 }
@@ -82,6 +93,7 @@ static void watch_unlink_locked(struct watch *w)
 {
     list_del(&w->inode_link);
     list_del(&w->instance_link);
+    w->owner->watch_count--;
     notify_watchers--;
 }
 
@@ -91,10 +103,21 @@ static void watch_free(struct watch *w)
     kfree(w);
 }
 
+static void free_dead(struct list *dead)
+{
+    struct watch *w;
+    while ((w = list_first(dead, struct watch, instance_link)) != NULL) {
+        list_del(&w->instance_link);
+        watch_free(w);
+    }
+}
+
 void notify_emit(struct inode *i, uint32_t mask, struct qname name, const struct inode *what,
                  uint32_t cookie)
 {
     struct list dead = LIST_INIT(dead);
+    bool unlinked = mask & NOTIFY_UNLINKED;
+    mask &= ~(uint32_t) NOTIFY_UNLINKED;
     uint32_t dir = what && S_ISDIR(what->mode) ? IN_ISDIR : 0;
     if (mask & (NOTIFY_DELETE_SELF | NOTIFY_MOVE_SELF))
         dir = 0;
@@ -102,7 +125,7 @@ void notify_emit(struct inode *i, uint32_t mask, struct qname name, const struct
     struct watch *w;
     if (i->watches)
         list_for_each_safe (w, i->watches, inode_link) {
-            if (!(w->mask & mask))
+            if (!(w->mask & mask) || (unlinked && (w->mask & IN_EXCL_UNLINK)))
                 continue;
             queue_event_locked(w->owner, w->wd, mask | dir, name, cookie);
             if (!(w->mask & IN_ONESHOT) && !(mask & NOTIFY_DELETE_SELF))
@@ -112,26 +135,45 @@ void notify_emit(struct inode *i, uint32_t mask, struct qname name, const struct
             list_add(&dead, &w->instance_link);
         }
     spin_unlock(&inotify_lock);
-    while ((w = list_first(&dead, struct watch, instance_link)) != NULL) {
-        list_del(&w->instance_link);
-        watch_free(w);
-    }
+    free_dead(&dead);
 }
 
-void notify_file_emit(struct file *f, uint32_t mask)
+void notify_unmount(const struct super *s)
 {
-    if (!f->path.dentry)
+    struct list dead = LIST_INIT(dead);
+    spin_lock(&inotify_lock);
+    struct inotify *in;
+    list_for_each (in, &instances, all_link) {
+        struct watch *w;
+        list_for_each_safe (w, &in->watches, instance_link) {
+            if (w->inode->super != s)
+                continue;
+            queue_event_locked(in, w->wd, IN_UNMOUNT, (struct qname){0}, 0);
+            queue_event_locked(in, w->wd, IN_IGNORED, (struct qname){0}, 0);
+            watch_unlink_locked(w);
+            list_add(&dead, &w->instance_link);
+        }
+    }
+    spin_unlock(&inotify_lock);
+    free_dead(&dead);
+}
+
+void notify_dentry_emit(struct dentry *d, struct inode *i, uint32_t mask)
+{
+    if (!d)
         return;
-    notify_emit(f->inode, mask, (struct qname){0}, f->inode, 0);
+    notify_emit(i, mask, (struct qname){0}, i, 0);
     dcache_lock();
-    struct dentry *d = f->path.dentry, *parent = d->parent;
+    struct dentry *parent = d->parent;
     char name[NAME_LIMIT + 1];
     size_t n = MIN((size_t) d->name_len, (size_t) NAME_LIMIT);
     memcpy(name, d->name, n);
     dentry_get(parent);
+    if (d->flags & DENTRY_DELETED)
+        mask |= NOTIFY_UNLINKED;
     dcache_unlock();
     if (parent != d)
-        notify_emit(parent->inode, mask, (struct qname){name, n}, f->inode, 0);
+        notify_emit(parent->inode, mask, (struct qname){name, n}, i, 0);
     dentry_put(parent);
 }
 
@@ -142,6 +184,15 @@ static struct watch *watch_find_locked(const struct inotify *in, const struct in
         if (i ? w->inode == i : w->wd == wd)
             return w;
     return NULL;
+}
+
+static uint32_t user_watches_locked(uint32_t uid)
+{
+    uint32_t n = 0;
+    const struct inotify *in;
+    list_for_each (in, &instances, all_link)
+        n += in->uid == uid ? in->watch_count : 0;
+    return n;
 }
 
 /* The inode's list head, made once and kept until the inode goes. */
@@ -184,6 +235,8 @@ int inotify_add(struct file *f, struct inode *i, uint32_t mask)
     } else if (w) {
         w->mask = mask & IN_MASK_ADD ? w->mask | keep : keep;
         wd = w->wd;
+    } else if (user_watches_locked(in->uid) >= WATCHES_MAX) {
+        wd = -ENOSPC;
     } else {
         w = TAKE(fresh);
         inode_get(i);
@@ -194,6 +247,7 @@ int inotify_add(struct file *f, struct inode *i, uint32_t mask)
         w->mask = keep;
         list_add(i->watches, &w->inode_link);
         list_add(&in->watches, &w->instance_link);
+        in->watch_count++;
         notify_watchers++;
     }
     spin_unlock(&inotify_lock);
@@ -295,6 +349,9 @@ static void inotify_release(struct file *f)
             break;
         watch_free(w);
     }
+    spin_lock(&inotify_lock);
+    list_del(&in->all_link);
+    spin_unlock(&inotify_lock);
     struct event *e;
     while ((e = list_first(&in->events, struct event, link)) != NULL) {
         list_del(&e->link);
@@ -303,19 +360,49 @@ static void inotify_release(struct file *f)
     kfree(in);
 }
 
+static void inotify_fdinfo(struct file *f, struct text *t)
+{
+    const struct inotify *in = f->priv;
+    SPIN_GUARD(&inotify_lock);
+    const struct watch *w;
+    list_for_each (w, &in->watches, instance_link)
+        text_add(t, "inotify wd:%x ino:%lx sdev:%lx mask:%x ignored_mask:0\n", (unsigned) w->wd,
+                 (unsigned long) w->inode->ino, (unsigned long) inode_dev(w->inode), w->mask);
+}
+
 static const struct file_ops inotify_file_ops = {
     .read = inotify_read,
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,
     .release = inotify_release,
+    .fdinfo = inotify_fdinfo,
     .name = "anon_inode:[inotify]",
 };
+
+/* Into the list of all, unless its user has enough of them. */
+static bool enlist(struct inotify *in)
+{
+    SPIN_GUARD(&inotify_lock);
+    uint32_t n = 0;
+    const struct inotify *o;
+    list_for_each (o, &instances, all_link)
+        n += o->uid == in->uid;
+    if (n >= INSTANCES_MAX)
+        return false;
+    list_add(&instances, &in->all_link);
+    return true;
+}
 
 int inotify_new(unsigned o_flags, struct file **ret)
 {
     struct inotify *in = new_zero(struct inotify);
     if (!in)
         return -ENOMEM;
+    in->uid = current_process()->cred.uid;
+    if (!enlist(in)) {
+        kfree(in);
+        return -EMFILE;
+    }
     list_init(&in->watches);
     list_init(&in->events);
     waitq_init(&in->queue);
@@ -324,6 +411,9 @@ int inotify_new(unsigned o_flags, struct file **ret)
         file_new_pathless(i, &inotify_file_ops, in, O_RDONLY | (o_flags & O_NONBLOCK), FILE_STREAM);
     if (!f) {
         inode_put(i);
+        spin_lock(&inotify_lock);
+        list_del(&in->all_link);
+        spin_unlock(&inotify_lock);
         kfree(in);
         return -ENOMEM;
     }

@@ -17,4 +17,5 @@ struct lock_range {
 must_check int lock_set(struct file *f, const struct lock_range *range, bool wait);
 /* Overwrites *range with the first lock in the way, or type LOCK_NONE. */
 void lock_test(struct file *f, struct lock_range *range);
+int lock_proc_text(struct text *t); /* /proc/locks */
 #endif

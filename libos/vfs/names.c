@@ -149,6 +149,7 @@ static int link_locked(const struct parent *p, const struct path *old)
         return r;
     inode_get(i);
     dcache_instantiate(d, i);
+    notify_self(i, NOTIFY_ATTRIB); /* its link count */
     notify_name(dir, NOTIFY_CREATE, parent_name(p), i, 0);
     return 0;
 }
@@ -216,8 +217,9 @@ static int remove_locked(const struct parent *p, bool directory)
     if (r < 0)
         return r;
     dcache_delete(d);
+    if (!directory)
+        notify_self(victim, NOTIFY_ATTRIB);
     notify_name(dir, NOTIFY_DELETE, name, victim, 0);
-    notify_self(victim, inode_real(victim)->nlink ? NOTIFY_ATTRIB : NOTIFY_DELETE_SELF);
     return 0;
 }
 
@@ -356,8 +358,8 @@ static int rename_locked(const struct parent *op, const struct parent *np, unsig
         nd->inode->flags |= INODE_DEAD;
     r = dcache_move(od, nd, exchange);
     rename_notify(odir, on, ndir, nn, od->inode);
-    if (nd->inode && !exchange)
-        notify_self(nd->inode, NOTIFY_DELETE_SELF);
+    if (nd->inode && !exchange && !inode_is_dir(nd->inode))
+        notify_self(nd->inode, NOTIFY_ATTRIB); /* its link count */
     return r;
 }
 

@@ -94,14 +94,18 @@ static int writer_get(struct file *f)
     return 0;
 }
 
-static int truncate_open(struct inode *i)
+static int truncate_open(const struct path *path, struct inode *i)
 {
     struct iattr a = {.valid = ATTR_SIZE, .size = 0};
-    MUTEX_GUARD(&i->mutex);
-    return i->ops->setattr ? i->ops->setattr(i, &a) : inode_setattr_simple(i, &a);
+    mutex_lock(&i->mutex);
+    int r = i->ops->setattr ? i->ops->setattr(i, &a) : inode_setattr_simple(i, &a);
+    mutex_unlock(&i->mutex);
+    if (r == 0)
+        notify_dentry(path->dentry, i, NOTIFY_MODIFY);
+    return r;
 }
 
-static int open_regular(struct file *f, unsigned o_flags, bool created)
+static int open_regular(const struct path *path, struct file *f, unsigned o_flags, bool created)
 {
     struct inode *i = f->inode;
     bool change = (f->mode & FILE_WRITE) || (o_flags & O_TRUNC);
@@ -112,11 +116,11 @@ static int open_regular(struct file *f, unsigned o_flags, bool created)
     }
     int r = f->mode & FILE_WRITE ? writer_get(f) : 0;
     if (r == 0 && (o_flags & O_TRUNC) && !created && inode_size(i))
-        r = truncate_open(i);
+        r = truncate_open(path, i);
     return r;
 }
 
-static int open_checked(struct file *f, unsigned o_flags, bool created)
+static int open_checked(const struct path *path, struct file *f, unsigned o_flags, bool created)
 {
     int r = ops_for(f);
     if (r < 0)
@@ -124,7 +128,7 @@ static int open_checked(struct file *f, unsigned o_flags, bool created)
     const struct inode *real = inode_real(f->inode);
     bool special = real->fops && !(real->super->flags & SUPER_UNTRUSTED); /* generated content */
     if (S_ISREG(f->inode->mode) && !special)
-        r = open_regular(f, o_flags, created);
+        r = open_regular(path, f, o_flags, created);
     if (r == 0 && f->ops->open)
         r = f->ops->open(inode_real(f->inode), f);
     return r;
@@ -152,7 +156,7 @@ int file_open_path(const struct path *path, unsigned o_flags, bool created, stru
         return -ENOMEM;
     f->mode = mode;
     inode_get(f->inode);
-    int r = only_path ? 0 : open_checked(f, o_flags, created);
+    int r = only_path ? 0 : open_checked(path, f, o_flags, created);
     if (r < 0) { /* the path stays with the caller and release must not run */
         f->ops = &path_file_ops;
         file_put(f);

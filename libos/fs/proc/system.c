@@ -7,6 +7,7 @@
 #include "libos/task/clock.h"
 #include "libos/task/process.h"
 #include "libos/task/uts.h"
+#include "libos/vfs/lock.h"
 #include "libos/vfs/registry.h"
 #include "abi/layout.h"
 
@@ -174,6 +175,11 @@ static int devices_text(const struct proc_ref *ref, struct text *t)
     return 0;
 }
 
+static int locks_text(const struct proc_ref *ref, struct text *t)
+{
+    return lock_proc_text(t);
+}
+
 static int cmdline_text(const struct proc_ref *ref, struct text *t)
 {
     text_add(t, "occlum\n");
@@ -251,6 +257,7 @@ CONST_TEXT(file_nr, "0\t0\t65536")
 CONST_TEXT(pipe_max, "1048576")
 CONST_TEXT(inotify_queue, "16384")
 CONST_TEXT(inotify_watches, "65536")
+CONST_TEXT(inotify_instances, "128")
 CONST_TEXT(map_count, "65530")
 CONST_TEXT(mmap_min, "65536")
 CONST_TEXT(somaxconn, "4096")
@@ -328,7 +335,7 @@ static const struct proc_entry vm_children[] = {
 static const struct proc_entry inotify_children[] = {
     PROC_FILE("max_queued_events", inotify_queue_text),
     PROC_FILE("max_user_watches", inotify_watches_text),
-    PROC_FILE("max_user_instances", inotify_queue_text),
+    PROC_FILE("max_user_instances", inotify_instances_text),
     {.name = NULL},
 };
 static const struct proc_entry fs_children[] = {
@@ -359,23 +366,15 @@ const struct proc_entry proc_sys_children[] = {
 };
 
 const struct proc_entry proc_system_children[] = {
-    PROC_LINK("self", self_text),
-    PROC_LINK("thread-self", thread_self_text),
-    PROC_LINK("mounts", self_mounts_text),
-    PROC_FILE("meminfo", meminfo_text),
-    PROC_FILE("cpuinfo", cpuinfo_text),
-    PROC_FILE("stat", system_stat_text),
-    PROC_FILE("uptime", uptime_text),
-    PROC_FILE("loadavg", loadavg_text),
-    PROC_FILE("version", version_text),
-    PROC_FILE("filesystems", filesystems_text),
-    PROC_FILE("swaps", swaps_text),
-    PROC_FILE("devices", devices_text),
-    PROC_FILE("cmdline", cmdline_text),
-    PROC_FILE("vmstat", empty_text),
-    PROC_DIR("sys", proc_sys_children),
-    PROC_DIR("sysvipc", proc_sysvipc_children),
-    {.name = NULL},
+    PROC_LINK("self", self_text),          PROC_LINK("thread-self", thread_self_text),
+    PROC_LINK("mounts", self_mounts_text), PROC_FILE("meminfo", meminfo_text),
+    PROC_FILE("cpuinfo", cpuinfo_text),    PROC_FILE("stat", system_stat_text),
+    PROC_FILE("uptime", uptime_text),      PROC_FILE("loadavg", loadavg_text),
+    PROC_FILE("version", version_text),    PROC_FILE("filesystems", filesystems_text),
+    PROC_FILE("swaps", swaps_text),        PROC_FILE("devices", devices_text),
+    PROC_FILE("cmdline", cmdline_text),    PROC_FILE("vmstat", empty_text),
+    PROC_DIR("sys", proc_sys_children),    PROC_DIR("sysvipc", proc_sysvipc_children),
+    PROC_FILE("locks", locks_text),        {.name = NULL},
 };
 
 /* ---- /sys: what runtimes ask to count processors ---- */
