@@ -18,8 +18,10 @@ static uint64_t limit(void)
 
 bool ipc_charge(size_t size)
 {
-    uint64_t now = atomic_add_new(&used, size);
-    if (now <= limit() && now >= size)
+    uint64_t most = limit();
+    if (size > most)
+        return false;
+    if (atomic_add_new(&used, size) <= most)
         return true;
     ipc_uncharge(size);
     return false;

@@ -53,7 +53,8 @@ static bool grow(struct ipc_class *c)
         return false;
     spin_lock(&c->lock);
     struct ipc_object **old = c->slots;
-    memcpy(slots, old, c->capacity * sizeof *slots);
+    for (uint32_t i = 0; i < c->capacity; i++)
+        slots[i] = old[i];
     c->slots = slots;
     c->capacity = capacity;
     spin_unlock(&c->lock);

@@ -19,6 +19,8 @@
 #include "libos/task/process.h"
 #include "libos/vfs/memfd.h"
 
+enum { MAP_SHARED_ = 1 };
+
 struct segment {
     struct ipc_object object;
     struct file *memory; /* a reference, for the inode */
@@ -66,12 +68,12 @@ static int segment_fits(const struct ipc_object *o, uint64_t size)
 
 static int segment_new(const struct ipc_get *g, struct segment **ret)
 {
-    struct segment *s = ipc_charge(sizeof *s) ? new_zero(struct segment) : NULL;
-    if (!s)
+    if (!ipc_charge(sizeof(struct segment)))
         return -ENOMEM;
     char name[24];
     fmt_str(name, sizeof name, "/SYSV%08x", (unsigned) g->key);
-    int r = memfd_new_object(name, g->size, &s->memory);
+    struct segment *s = new_zero(struct segment);
+    int r = s ? memfd_new_object(name, g->size, &s->memory) : -ENOMEM;
     if (r < 0) {
         ipc_uncharge(sizeof *s);
         kfree(s);
@@ -171,7 +173,7 @@ static int open_segment(struct segment *s, unsigned o_flags, struct file **ret)
 static long attach_file(struct segment *s, struct file *f, uint64_t addr, int prot)
 {
     struct mm *mm = current_mm();
-    long home = mm_attach(mm, f, s->size, prot);
+    long home = mm_map(mm, 0, s->size, prot, MAP_SHARED_, f, 0);
     if (home < 0 || addr == 0 || (uint64_t) home == addr)
         return home;
     log_once(LOG_WARN, "shmat: a second address for a segment: EINVAL (docs/limits.md)");

@@ -114,7 +114,10 @@ static int remove_range(struct mm *mm, uintptr_t start, uintptr_t end, bool keep
     if (r < 0)
         return r;
     struct vma *v;
-    while ((v = vma_first(&mm->vmas, start, end))) {
+    for (uintptr_t at = start; (v = vma_first(&mm->vmas, at, end));) {
+        at = v->end;
+        if (vma_drop_again(v))
+            continue;
         if (v->kind != VMA_STUBS && v->kind != VMA_SHARED && keep)
             upages_drop_live(v->start, v->end);
         else if (v->kind != VMA_STUBS && v->kind != VMA_SHARED)
@@ -204,6 +207,35 @@ static int place(struct mm *mm, struct map_request *q, uintptr_t addr, size_t le
     return 0;
 }
 
+/* What the mm has of the object already it has once more; what it has not is added. */
+static int map_shared_again(struct mm *mm, const struct map_request *q)
+{
+    int r = vma_split(&mm->vmas, q->start);
+    if (r == 0)
+        r = vma_split(&mm->vmas, q->end);
+    struct map_request part = *q;
+    for (uintptr_t at = q->start; r == 0 && at < q->end; at = part.end) {
+        struct vma *v = vma_first(&mm->vmas, at, q->end);
+        part.start = at;
+        part.offset = q->offset + (at - q->start);
+        part.end = !v ? q->end : v->start > at ? v->start : v->end;
+        if (v && v->start == at)
+            vma_map_again(v, q->file, q->prot);
+        else
+            r = vma_add(mm, &part);
+    }
+    return r;
+}
+
+/* MAP_FIXED: whatever was there goes, however often it was mapped. */
+static int replace_shared(struct mm *mm, const struct map_request *q)
+{
+    int r = 0;
+    while (r == 0 && vma_first(&mm->vmas, q->start, q->end))
+        r = unmap_locked(mm, q->start, q->end);
+    return r < 0 ? r : vma_add(mm, q);
+}
+
 static long map_shared(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
 {
     uintptr_t home;
@@ -212,10 +244,12 @@ static long map_shared(struct mm *mm, struct map_request *q, uintptr_t addr, siz
     if (r < 0)
         return r;
     bool fixed = q->flags & (MAP_FIXED_ | MAP_FIXED_NOREPLACE_);
-    if ((fixed && addr != home) || vma_first(&mm->vmas, home, home + len)) {
+    if (fixed && addr != home) {
         log_once(LOG_WARN, "mmap: a second address for a shared object: ENOMEM (docs/limits.md)");
         return -ENOMEM;
     }
+    if ((q->flags & MAP_FIXED_NOREPLACE_) && vma_first(&mm->vmas, home, home + len))
+        return -EEXIST;
     q->start = home;
     q->end = home + len;
     q->kind = VMA_SHARED;
@@ -224,7 +258,7 @@ static long map_shared(struct mm *mm, struct map_request *q, uintptr_t addr, siz
     uintptr_t valid = pages > first ? home + (pages - first) * PAGE_SIZE : home;
     if (valid < q->end)
         window_close(valid, q->end);
-    r = vma_add(mm, q);
+    r = fixed ? replace_shared(mm, q) : map_shared_again(mm, q);
     return r < 0 ? r : (long) home;
 }
 

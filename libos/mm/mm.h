@@ -43,11 +43,8 @@ must_check int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec
 must_check int mm_lock_range(struct mm *mm, uintptr_t addr, size_t len, bool lock);
 uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk); /* the break after the call, as brk(2) */
 
-/* The whole object f at its one address, which is returned; a process that has it already has it once
- * more. Detach undoes one attach; -EINVAL: it is not mapped. */
-must_check long mm_attach(struct mm *mm, struct file *f, size_t len, int prot);
+/* Unmaps what there is of the object, each part once; -EINVAL: nothing is. */
 must_check int mm_detach(struct mm *mm, struct file *f);
-bool mm_is_attached(struct mm *mm, struct file *f);
 
 /* For the loader. The base of the mm's own address range: deterministic offsets inside it give the
  * same addresses for each run of a program, so that kept pages fit again. */

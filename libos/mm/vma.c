@@ -48,6 +48,31 @@ void vma_hold_file(const struct vma *v)
         mm_file_ops->get(v->file);
 }
 
+/* An object has one address, so mapping it once more is counting. Each time holds its own reference on
+ * the file; which file it is matters only for what mprotect may allow. */
+void vma_map_again(struct vma *v, struct file *f, int prot)
+{
+    mm_file_ops->get(v->file);
+    v->again++;
+    if (!(prot & ~v->prot))
+        return;
+    for (uint32_t i = 0; i <= v->again; i++) {
+        mm_file_ops->get(f);
+        mm_file_ops->put(v->file);
+    }
+    v->file = f;
+    v->prot |= prot;
+}
+
+bool vma_drop_again(struct vma *v)
+{
+    if (v->again == 0)
+        return false;
+    v->again--;
+    mm_file_ops->put(v->file);
+    return true;
+}
+
 void vma_free(struct vma *v)
 {
     for (uint32_t i = 0; v->file && i <= v->again; i++)

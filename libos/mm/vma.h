@@ -38,6 +38,9 @@ must_check int vma_split(struct vma_set *s, uintptr_t addr);
 must_check bool vma_reserve(struct vma_set *s,
                             size_t more); /* room, so that later steps cannot fail */
 void vma_hold_file(const struct vma *v);  /* as a copy of it must */
+/* SHARED: mapped once more, by f. Who may write from now on may write through all of them. */
+void vma_map_again(struct vma *v, struct file *f, int prot);
+must_check bool vma_drop_again(struct vma *v); /* once less; false: it is mapped only once */
 void vma_free(struct vma *v);
 must_check struct vma *vma_copy(const struct vma *v); /* for fork; NULL: no memory */
 void vma_merge_around(struct vma_set *s, uintptr_t start, uintptr_t end);

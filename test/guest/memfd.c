@@ -149,3 +149,30 @@ TEST_CASE(seals)
     CHECK_ERR(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EPERM);
     close(fd);
 }
+
+TEST_CASE(mapped_twice)
+{
+    int fd = (int) OK(memfd_create("twice", 0));
+    OK(ftruncate(fd, 4 * PAGE));
+    char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *q = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *r = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, PAGE);
+    CHECK(p != MAP_FAILED && q != MAP_FAILED && r != MAP_FAILED);
+    strcpy(p + PAGE, "seen by all");
+    CHECK_STR(q + PAGE, "seen by all");
+    CHECK_STR(r, "seen by all");
+    strcpy(q + 3 * PAGE, "end");
+    OK(munmap(p, 2 * PAGE));
+    CHECK_STR(q + PAGE, "seen by all");
+    CHECK_STR(r, "seen by all");
+    OK(munmap(r, PAGE));
+    q[PAGE] = 'S';
+    CHECK_STR(q + PAGE, "Seen by all");
+    CHECK_STR(q + 3 * PAGE, "end");
+    p = mmap(q, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    CHECK(p == q);
+    OK(munmap(q, 4 * PAGE));
+    CHECK_ERR(msync(q, PAGE, MS_ASYNC), ENOMEM);
+    CHECK_ERR(msync(q + 3 * PAGE, PAGE, MS_ASYNC), ENOMEM);
+    OK(close(fd));
+}
