@@ -13,7 +13,8 @@
 
 #ifndef __ASSEMBLER__
 enum enter_reason {
-    ENTER_RUN = 0,       /* RSI: first entry of a vCPU: address of its struct host_vcpu; else 0 */
+    ENTER_RUN = 0, /* RSI: first entry of a vCPU: address of its struct host_vcpu; else 0. vCPUs
+                            but 0 are entered after the first HOSTCALL_kick for them */
     ENTER_EXCEPTION = 1, /* RSI: vector, as the host saw it (a hint: EXITINFO decides) */
     ENTER_TICK = 2,      /* RSI: 0; a hint for preemption */
 };

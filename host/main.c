@@ -159,7 +159,7 @@ int main(int argc, char **argv)
         runtime.vcpu_count = VCPU_MAX;
     bool control = o.ready_fd >= 0;
     if (make_blocks() < 0 || (control && control_start(o.instance, o.ready_fd) < 0) ||
-        load(&o) < 0 || boot_block(argc, argv, &o) < 0 || vcpu_start_all() < 0)
+        load(&o) < 0 || boot_block(argc, argv, &o) < 0 || vcpu_start() < 0)
         return PANIC_STATUS;
     signals_forward(control);
 }

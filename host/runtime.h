@@ -27,7 +27,7 @@ int runtime_boot_block(int argc, char **argv, char **envp, bool trace);
 int runtime_map_image(const char *path);
 
 /* vcpu.c */
-int vcpu_start_all(void);
+int vcpu_start(void);           /* the first; the others follow when the enclave wants them */
 void vcpu_kick(unsigned index); /* ends its EXIT_PARK */
 void vcpu_kick_any(void);
 __attribute__((noreturn)) void

@@ -1,4 +1,5 @@
-/* vCPUs: one host thread each, which enters the enclave, answers its host calls and sleeps for it.
+/* vCPUs: one host thread each, which enters the enclave, answers its host calls and sleeps for it. The
+ * enclave's first kick of a vCPU starts it; before, it has no pages to run with.
  *
  * A tick timer runs on the thread's CPU time, so an idle vCPU gets none. All other signals are blocked
  * here and taken by the main thread. */
@@ -23,6 +24,18 @@ static hostcall_fn *const handlers[HOSTCALL_COUNT] = {
 #include "abi/hostcalls.def"
 #undef HOSTCALL
 };
+
+static void *vcpu_main(void *arg);
+
+/* New threads inherit the caller's signal mask, which is that of vCPUs. */
+static int start_once(unsigned index)
+{
+    static bool started[VCPU_MAX];
+    if (__atomic_exchange_n(&started[index], true, __ATOMIC_SEQ_CST))
+        return 0;
+    int r = pthread_create(&runtime.threads[index], NULL, vcpu_main, runtime.vcpus[index]);
+    return r == 0 ? 0 : -EAGAIN;
+}
 
 void vcpu_kick(unsigned index)
 {
@@ -51,7 +64,10 @@ static void park(struct host_vcpu *v, uint64_t max_ns)
 
 int64_t host_call_kick(struct host_vcpu *v)
 {
-    vcpu_kick((unsigned) v->args[0]);
+    unsigned index = (unsigned) v->args[0];
+    if (index < runtime.vcpu_count && start_once(index) < 0)
+        fprintf(stderr, "occlum-run: vCPU %u: no more host threads\n", index);
+    vcpu_kick(index);
     return 0;
 }
 
@@ -120,16 +136,14 @@ static void block_signals(void)
     pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
-int vcpu_start_all(void)
+int vcpu_start(void)
 {
     sigset_t old;
     pthread_sigmask(SIG_SETMASK, NULL, &old);
     block_signals();
     if (runtime.ops->tick_signal(TICK_SIGNAL) < 0)
         return -EIO;
-    for (unsigned i = 0; i < runtime.vcpu_count; i++)
-        if (pthread_create(&runtime.threads[i], NULL, vcpu_main, runtime.vcpus[i]) != 0)
-            return -EAGAIN;
+    int r = start_once(0);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return 0;
+    return r;
 }

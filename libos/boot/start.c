@@ -1,8 +1,10 @@
 /* Start-up: the only place that knows every module, in the order they need each other.
  *
  * vCPU 0 brings the kernel up on its boot stack and starts a kernel thread that mounts the root, starts
- * the first process and then ends; the other vCPUs wait for it outside. Nothing from the host is
- * believed before it was copied in and checked (host_boot_init).
+ * the first process and then ends. The host lets the other vCPUs in when they are kicked; one that it
+ * lets in before has no pages to save state in, and EENTER fails. Zero pages (.bss, the slots of the
+ * other vCPUs) are not part of the image: measuring them would cost more at each start than accepting
+ * them. Nothing from the host is believed before it was copied in and checked (host_boot_init).
  */
 #include "abi/enter.h"
 #include "abi/layout.h"
@@ -16,6 +18,7 @@
 #include "libos/host/host.h"
 #include "libos/host/validate.h"
 #include "libos/arch/random.h"
+#include "libos/mm/epc.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/heap_init.h"
 #include "libos/task/clock.h"
@@ -23,6 +26,7 @@
 
 static struct boot_config config;
 static uint32_t boot_done;
+extern uint8_t bss_start[], kernel_end[];
 
 struct vcpu *vcpu_init(uintptr_t tcs, struct host_vcpu *host);
 noreturn_fn void vcpu_start(uintptr_t tcs, uint64_t host_vcpu);
@@ -47,6 +51,31 @@ static uint64_t enclave_xfrm(void)
     return report.attributes.xfrm;
 }
 
+/* Before anything looks at a variable that starts as zero. */
+__attribute__((no_stack_protector)) static void accept_bss(void)
+{
+    size_t pages = (size_t) (kernel_end - bss_start) / PAGE_SIZE;
+    if (epc_commit((uintptr_t) bss_start, pages) < 0)
+        __builtin_trap();
+}
+
+/* The pages with which EENTER works come last. */
+static void accept_slot(uintptr_t slot)
+{
+    static const struct {
+        uintptr_t at;
+        size_t pages;
+    } parts[] = {
+        {VCPU_GS, VCPU_GS_PAGES},
+        {VCPU_FS, 1},
+        {VCPU_TRAP_STACK, VCPU_TRAP_PAGES},
+        {VCPU_IDLE_STACK, VCPU_IDLE_PAGES},
+        {VCPU_SSA, VCPU_NSSA * VCPU_SSAFRAMESIZE},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        check(epc_commit(slot + parts[i].at, parts[i].pages) == 0);
+}
+
 static void boot_first(uint64_t boot_address)
 {
     log_sink = log_to_host;
@@ -62,6 +91,8 @@ static void boot_first(uint64_t boot_address)
         panic("the host's boot parameters are malformed");
     clock_init(host_params.clock.tsc, host_params.clock.realtime_ns, host_params.clock.tsc_hz);
     log_level = MIN((enum log_level) host_params.log_level, LOG_TRACE);
+    for (uint32_t i = 1; i < host_params.vcpus; i++)
+        accept_slot(KERNEL_VCPUS + i * VCPU_SLOT_SIZE);
     sched_init(host_params.vcpus);
     check(kthread_start("boot", boot_thread, NULL));
     __atomic_store_n(&boot_done, 1, __ATOMIC_RELEASE);
@@ -71,6 +102,8 @@ __attribute__((no_stack_protector)) void vcpu_start(uintptr_t tcs, uint64_t host
 {
     if (!host_range_ok(host_vcpu, sizeof(struct host_vcpu)) || !IS_ALIGNED(host_vcpu, 64ul))
         __builtin_trap();
+    if (tcs == KERNEL_VCPUS)
+        accept_bss();
     struct vcpu *v = vcpu_init(tcs, (struct host_vcpu *) host_vcpu);
     if (v->index == 0) {
         uint64_t boot = __atomic_load_n(&v->host->boot, __ATOMIC_RELAXED);

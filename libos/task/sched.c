@@ -75,6 +75,7 @@ void sched_init(unsigned vcpus)
     smp = vcpus > 1;
     for (unsigned i = 0; i < VCPU_MAX; i++)
         list_init(&sched.rq[i].threads);
+    sched.parked = ((1u << vcpus) - 1) & ~1u; /* outside until their first kick */
 }
 
 void sched_stats(struct sched_stats *ret)
@@ -583,6 +584,7 @@ static void park(void)
 void sched_run_vcpu(void)
 {
     struct run_queue *rq = this_rq();
+    __atomic_fetch_and(&sched.parked, ~(1u << this_vcpu()->index), __ATOMIC_SEQ_CST);
     for (;;) {
         timers_run();
         host_events_poll();

@@ -57,6 +57,24 @@ const char *probe_sig(void)
     return sig;
 }
 
+/* What vCPU 0 of a kernel does for the others (libos/boot/start.c). */
+static void accept_slot(struct probe *probe, uint64_t slot)
+{
+    static const struct {
+        uint64_t at, count;
+    } parts[] = {
+        {VCPU_GS, VCPU_GS_PAGES},
+        {VCPU_FS, 1},
+        {VCPU_TRAP_STACK, VCPU_TRAP_PAGES},
+        {VCPU_IDLE_STACK, VCPU_IDLE_PAGES},
+        {VCPU_SSA, VCPU_NSSA * VCPU_SSAFRAMESIZE},
+    };
+    uint64_t left, flags = SGX_SECINFO_REG | SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_PENDING;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        assert_int_equal(
+            probe_pages(probe, SGX_EACCEPT, flags, slot + parts[i].at, parts[i].count, &left), 0);
+}
+
 void probe_open(struct probe *probe)
 {
     *probe = (struct probe){0};
@@ -68,6 +86,8 @@ void probe_open(struct probe *probe)
     struct command c = {.op = OP_SCRATCH};
     probe_run(&probe->thread, &c);
     probe->scratch = c.result;
+    for (uint64_t i = 1; i < PROBE_VCPUS; i++)
+        accept_slot(probe, KERNEL_VCPUS + i * VCPU_SLOT_SIZE);
 }
 
 void probe_close(struct probe *probe)

@@ -136,13 +136,14 @@ static void segment_page(const struct kernel *kernel, const Elf64_Phdr *p, uint6
                end - from);
 }
 
+/* Pages that only the .bss is on stay absent: the kernel accepts them as zero pages when it starts. */
 static int add_segment(struct sgxs_writer *writer, const struct kernel *kernel, const Elf64_Phdr *p)
 {
     uint64_t flags = REG_R;
     flags |= p->p_flags & PF_W ? SGX_SECINFO_W : 0;
     flags |= p->p_flags & PF_X ? SGX_SECINFO_X : 0;
     int r = 0;
-    for (uint64_t at = page_floor(p->p_vaddr); at < p->p_vaddr + p->p_memsz && r == 0;
+    for (uint64_t at = page_floor(p->p_vaddr); at < p->p_vaddr + p->p_filesz && r == 0;
          at += PAGE_SIZE) {
         uint8_t page[PAGE_SIZE];
         segment_page(kernel, p, at, page);
@@ -192,6 +193,8 @@ static int add_vcpu(struct sgxs_writer *writer, uint64_t slot, uint64_t entry)
         .gs_limit = 0xffffffff,
     };
     int r = sgxs_page(writer, slot + VCPU_TCS, SGX_SECINFO_TCS, &tcs, true);
+    if (slot > KERNEL_VCPUS) /* vCPU 0 accepts the other pages of the others */
+        return r;
     if (r == 0)
         r = add_zero_pages(writer, slot + VCPU_SSA, VCPU_NSSA * VCPU_SSAFRAMESIZE);
     if (r == 0)
