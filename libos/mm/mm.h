@@ -125,7 +125,9 @@ struct mm_file_ops {
     uint64_t (*unique)(const struct inode *i); /* key of kept pages */
     bool (*immutable)(const struct inode *i);
     int (*read_page)(struct inode *i, uint64_t index, void *dst); /* -ENXIO: beyond the end */
-    bool (*at_hand)(struct inode *i, uint64_t index);             /* read_page would only copy it */
+    /* The same for the kernel's own zeroed memory, undefined on failure: not kept if this is the first time. */
+    int (*pass_page)(struct inode *i, uint64_t index, void *dst);
+    bool (*at_hand)(struct inode *i, uint64_t index); /* read_page would only copy it */
     /* MAP_SHARED: the inode's page cache moves into the shared window for good (its home); the
      * address where page `first` .. first + count lives. -ENOMEM: no window space. The pages are
      * committed RW; a page beyond the end of the file is zero. */

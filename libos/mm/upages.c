@@ -379,7 +379,7 @@ static int fill_fresh(struct mm *mm, const struct vma *v, struct chunk *c, uintp
     for (; a < end; a += PAGE_SIZE) {
         uint8_t *page = content + (a - start);
         uint64_t index = file_index(v, a);
-        r = mm_file_ops->read_page(inode, index, page);
+        r = mm_file_ops->pass_page(inode, index, page);
         if (r < 0)
             break;
         if ((v->prot & PROT_X) && mm_exec_page_hook)

@@ -33,6 +33,15 @@ int inode_read_page(struct inode *inode, uint64_t index, void *dst)
     return 0;
 }
 
+static int inode_pass_page(struct inode *inode, uint64_t index, void *dst)
+{
+    struct inode *i = inode_real(inode);
+    bool plain = (i->flags & INODE_IMMUTABLE) && i->ops->read_page && S_ISREG(i->mode);
+    return plain && index < (inode_size(i) + PAGE_SIZE - 1) / PAGE_SIZE
+               ? pages_pass(i, index, dst)
+               : inode_read_page(inode, index, dst);
+}
+
 static bool inode_page_at_hand(struct inode *inode, uint64_t index)
 {
     struct inode *i = inode_real(inode);
@@ -105,6 +114,7 @@ static const struct mm_file_ops file_ops_for_mm = {
     .unique = inode_unique,
     .immutable = inode_immutable,
     .read_page = inode_read_page,
+    .pass_page = inode_pass_page,
     .at_hand = inode_page_at_hand,
     .shared_home = map_home,
     .sync = map_sync,

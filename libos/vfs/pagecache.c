@@ -9,11 +9,12 @@
 #include "libos/vfs/inode.h"
 #include "abi/layout.h"
 
-#define FAN_BITS    6
-#define FAN         (1u << FAN_BITS)
-#define MAX_HEIGHT  11
-#define CLOCK_SHARE 3 /* at most 1/3 of the heap limit holds evictable pages */
-#define HOME_SLACK  64
+#define FAN_BITS     6
+#define FAN          (1u << FAN_BITS)
+#define MAX_HEIGHT   11
+#define CLOCK_SHARE  3 /* at most 1/3 of the heap limit holds evictable pages */
+#define HOME_SLACK   64
+#define PASSED_WORDS 8192u /* files up to 2 GiB */
 
 struct page_node {
     uint32_t used;
@@ -327,6 +328,38 @@ int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret)
     return publish(i, page, ret);
 }
 
+/* True if the page was never passed on before, which it is now. Files too large for a map are cached. */
+static bool pass_first(struct inode *i, uint64_t index)
+{
+    struct pages *p = &i->pages;
+    size_t words = i->size / PAGE_SIZE / 64 + 1;
+    if (words > PASSED_WORDS)
+        return false;
+    uint64_t *fresh = atomic_load(&p->passed) ? NULL : kzalloc(words * sizeof *fresh), bit;
+    SPIN_GUARD(&p->lock);
+    if (!p->passed)
+        p->passed = TAKE(fresh);
+    kfree(fresh);
+    bit = 1ull << (index % 64);
+    if (!p->passed || index / 64 >= words || (p->passed[index / 64] & bit))
+        return false;
+    p->passed[index / 64] |= bit;
+    return true;
+}
+
+int pages_pass(struct inode *i, uint64_t index, void *dst)
+{
+    struct cpage *page = pages_find(i, index);
+    if (!page && pass_first(i, index))
+        return i->ops->read_page(i, index, dst);
+    int r = page ? 0 : pages_get(i, index, false, &page);
+    if (r < 0 || !page)
+        return r;
+    memcpy(dst, page->data, PAGE_SIZE);
+    cpage_unpin(page);
+    return 0;
+}
+
 void pages_written(struct inode *i, struct cpage *page, size_t off, size_t len)
 {
     if (likely(atomic_load(&page->inode) != NULL))
@@ -399,6 +432,7 @@ void pages_fini(struct inode *i)
     }
     if (p->home)
         window_free(p->home, p->home_pages);
+    kfree(TAKE(p->passed));
 }
 
 void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len)

@@ -35,6 +35,7 @@ struct pages {
     uint64_t count;
     uintptr_t home; /* 0: none */
     uint64_t home_pages;
+    uint64_t *passed; /* bit per page that pages_pass() read; NULL: none */
 };
 
 void pages_init(struct pages *p);
@@ -45,6 +46,9 @@ bool pages_has(struct inode *i, uint64_t index); /* is it cached now? */
  * hole that need not exist. -EIO, -ENOMEM. */
 must_check int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret);
 void cpage_unpin(struct cpage *p);
+/* A page of an immutable file for somebody who keeps it: the first time it is read straight to dst (zeroed,
+ * undefined on failure), and only the second reader makes the cache keep it. */
+must_check int pages_pass(struct inode *i, uint64_t index, void *dst);
 /* After a copy into p at off, len: repeats it if the page moved to its home meanwhile. */
 void pages_written(struct inode *i, struct cpage *p, size_t off, size_t len);
 /* Removes pages first .. end - 1. */

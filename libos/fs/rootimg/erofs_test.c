@@ -260,6 +260,37 @@ TEST(erofs_flipped_bits)
     drop_image();
 }
 
+/* The first reader of a page gets it past the cache, verified all the same. */
+TEST(erofs_passes_pages)
+{
+    unit_process();
+    log_level = LOG_OFF;
+    make_image("");
+    struct super *s;
+    struct inode *i;
+    uint8_t page[4096];
+    for (int bad = 0; bad < 2; bad++) {
+        assert_int_equal(erofs_mount_source(&geometry, &source, true, &s), 0);
+        assert_int_equal(lookup(s->root, "page", &i), 0);
+        for (uint64_t b = 0; bad && b < geometry.data_blocks; b++)
+            image[b * 4096] ^= 1;
+        assert_int_equal(pages_pass(i, 0, page), bad ? -EIO : 0);
+        assert_false(pages_has(i, 0));
+        assert_int_equal(pages_pass(i, 0, page), bad ? -EIO : 0);
+        assert_int_equal(pages_has(i, 0), !bad);
+        struct cpage *cached;
+        if (!bad) {
+            assert_int_equal(pages_get(i, 0, false, &cached), 0);
+            assert_memory_equal(page, cached->data, sizeof page);
+            cpage_unpin(cached);
+        }
+        inode_put(i);
+        super_put(s);
+    }
+    log_level = LOG_ERROR;
+    drop_image();
+}
+
 TEST(sha256_known_answers)
 {
     static const char *const digests[] = {
