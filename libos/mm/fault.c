@@ -3,7 +3,8 @@
  * A fault commits and fills a window of pages around the address (fault-around): 16 pages, doubling up
  * to 256 while the faults of a mapping are sequential, because a fault costs microseconds and a page
  * filled too much only memory. Pages of a file that must first be read and verified cost more than
- * a fault each: of those a window takes two, doubling while the faults are sequential. */
+ * a fault each: of those a window takes two, doubling while the faults are sequential. A small mapping is
+ * taken whole at its second fault: a dynamic linker, or the tables of a library. */
 #include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
@@ -14,7 +15,14 @@
 #include "libos/mm/upages.h"
 #include "libos/mm/window.h"
 
-enum { WINDOW_MIN = 16, WINDOW_FILE = 32, WINDOW_MAX = 256, WINDOW_COLD = 2, STUBS_AHEAD = 4 };
+enum {
+    WINDOW_MIN = 16,
+    WINDOW_FILE = 32,
+    WINDOW_MAX = 256,
+    WINDOW_COLD = 2,
+    WINDOW_WHOLE = 40,
+    STUBS_AHEAD = 4
+};
 enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
 
 static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
@@ -36,10 +44,15 @@ static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr
     return -EFAULT;
 }
 
-/* True: the faults are sequential. */
+/* True: faults are sequential, or the mapping is taken whole. */
 static bool choose_window(struct vma *v, uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
 {
     uint32_t least = v->kind == VMA_FILE ? WINDOW_FILE : WINDOW_MIN;
+    if (v->kind == VMA_FILE && v->next_fault && v->end - v->start <= WINDOW_WHOLE * PAGE_SIZE) {
+        *ret_start = v->start;
+        *ret_end = v->end;
+        return true;
+    }
     bool sequential = v->next_fault && addr >= v->next_fault && addr - v->next_fault < PAGE_SIZE;
     uint32_t doubled = MIN(v->window * 2, (uint32_t) WINDOW_MAX);
     v->window = sequential ? doubled : least;
