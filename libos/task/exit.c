@@ -81,7 +81,8 @@ static void release_memory(struct process *p)
     struct file *exe = TAKE(p->exe);
     spin_unlock(&p->lock);
     vfork_complete(p);
-    if (mm)
+    bool last = p->pid == 1 && process_count() == 1; /* the memory goes with the enclave */
+    if (mm && !last)
         mm_put(mm);
     if (exe)
         process_hooks.file_put(exe);
