@@ -4,6 +4,8 @@
 
 /* Code in the image that makes a system call (AT_OCCLUM_ENTRY), from the image's start. */
 #define VDSO_ENTRY_OFFSET 0x800
+/* Where signal handlers return to instead of a C library's restorer (task/sigframe.c). */
+#define VDSO_RESTORER_OFFSET 0x820
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

@@ -27,7 +27,7 @@ $(B)/test/glibc/bin/%: test/guest/%.c $(GUEST_H)
 	$(Q)gcc $(GUEST_FLAGS) $(GUEST_FLAGS_$*) -o $@ $< -lm -lrt
 $(B)/test/glibc/bin/%: test/guest/%.cc
 	@mkdir -p $(@D)
-	$(Q)g++ -std=c++17 -O2 -g -pthread -Wall -Wextra -Werror -o $@ $<
+	$(Q)g++ -std=c++17 -O2 -g -pthread -fnon-call-exceptions -Wall -Wextra -Werror -o $@ $<
 
 .PHONY: test-native test-console test-control guest-programs
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)

@@ -5,6 +5,7 @@
 #include "libos/mm/mm.h"
 #include "libos/mm/window.h"
 #include "libos/task/sched.h"
+#include "libos/task/signal.h"
 #include "abi/layout.h"
 #include "abi/vdso.h"
 
@@ -34,6 +35,7 @@ int vdso_init(void)
         r = window_global(at + PAGE_SIZE, pages, PROT_R | PROT_X);
     if (r == 0)
         vdso_at = at + PAGE_SIZE;
+    signal_restorer = vdso_at ? vdso_at + VDSO_RESTORER_OFFSET : 0;
     return r;
 }
 

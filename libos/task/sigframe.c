@@ -9,10 +9,16 @@
  * words therefore hold the true RIP beside the one shown, and whether the interrupted system call
  * is to run again; rt_sigreturn uses them only while the shown RIP is unchanged. A program that
  * forges them gains nothing: it could jump there itself.
+ *
+ * The return address: a C library's restorer is "mov $15, %rax; syscall", which unwinders know by its
+ * bytes, so it cannot be patched and would trap. Handlers of programs with a shared C library return
+ * into the vDSO instead, which such programs' unwinders know by its tables. Other programs may not see
+ * the vDSO and keep what they gave.
  */
 #include "abi/layout.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
+#include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
 #include "libos/task/signal_priv.h"
 
@@ -27,6 +33,7 @@
 enum { SAVED_MAGIC, SAVED_SHOWN_RIP, SAVED_TRUE_RIP, SAVED_RESTART };
 
 uintptr_t (*signal_rip_hook)(uintptr_t rip);
+uintptr_t signal_restorer;
 
 /* ---- alternate stack -------------------------------------------------------------------------- */
 static bool on_altstack(const struct linux_sigaltstack *a, uintptr_t sp)
@@ -164,6 +171,19 @@ static void enter_handler(struct user_frame *f, const struct linux_sigaction *ac
     f->full = 1;
 }
 
+/* Programs with an ELF interpreter have their C library above it. */
+static uintptr_t return_address(uintptr_t restorer)
+{
+    static const uint8_t known[] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
+    uint8_t code[sizeof known];
+    struct mm_layout lay;
+    mm_layout(current_mm(), &lay);
+    if (signal_restorer == 0 || restorer < lay.interp || restorer >= lay.stack_top ||
+        get_user(&code, UADDR(restorer)) < 0 || memcmp(code, known, sizeof known) != 0)
+        return restorer;
+    return signal_restorer;
+}
+
 int sigframe_push(struct user_frame *f, const struct linux_sigaction *action,
                   const struct linux_siginfo *info, uint64_t mask, bool restart)
 {
@@ -176,7 +196,7 @@ int sigframe_push(struct user_frame *f, const struct linux_sigaction *action,
         r = push_xstate(at.fpstate);
     if (r < 0)
         return r;
-    struct linux_rt_sigframe out = {.pretcode = action->restorer};
+    struct linux_rt_sigframe out = {.pretcode = return_address(action->restorer)};
     out.uc.flags = UC_FP_XSTATE_FLAG | UC_SIGCONTEXT_SS_FLAG | UC_STRICT_RESTORE_SS_FLAG;
     out.uc.stack = s->altstack;
     out.uc.stack.flags =

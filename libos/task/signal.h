@@ -83,4 +83,6 @@ void signal_pipe_broken(void);
 
 /* Where a RIP inside a patch stub belongs in the program; installed by exec. NULL: nothing patched. */
 extern uintptr_t (*signal_rip_hook)(uintptr_t rip);
+/* rt_sigreturn in the vDSO, with tables for unwinders; 0: none. */
+extern uintptr_t signal_restorer;
 #endif
