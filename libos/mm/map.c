@@ -29,7 +29,7 @@ enum {
 };
 enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
 #define EARLY_MAX   (16 * PAGE_SIZE) /* of mappings that are filled at once */
-#define EARLY_STACK (4 * PAGE_SIZE)  /* of a stack only its top: it is zeroed when it goes */
+#define EARLY_STACK (2 * PAGE_SIZE)  /* of a stack only its top: it is zeroed when it goes */
 enum {
     MADV_NORMAL_ = 0,
     MADV_RANDOM_ = 1,

@@ -664,14 +664,25 @@ void upages_retire(const struct vma *v)
     free_range(v->start, v->end, want_any_live);
 }
 
+/* The number of the first chunk in [n, end) with left-over pages, or end. */
+static size_t next_left_over(size_t n, size_t end)
+{
+    while (n < end) {
+        struct chunk *const *level = chunk_table[n / 512];
+        if (level && level[n % 512] && level[n % 512]->left_over > 0)
+            return n;
+        n = level ? n + 1 : ROUND_UP(n + 1, 512ul);
+    }
+    return end;
+}
+
 void upages_sweep(uintptr_t start, uintptr_t end)
 {
-    for (uintptr_t a = start; a < end;) {
-        uintptr_t stop = chunk_end(a, end);
-        struct chunk *c = chunk_at(a, false);
-        if (c && c->left_over > 0)
-            set_range_prot(a, stop, 0, want_stale);
-        a = stop;
+    size_t last = ROUND_UP(end, (uintptr_t) CHUNK_SIZE) / CHUNK_SIZE;
+    for (size_t n = next_left_over(start / CHUNK_SIZE, last); n < last;
+         n = next_left_over(n + 1, last)) {
+        uintptr_t base = n * CHUNK_SIZE;
+        set_range_prot(MAX(base, start), MIN(base + CHUNK_SIZE, end), 0, want_stale);
     }
 }
 

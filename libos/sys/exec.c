@@ -31,14 +31,9 @@ static void string_block_free(struct string_block *b)
     kfree(b->p);
 }
 
-static void kfree_p(char **p)
-{
-    kfree(*p);
-}
-
 static int block_grow(struct string_block *b)
 {
-    size_t cap = b->cap ? b->cap * 2 : 2048;
+    size_t cap = b->cap ? b->cap * 4 : 256;
     if (b->cap > EXEC_STRINGS_MAX)
         return -E2BIG;
     char *p = krealloc(b->p, cap);
@@ -181,16 +176,40 @@ long exec_replace(struct exec_params *in)
     return r;
 }
 
-/* Name of the program for AT_EXECFN: execveat on a descriptor gives /dev/fd/N[/path] as on Linux. */
-static const char *exec_name(int dirfd, const char *path, char *buf, size_t size)
+/* The path as given, and the name for AT_EXECFN: execveat on a descriptor gives /dev/fd/N[/path] as on
+ * Linux. Most paths are short, and the room for a long one is not zeroed for nothing. */
+struct exec_path {
+    char small[128];
+    char *large, *name; /* heap memory, or NULL */
+};
+
+static void exec_path_free(struct exec_path *p)
+{
+    kfree(p->large);
+    kfree(p->name);
+}
+
+static int exec_path_read(struct exec_path *p, uaddr_t ua, const char **ret)
+{
+    long n = str_from_user(p->small, sizeof p->small, ua);
+    *ret = p->small;
+    if (n != -ENAMETOOLONG)
+        return (int) n;
+    *ret = p->large = kzalloc(EXEC_PATH_MAX);
+    return p->large ? (int) str_from_user(p->large, EXEC_PATH_MAX, ua) : -ENOMEM;
+}
+
+static const char *exec_path_name(struct exec_path *p, int dirfd, const char *path)
 {
     if (path[0] == '/' || dirfd == AT_FDCWD)
         return path;
-    if (path[0] == 0)
-        fmt_str(buf, size, "/dev/fd/%d", dirfd);
-    else
-        fmt_str(buf, size, "/dev/fd/%d/%s", dirfd, path);
-    return buf;
+    size_t size = strlen(path) + 32;
+    p->name = kzalloc(size);
+    if (p->name && path[0] == 0)
+        fmt_str(p->name, size, "/dev/fd/%d", dirfd);
+    else if (p->name)
+        fmt_str(p->name, size, "/dev/fd/%d/%s", dirfd, path);
+    return p->name;
 }
 
 static long exec_strings_and_go(struct exec_params *in, uaddr_t argv, uaddr_t envp)
@@ -209,10 +228,9 @@ static long exec_strings_and_go(struct exec_params *in, uaddr_t argv, uaddr_t en
 
 static long exec_at(int dirfd, uaddr_t path_ua, uaddr_t argv, uaddr_t envp, int flags)
 {
-    __attribute__((cleanup(kfree_p))) char *path = kzalloc(2 * EXEC_PATH_MAX + 32);
-    if (!path)
-        return -ENOMEM;
-    long n = str_from_user(path, EXEC_PATH_MAX, path_ua);
+    __attribute__((cleanup(exec_path_free))) struct exec_path buffer = {0};
+    const char *path;
+    int n = exec_path_read(&buffer, path_ua, &path);
     if (n < 0)
         return n;
     if (n == 0 && !(flags & AT_EMPTY_PATH))
@@ -221,9 +239,8 @@ static long exec_at(int dirfd, uaddr_t path_ua, uaddr_t argv, uaddr_t envp, int 
     int r = vfs_open_exec(dirfd, path, flags, &file);
     if (r < 0)
         return r;
-    struct exec_params in = {.file = file};
-    in.path = exec_name(dirfd, path, path + EXEC_PATH_MAX, EXEC_PATH_MAX + 32);
-    return exec_strings_and_go(&in, argv, envp);
+    struct exec_params in = {.file = file, .path = exec_path_name(&buffer, dirfd, path)};
+    return in.path ? exec_strings_and_go(&in, argv, envp) : -ENOMEM;
 }
 
 SYSCALL(execve, uaddr_t, path, uaddr_t, argv, uaddr_t, envp)
