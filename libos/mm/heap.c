@@ -36,14 +36,21 @@ static void *page_addr(size_t index)
     return (void *) (KERNEL_HEAP + index * PAGE_SIZE);
 }
 
+static inline uint64_t load(const uint8_t *p)
+{
+    uint64_t w; /* a plain load would be checked for NULL each time */
+    __builtin_memcpy(&w, p, sizeof w);
+    return w;
+}
+
 bool heap_all_zero(const void *p, size_t n)
 {
-    const uint64_t *w = p, *end = w + n / 8;
+    const uint8_t *b = p, *end = b + n;
     uint64_t any = 0;
-    for (; end - w >= 4; w += 4)
-        any |= (w[0] | w[1]) | (w[2] | w[3]);
-    for (; w < end; w++)
-        any |= *w;
+    for (; end - b >= 32; b += 32)
+        any |= (load(b) | load(b + 8)) | (load(b + 16) | load(b + 24));
+    for (; b < end; b += 8)
+        any |= load(b);
     return any == 0;
 }
 
