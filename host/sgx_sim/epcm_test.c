@@ -216,6 +216,54 @@ TEST(edmm_accept_copy)
     probe_close(&p);
 }
 
+TEST(edmm_copy_batches)
+{
+    struct probe p;
+    uint64_t left;
+    probe_open(&p);
+    probe_put(&p, 0x1000, "first", 6);
+    probe_put(&p, 0x2000, "second", 7);
+    uint64_t from = p.scratch + 0x1000;
+    assert_int_equal(probe_copies(&p, REG | R, HEAP, from, 2, &left), 0);
+    assert_int_equal(left, 0);
+    assert_memory_equal(alias_of(p.enclave, HEAP), "first", 6);
+    assert_memory_equal(alias_of(p.enclave, HEAP + 0x1000), "second", 7);
+    assert_true(probe_reads(&p, HEAP) && probe_reads(&p, HEAP + 0x1000));
+    assert_false(probe_writes(&p, HEAP) || probe_writes(&p, HEAP + 0x1000));
+    /* stops at a page that is there, at a source that is not */
+    assert_int_equal(probe_copies(&p, REG | R, HEAP - 0x1000, from, 2, &left),
+                     SGX_PAGE_ATTRIBUTES_MISMATCH);
+    assert_int_equal(left, 1);
+    assert_int_equal(probe_copies(&p, REG | R, HEAP + 0x4000, HEAP + 0x1000, 2, &left), PF);
+    assert_memory_equal(alias_of(p.enclave, HEAP + 0x4000), "second", 7);
+    assert_false(probe_reads(&p, HEAP + 0x5000));
+    probe_close(&p);
+}
+
+/* Pages that change again and again are mapped apart; what they allow is not changed by that, nor what
+ * their neighbours allow. */
+TEST(edmm_many_changes)
+{
+    struct probe p;
+    uint64_t count, left;
+    probe_open(&p);
+    assert_int_equal(probe_pages(&p, SGX_EACCEPT, REG | R | W | PEND, HEAP, 4, &left), 0);
+    for (int round = 0; round < 6; round++) {
+        uint64_t page = HEAP + (round % 2 ? 0x1000 : 0x2000), perms = round % 3 ? R : 0;
+        assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, page, 4096, perms, &count), 0);
+        assert_int_equal(probe_accept(&p, REG | perms | PR, page), 0);
+        assert_int_equal(probe_reads(&p, page), perms != 0);
+        assert_false(probe_writes(&p, page));
+        assert_true(probe_writes(&p, HEAP) && probe_writes(&p, HEAP + 0x3000));
+        assert_int_equal(probe_extend(&p, REG | R | W, page), 0);
+        assert_true(probe_reads(&p, page) && probe_writes(&p, page));
+    }
+    assert_int_equal(sgx_sim_ops.restrict_perms(p.enclave, HEAP, 4 * 4096, R, &count), 0);
+    for (uint64_t at = HEAP; at < HEAP + 4 * 4096; at += 4096)
+        assert_false(probe_writes(&p, at));
+    probe_close(&p);
+}
+
 TEST(edmm_batches)
 {
     struct probe p;

@@ -7,7 +7,7 @@
 enum command_op {
     OP_ECHO,       /* result = arg[0] + 1 */
     OP_LEAF,       /* ENCLU: arg[0..3] = RAX RBX RCX RDX in and out, arg[4] flags out */
-    OP_PAGES,      /* pages stub: arg[0..3] = RAX RBX RCX RSI in; RAX and RSI out */
+    OP_PAGES,      /* pages stub: arg[0..4] = RAX RBX RCX RSI RDX in; RAX and RSI out */
     OP_READ,       /* result = byte at arg[0], or -1 after a fault */
     OP_WRITE,      /* writes 1 to arg[0] */
     OP_JUMP,       /* calls arg[0] */

@@ -23,11 +23,12 @@ enclu_pages_stub:
     jz 2f
     mov %rdi, %rax
     enclu
-    cmp $5, %edi
-    jne 3f
+    cmp $6, %edi
+    je 3f
     test %eax, %eax
     jnz 4f
 3:  add $0x1000, %rcx
+    add $0x1000, %rdx
     dec %rsi
     jmp 1b
 2:  xor %eax, %eax
@@ -102,7 +103,7 @@ call_leaf:
     pop %rbx
     ret
 
-/* void call_pages(uint64_t regs[4]): RAX, RBX, RCX, RSI in; RAX, RSI out. */
+/* void call_pages(uint64_t regs[5]): RAX, RBX, RCX, RSI, RDX in; RAX, RSI out. */
     .globl call_pages
 call_pages:
     push %rbx
@@ -112,6 +113,7 @@ call_pages:
     mov 8(%r12), %rbx
     mov 16(%r12), %rcx
     mov 24(%r12), %rsi
+    mov 32(%r12), %rdx
     call enclu_pages_stub
     mov %rax, (%r12)
     mov %rsi, 24(%r12)

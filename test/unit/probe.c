@@ -154,6 +154,16 @@ uint64_t probe_pages(struct probe *probe, uint64_t leaf, uint64_t flags, uint64_
     return c.exceptions ? PROBE_FAULT + c.reason_vector : c.arg[0];
 }
 
+uint64_t probe_copies(struct probe *probe, uint64_t flags, uint64_t first, uint64_t source,
+                      uint64_t count, uint64_t *ret_left)
+{
+    struct command c = {.op = OP_PAGES,
+                        .arg = {SGX_EACCEPTCOPY, put_secinfo(probe, flags), first, count, source}};
+    probe_run(&probe->thread, &c);
+    *ret_left = c.arg[3];
+    return c.exceptions ? PROBE_FAULT + c.reason_vector : c.arg[0];
+}
+
 int probe_reads(struct probe *probe, uint64_t address)
 {
     struct command c = {.op = OP_READ, .arg = {address}};

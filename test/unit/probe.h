@@ -39,6 +39,10 @@ uint64_t probe_extend(struct probe *probe, uint64_t flags, uint64_t page);
 uint64_t probe_pages(struct probe *probe, uint64_t leaf, uint64_t flags, uint64_t first,
                      uint64_t count, uint64_t *ret_left);
 
+/* EACCEPTCOPY through the pages stub. */
+uint64_t probe_copies(struct probe *probe, uint64_t flags, uint64_t first, uint64_t source,
+                      uint64_t count, uint64_t *ret_left);
+
 /* 1 if the enclave can read, write, run (a RET at) the address; 0 if that faults. */
 int probe_reads(struct probe *probe, uint64_t address);
 int probe_writes(struct probe *probe, uint64_t address);
