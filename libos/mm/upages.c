@@ -661,7 +661,8 @@ void upages_retire(const struct vma *v)
             for (uintptr_t a = stop; a > start; a -= PAGE_SIZE)
                 retire_page(v, c, a - PAGE_SIZE, &kept);
     }
-    free_range(v->start, v->end, want_any_live);
+    if (upage_next_live(v->start, v->end) < v->end) /* seldom, and dear in a large mapping */
+        free_range(v->start, v->end, want_any_live);
 }
 
 /* The number of the first chunk in [n, end) with left-over pages, or end. */
