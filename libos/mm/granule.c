@@ -18,8 +18,10 @@ static struct {
     bool taken[USER_GRANULES];       /* part of a region, or reserved */
     uint16_t warm[1024];             /* stack of freed single granules */
     uint32_t warm_count;
-    uint32_t fresh; /* all from here on were never used as singles */
-} granule = {.fresh = 1};
+    uint32_t
+        fresh; /* all after this one were never used as singles. Zero at first, as all of this is:
+                       .bss is not measured at each start */
+} granule;
 
 static struct region low_region = {.first = 0, .count = 1};
 
@@ -35,10 +37,9 @@ static uint32_t find_single_locked(void)
         if (!granule.taken[i])
             return i;
     }
-    while (granule.fresh < USER_GRANULES && granule.taken[granule.fresh])
-        granule.fresh++;
-    if (granule.fresh < USER_GRANULES)
-        return granule.fresh++;
+    while (granule.fresh + 1 < USER_GRANULES)
+        if (!granule.taken[++granule.fresh])
+            return granule.fresh;
     for (uint32_t i = 1; i < USER_GRANULES; i++)
         if (!granule.taken[i])
             return i;
