@@ -176,23 +176,21 @@ int ipc_used(struct ipc_class *c)
 }
 
 /* ---- permissions ------------------------------------------------------------------------------ */
-static bool in_group(const struct cred *c, uint32_t gid)
+static bool in_group(const struct cred *c, const struct groups *groups, uint32_t gid)
 {
-    bool found = c->egid == gid;
-    for (uint32_t i = 0; i < c->group_count && !found; i++)
-        found = c->groups[i] == gid;
-    return found;
+    return c->egid == gid || groups_have(groups, gid);
 }
 
 int ipc_permission(struct ipc_object *o, unsigned mode)
 {
     struct cred c;
     process_cred(current_process(), &c);
+    AUTO(groups_put) struct groups *groups = process_groups_get(current_process());
     SPIN_GUARD(&o->class->lock);
     unsigned wanted = (mode >> 6 | mode >> 3 | mode) & 7, granted = o->mode;
     if (c.euid == o->uid || c.euid == o->cuid)
         granted >>= 6;
-    else if (in_group(&c, o->gid) || in_group(&c, o->cgid))
+    else if (in_group(&c, groups, o->gid) || in_group(&c, groups, o->cgid))
         granted >>= 3;
     return (wanted & ~granted) && !(c.cap_effective >> CAP_IPC_OWNER_BIT & 1) ? -EACCES : 0;
 }

@@ -613,6 +613,48 @@ int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags)
     return 0;
 }
 
+static bool page_in(const struct vma *v, uintptr_t addr)
+{
+    const struct page_meta *m = v->kind != VMA_SHARED ? upage_peek(addr) : NULL;
+    return v->kind == VMA_SHARED || (m && (m->live || (v->kind == VMA_FILE && m->key)));
+}
+
+int mm_page_state(struct mm *mm, uintptr_t addr)
+{
+    MUTEX_GUARD(&mm->lock);
+    const struct vma *v = vma_find(&mm->vmas, addr);
+    return !v ? -EFAULT : page_in(v, addr) ? 0 : -ENOENT;
+}
+
+int mm_policy_set(struct mm *mm, uintptr_t addr, size_t len, uint16_t policy)
+{
+    uintptr_t end;
+    if (check_range(addr, len, &end) < 0)
+        return -EINVAL;
+    MUTEX_GUARD(&mm->lock);
+    if (!covered(mm, addr, end))
+        return -EFAULT;
+    if (vma_split(&mm->vmas, addr) < 0 || vma_split(&mm->vmas, end) < 0)
+        return -ENOMEM;
+    struct vma *v;
+    for (uintptr_t a = addr; a < end; a = v->end) {
+        v = vma_find(&mm->vmas, a);
+        v->policy = policy;
+    }
+    vma_merge_around(&mm->vmas, addr, end);
+    return 0;
+}
+
+int mm_policy_get(struct mm *mm, uintptr_t addr, uint16_t *ret)
+{
+    MUTEX_GUARD(&mm->lock);
+    const struct vma *v = vma_find(&mm->vmas, addr);
+    if (!v)
+        return -EFAULT;
+    *ret = v->policy;
+    return 0;
+}
+
 int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec)
 {
     uintptr_t end;
@@ -621,8 +663,7 @@ int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec)
     for (uintptr_t a = addr; a < end; a += PAGE_SIZE, vec.v++) {
         mutex_lock(&mm->lock);
         const struct vma *v = vma_find(&mm->vmas, a);
-        const struct page_meta *m = v && v->kind != VMA_SHARED ? upage_peek(a) : NULL;
-        uint8_t in = v && (v->kind == VMA_SHARED || (m && (m->live || m->key)));
+        uint8_t in = v && page_in(v, a);
         mutex_unlock(&mm->lock);
         int r = v ? put_user(vec, in) : -ENOMEM;
         if (r < 0)

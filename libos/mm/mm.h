@@ -41,6 +41,11 @@ must_check int mm_advise(struct mm *mm, uintptr_t addr, size_t len, int advice);
 must_check int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags);
 must_check int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec);
 must_check int mm_lock_range(struct mm *mm, uintptr_t addr, size_t len, bool lock);
+/* The memory policy of a range, for mbind; a hole is -EFAULT. It is only kept: there is one node. */
+must_check int mm_policy_set(struct mm *mm, uintptr_t addr, size_t len, uint16_t policy);
+must_check int mm_policy_get(struct mm *mm, uintptr_t addr, uint16_t *ret);
+/* Whether a page is there: 0, -ENOENT not yet, -EFAULT not mapped. */
+must_check int mm_page_state(struct mm *mm, uintptr_t addr);
 uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk); /* the break after the call, as brk(2) */
 
 /* Unmaps what there is of the object, each part once; -EINVAL: nothing is. */

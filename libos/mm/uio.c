@@ -63,8 +63,10 @@ static int move(struct uio *u, enum uio_op op, uint8_t *buf, size_t n)
         const struct user_iovec *v = &at.user[at.index];
         size_t part = MIN(n, (size_t) v->len - at.offset);
         int r = part ? move_user(op, UADDR(v->base + at.offset), buf, part) : 0;
-        if (r < 0)
+        if (r < 0) {
+            *u = at;
             return r;
+        }
         at.offset += part;
         at.left -= part;
         n -= part;

@@ -13,6 +13,7 @@ struct uio {
     const struct user_iovec *user; /* kernel copy of the vector, lengths already bounded */
     size_t count, index, offset;   /* position in the vector (or in kernel: offset) */
     size_t left;                   /* bytes still to move */
+    bool nowait;                   /* -EAGAIN instead of sleeping, whatever the file's flags say */
 };
 
 #define IOV_LIMIT 1024
@@ -24,7 +25,7 @@ struct uio uio_kernel_source(struct cspan s);
 struct uio uio_user(struct user_iovec *store, uaddr_t base, size_t len);
 struct uio uio_user_vec(const struct user_iovec *vec, size_t count);
 
-/* Move exactly n <= uio->left bytes and advance; 0 or -EFAULT (nothing is advanced on a fault). */
+/* Move exactly n <= uio->left bytes and advance; 0, or -EFAULT after what lay in the buffers before. */
 must_check int uio_put(struct uio *uio, const void *src, size_t n);
 must_check int uio_take(struct uio *uio, void *dst, size_t n);
 must_check int uio_zero(struct uio *uio, size_t n);

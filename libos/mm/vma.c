@@ -84,7 +84,8 @@ static bool joins(const struct vma *a, const struct vma *b)
 {
     if (a->end != b->start || a->kind != b->kind || a->prot != b->prot || a->file != b->file ||
         a->stack != b->stack || a->locked != b->locked || a->noreserve != b->noreserve ||
-        a->again != b->again || a->dontfork != b->dontfork || a->wipeonfork != b->wipeonfork)
+        a->again != b->again || a->dontfork != b->dontfork || a->wipeonfork != b->wipeonfork ||
+        a->policy != b->policy)
         return false;
     return a->kind == VMA_ANON ||
            (a->kind != VMA_STUBS && a->offset + (a->end - a->start) == b->offset);

@@ -15,6 +15,7 @@ struct vma {
     int prot;
     bool stack, locked, noreserve;
     bool dontfork, wipeonfork; /* madvise */
+    uint16_t policy;           /* mbind; kept, there is one node */
     uint32_t again;            /* SHARED: attached so often once more; attach.c */
     struct file *file;         /* 1 + again references; FILE and SHARED */
     uint64_t offset;           /* in the file, of start */

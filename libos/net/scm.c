@@ -15,7 +15,6 @@
 
 #define HEADER    sizeof(struct linux_cmsghdr)
 #define ALIGN8(n) ROUND_UP((size_t) (n), (size_t) 8)
-enum { CAP_SETGID_BIT = 6, CAP_SETUID_BIT = 7, CAP_SYS_ADMIN_BIT = 21 };
 
 /* ---- sending ---- */
 
@@ -47,21 +46,16 @@ static int add_files(struct scm *scm, struct cspan fds)
     return 0;
 }
 
-static bool has_cap(const struct cred *c, int cap)
-{
-    return c->euid == 0 || ((c->cap_effective >> cap) & 1);
-}
-
 /* Only a privileged process may claim to be another one. */
 static int check_cred(const struct linux_ucred *u)
 {
     struct cred c;
     process_cred(current_process(), &c);
     bool uid_ok =
-        u->uid == c.uid || u->uid == c.euid || u->uid == c.suid || has_cap(&c, CAP_SETUID_BIT);
+        u->uid == c.uid || u->uid == c.euid || u->uid == c.suid || cred_capable(&c, CAP_SETUID);
     bool gid_ok =
-        u->gid == c.gid || u->gid == c.egid || u->gid == c.sgid || has_cap(&c, CAP_SETGID_BIT);
-    bool pid_ok = u->pid == current_process()->pid || has_cap(&c, CAP_SYS_ADMIN_BIT);
+        u->gid == c.gid || u->gid == c.egid || u->gid == c.sgid || cred_capable(&c, CAP_SETGID);
+    bool pid_ok = u->pid == current_process()->pid || cred_capable(&c, CAP_SYS_ADMIN);
     if (!uid_ok || !gid_ok || !pid_ok)
         return -EPERM;
     if (u->pid == current_process()->pid)

@@ -28,7 +28,7 @@ static const struct inode_ops socket_inode_ops = {0};
 
 static struct super *socket_super(void)
 {
-    static struct super super;
+    static struct super super = {.magic = 0x534f434b};
     static struct spinlock once;
     static bool ready;
     SPIN_GUARD(&once);
@@ -130,7 +130,7 @@ long socket_recv(struct socket *s, struct sock_msg *m)
 
 static long file_ops_read(struct file *f, struct uio *uio, uint64_t *pos)
 {
-    struct sock_msg m = {.uio = uio, .nonblock = f->flags & O_NONBLOCK};
+    struct sock_msg m = {.uio = uio, .nonblock = (f->flags & O_NONBLOCK) || uio->nowait};
     if (uio->left == 0)
         return 0;
     long r = socket_recv(f->priv, &m);
@@ -140,7 +140,7 @@ static long file_ops_read(struct file *f, struct uio *uio, uint64_t *pos)
 
 static long file_ops_write(struct file *f, struct uio *uio, uint64_t *pos)
 {
-    struct sock_msg m = {.uio = uio, .nonblock = f->flags & O_NONBLOCK};
+    struct sock_msg m = {.uio = uio, .nonblock = (f->flags & O_NONBLOCK) || uio->nowait};
     return socket_send(f->priv, &m);
 }
 

@@ -19,6 +19,7 @@ static long install(int error, struct file *f, unsigned flags)
 
 #define EFD_SEMAPHORE_ 1
 
+/* full */
 SYSCALL(eventfd2, unsigned, count, int, flags)
 {
     if (flags & ~(EFD_SEMAPHORE_ | O_CLOEXEC | O_NONBLOCK))
@@ -28,12 +29,14 @@ SYSCALL(eventfd2, unsigned, count, int, flags)
                    (unsigned) flags);
 }
 
+/* full */
 SYSCALL(eventfd, unsigned, count)
 {
     struct file *f = NULL;
     return install(eventfd_new(count, false, 0, &f), f, 0);
 }
 
+/* full */
 SYSCALL(timerfd_create, int, clock, int, flags)
 {
     bool known = clock == 0 || clock == 1 || clock == 7 || clock == 8 || clock == 9;
@@ -51,6 +54,7 @@ static int ns_of(const struct linux_timespec *t, int64_t *ret)
     return 0;
 }
 
+/* full */
 SYSCALL(timerfd_settime, int, fd, int, flags, uaddr_t, new, uaddr_t, old)
 {
     struct linux_itimerspec t;
@@ -70,6 +74,7 @@ SYSCALL(timerfd_settime, int, fd, int, flags, uaddr_t, new, uaddr_t, old)
     return put_user(old, t);
 }
 
+/* full */
 SYSCALL(timerfd_gettime, int, fd, uaddr_t, ret)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
@@ -91,6 +96,7 @@ enum {
     MFD_EXEC_ = 16
 };
 
+/* full */
 SYSCALL(memfd_create, uaddr_t, ua, unsigned, flags)
 {
     if (flags & ~(unsigned) (MFD_CLOEXEC_ | MFD_ALLOW_SEALING_ | MFD_NOEXEC_SEAL_ | MFD_EXEC_))
@@ -110,6 +116,7 @@ SYSCALL(memfd_create, uaddr_t, ua, unsigned, flags)
     return install(r, f, flags & MFD_CLOEXEC_ ? O_CLOEXEC : 0);
 }
 
+/* full */
 SYSCALL(inotify_init1, int, flags)
 {
     if (flags & ~(O_CLOEXEC | O_NONBLOCK))
@@ -118,12 +125,14 @@ SYSCALL(inotify_init1, int, flags)
     return install(inotify_new((unsigned) flags, &f), f, (unsigned) flags);
 }
 
+/* full */
 SYSCALL(inotify_init)
 {
     struct file *f = NULL;
     return install(inotify_new(0, &f), f, 0);
 }
 
+/* partial: no events from /host */
 SYSCALL(inotify_add_watch, int, fd, uaddr_t, path, uint32_t, mask)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
@@ -140,6 +149,7 @@ SYSCALL(inotify_add_watch, int, fd, uaddr_t, path, uint32_t, mask)
     return r;
 }
 
+/* full */
 SYSCALL(inotify_rm_watch, int, fd, int, wd)
 {
     AUTO(file_put) struct file *f = fd_get(fd);

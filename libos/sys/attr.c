@@ -31,24 +31,28 @@ static struct iattr mode_attr(uint32_t mode)
     return (struct iattr){.valid = ATTR_MODE, .mode = mode & 07777};
 }
 
+/* full */
 SYSCALL(chmod, uaddr_t, path, uint32_t, mode)
 {
     struct iattr a = mode_attr(mode);
     return change_at(AT_FDCWD_, path, 0, &a);
 }
 
+/* full */
 SYSCALL(fchmod, int, fd, uint32_t, mode)
 {
     struct iattr a = mode_attr(mode);
     return change_fd(fd, &a);
 }
 
+/* full */
 SYSCALL(fchmodat, int, dirfd, uaddr_t, path, uint32_t, mode)
 {
     struct iattr a = mode_attr(mode);
     return change_at(dirfd, path, 0, &a);
 }
 
+/* full */
 SYSCALL(fchmodat2, int, dirfd, uaddr_t, path, uint32_t, mode, int, flags)
 {
     if (flags & ~(FD_AT_SYMLINK_NOFOLLOW | FD_AT_EMPTY_PATH))
@@ -64,24 +68,28 @@ static struct iattr owner_attr(uint32_t uid, uint32_t gid)
                           .gid = gid};
 }
 
+/* full */
 SYSCALL(chown, uaddr_t, path, uint32_t, uid, uint32_t, gid)
 {
     struct iattr a = owner_attr(uid, gid);
     return change_at(AT_FDCWD_, path, 0, &a);
 }
 
+/* full */
 SYSCALL(lchown, uaddr_t, path, uint32_t, uid, uint32_t, gid)
 {
     struct iattr a = owner_attr(uid, gid);
     return change_at(AT_FDCWD_, path, FD_AT_SYMLINK_NOFOLLOW, &a);
 }
 
+/* full */
 SYSCALL(fchown, int, fd, uint32_t, uid, uint32_t, gid)
 {
     struct iattr a = owner_attr(uid, gid);
     return change_fd(fd, &a);
 }
 
+/* full */
 SYSCALL(fchownat, int, dirfd, uaddr_t, path, uint32_t, uid, uint32_t, gid, int, flags)
 {
     if (flags & ~(FD_AT_SYMLINK_NOFOLLOW | FD_AT_EMPTY_PATH))
@@ -90,6 +98,7 @@ SYSCALL(fchownat, int, dirfd, uaddr_t, path, uint32_t, uid, uint32_t, gid, int, 
     return change_at(dirfd, path, flags, &a);
 }
 
+/* full */
 SYSCALL(umask, uint32_t, mask)
 {
     return (long) atomic_swap(&current_fs()->umask, mask & 0777);
@@ -112,6 +121,7 @@ static int may_truncate(const struct target *t, uint64_t size)
     return 0;
 }
 
+/* full */
 SYSCALL(truncate, uaddr_t, path, int64_t, size)
 {
     if (size < 0)
@@ -130,6 +140,7 @@ SYSCALL(truncate, uaddr_t, path, int64_t, size)
     return r;
 }
 
+/* full */
 SYSCALL(ftruncate, int, fd, int64_t, size)
 {
     if (size < 0)
@@ -151,6 +162,7 @@ SYSCALL(ftruncate, int, fd, int64_t, size)
     return r;
 }
 
+/* full */
 SYSCALL(fallocate, int, fd, int, mode, int64_t, offset, int64_t, len)
 {
     if (offset < 0 || len <= 0)
@@ -214,8 +226,10 @@ static long utimes_at(int dirfd, uaddr_t path, const struct linux_timespec times
     struct iattr a;
     bool all_now;
     int r = times_attr(times, &a, &all_now);
-    if (r < 0)
+    if (r < 0 || !a.valid)
         return r;
+    if (uaddr_null(path) && dirfd != AT_FDCWD_ && flags)
+        return -EINVAL;
     struct target t = {0};
     if (uaddr_null(path) && dirfd != AT_FDCWD_)
         r = target_fd(dirfd, &t);
@@ -223,9 +237,8 @@ static long utimes_at(int dirfd, uaddr_t path, const struct linux_timespec times
         r = target_at(dirfd, path, flags, &t);
     if (r < 0)
         return r;
-    if (a.valid)
-        r = times_permission(&t, all_now);
-    if (r == 0 && a.valid)
+    r = times_permission(&t, all_now);
+    if (r == 0)
         r = target_change(&t, &a);
     target_put(&t);
     return r;
@@ -233,6 +246,7 @@ static long utimes_at(int dirfd, uaddr_t path, const struct linux_timespec times
 
 static const struct linux_timespec times_now[2] = {{0, LINUX_UTIME_NOW}, {0, LINUX_UTIME_NOW}};
 
+/* full */
 SYSCALL(utimensat, int, dirfd, uaddr_t, path, uaddr_t, times, int, flags)
 {
     struct linux_timespec ts[2] = {times_now[0], times_now[1]};
@@ -259,16 +273,19 @@ static long utimes_micro(int dirfd, uaddr_t path, uaddr_t times)
     return utimes_at(dirfd, path, ts, 0);
 }
 
+/* full */
 SYSCALL(utimes, uaddr_t, path, uaddr_t, times)
 {
     return utimes_micro(AT_FDCWD_, path, times);
 }
 
+/* full */
 SYSCALL(futimesat, int, dirfd, uaddr_t, path, uaddr_t, times)
 {
     return utimes_micro(dirfd, path, times);
 }
 
+/* full */
 SYSCALL(utime, uaddr_t, path, uaddr_t, times)
 {
     int64_t t[2];

@@ -6,6 +6,7 @@
 #include "libos/sys/syscall.h"
 #include "libos/task/clone.h"
 
+/* partial: no namespaces, no CLONE_FILES or CLONE_FS apart from threads */
 SYSCALL(clone, uint64_t, flags, uint64_t, stack, uaddr_t, parent_tid, uaddr_t, child_tid, uint64_t,
         tls)
 {
@@ -41,6 +42,7 @@ static int clone3_check(const struct linux_clone_args *a)
     return 0;
 }
 
+/* partial: as clone; no cgroups, no set_tid */
 SYSCALL(clone3, uaddr_t, args, size_t, size)
 {
     struct linux_clone_args a = {0};
@@ -65,24 +67,28 @@ SYSCALL(clone3, uaddr_t, args, size_t, size)
     return process_clone(&c);
 }
 
+/* full */
 SYSCALL(vfork)
 {
     struct clone_params c = {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD};
     return process_clone(&c);
 }
 
+/* absent: ENOSYS, said once in the log */
 SYSCALL(fork)
 {
     struct clone_params c = {.exit_signal = SIGCHLD};
     return process_clone(&c);
 }
 
+/* full */
 SYSCALL(set_tid_address, uaddr_t, word)
 {
     current()->clear_child_tid = word;
     return current()->tid;
 }
 
+/* full */
 SYSCALL(set_robust_list, uaddr_t, head, size_t, len)
 {
     if (len != sizeof(struct linux_robust_list_head))
@@ -91,6 +97,7 @@ SYSCALL(set_robust_list, uaddr_t, head, size_t, len)
     return 0;
 }
 
+/* full */
 SYSCALL(get_robust_list, int, pid, uaddr_t, ret_head, uaddr_t, ret_len)
 {
     uint64_t head = current()->robust_list.v, len = sizeof(struct linux_robust_list_head);

@@ -1,14 +1,11 @@
-/* User and group ids. Programs start as root; what they change is kept and shown, and decides about
- * kill and files. Capabilities follow the effective uid as on Linux. */
+/* User and group ids, groups and capabilities as system calls change them. Programs start as root; what
+ * follows from a change is in task/cred.c. */
 #include "abi/linux/resource.h"
 #include "libos/mm/uaccess.h"
 #include "libos/sys/syscall.h"
 #include "libos/task/process.h"
 
-#define CAPS_ALL       ((1ull << (LINUX_CAP_LAST + 1)) - 1)
-#define CAP_SETGID_BIT (1ull << 6)
-#define CAP_SETUID_BIT (1ull << 7)
-#define KEEP           UINT32_MAX
+#define KEEP UINT32_MAX
 
 static struct cred cred_now(void)
 {
@@ -17,36 +14,25 @@ static struct cred cred_now(void)
     return c;
 }
 
-/* After a change of uids: leaving root drops capabilities, becoming root effectively restores them. */
-static void cred_commit(struct cred *c)
-{
-    struct process *p = current_process();
-    SPIN_GUARD(&p->lock);
-    bool was_root = !p->cred.uid || !p->cred.euid || !p->cred.suid;
-    if (was_root && c->uid && c->euid && c->suid && !p->keep_caps)
-        c->cap_permitted = c->cap_effective = 0;
-    else if (!p->cred.euid && c->euid)
-        c->cap_effective = 0;
-    else if (p->cred.euid && !c->euid)
-        c->cap_effective = c->cap_permitted;
-    p->cred = *c;
-}
-
+/* full */
 SYSCALL(getuid)
 {
     return current_process()->cred.uid;
 }
 
+/* full */
 SYSCALL(geteuid)
 {
     return current_process()->cred.euid;
 }
 
+/* full */
 SYSCALL(getgid)
 {
     return current_process()->cred.gid;
 }
 
+/* full */
 SYSCALL(getegid)
 {
     return current_process()->cred.egid;
@@ -58,41 +44,50 @@ static bool one_of(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
 }
 
 /* ---- users ------------------------------------------------------------------------------------ */
-static long set_uids(uint32_t r, uint32_t e, uint32_t s)
+static long set_uids(struct cred *c, uint32_t r, uint32_t e, uint32_t s)
 {
-    struct cred c = cred_now();
-    bool may = c.cap_effective & CAP_SETUID_BIT;
-    if (!may && !(one_of(r, c.uid, c.euid, c.suid) && one_of(e, c.uid, c.euid, c.suid) &&
-                  one_of(s, c.uid, c.euid, c.suid)))
-        return -EPERM;
-    c.uid = r == KEEP ? c.uid : r;
-    c.euid = e == KEEP ? c.euid : e;
-    c.suid = s == KEEP ? c.suid : s;
-    c.fsuid = c.euid;
-    cred_commit(&c);
+    c->uid = r == KEEP ? c->uid : r;
+    c->euid = e == KEEP ? c->euid : e;
+    c->suid = s == KEEP ? c->suid : s;
+    c->fsuid = c->euid;
+    cred_commit(current_process(), c);
     return 0;
 }
 
+/* full */
 SYSCALL(setuid, uint32_t, uid)
 {
+    struct cred c = cred_now();
     if (uid == KEEP)
         return -EINVAL;
-    bool may = current_process()->cred.cap_effective & CAP_SETUID_BIT;
-    return may ? set_uids(uid, uid, uid) : set_uids(KEEP, uid, KEEP);
+    if (cred_capable(&c, CAP_SETUID))
+        return set_uids(&c, uid, uid, uid);
+    return uid == c.uid || uid == c.suid ? set_uids(&c, KEEP, uid, KEEP) : -EPERM;
 }
 
+/* full */
 SYSCALL(setreuid, uint32_t, ruid, uint32_t, euid)
 {
     struct cred c = cred_now();
+    if (!cred_capable(&c, CAP_SETUID) &&
+        !(one_of(ruid, c.uid, c.euid, c.euid) && one_of(euid, c.uid, c.euid, c.suid)))
+        return -EPERM;
     bool sets_saved = ruid != KEEP || (euid != KEEP && euid != c.uid);
-    return set_uids(ruid, euid, !sets_saved ? KEEP : euid == KEEP ? c.euid : euid);
+    return set_uids(&c, ruid, euid, !sets_saved ? KEEP : euid == KEEP ? c.euid : euid);
 }
 
+/* full */
 SYSCALL(setresuid, uint32_t, ruid, uint32_t, euid, uint32_t, suid)
 {
-    return set_uids(ruid, euid, suid);
+    struct cred c = cred_now();
+    if (!cred_capable(&c, CAP_SETUID) &&
+        !(one_of(ruid, c.uid, c.euid, c.suid) && one_of(euid, c.uid, c.euid, c.suid) &&
+          one_of(suid, c.uid, c.euid, c.suid)))
+        return -EPERM;
+    return set_uids(&c, ruid, euid, suid);
 }
 
+/* full */
 SYSCALL(getresuid, uaddr_t, ret_ruid, uaddr_t, ret_euid, uaddr_t, ret_suid)
 {
     struct cred c = cred_now();
@@ -101,54 +96,64 @@ SYSCALL(getresuid, uaddr_t, ret_ruid, uaddr_t, ret_euid, uaddr_t, ret_suid)
     return put_user(ret_suid, c.suid);
 }
 
+/* full */
 SYSCALL(setfsuid, uint32_t, uid)
 {
     struct cred c = cred_now();
     uint32_t old = c.fsuid;
-    if ((c.cap_effective & CAP_SETUID_BIT && uid != KEEP) ||
-        (uid != KEEP && one_of(uid, c.uid, c.euid, c.suid))) {
+    bool may = cred_capable(&c, CAP_SETUID) || one_of(uid, c.uid, c.euid, c.suid) || uid == old;
+    if (uid != KEEP && may) {
         c.fsuid = uid;
-        cred_commit(&c);
+        cred_commit(current_process(), &c);
     }
     return old;
 }
 
 /* ---- groups ----------------------------------------------------------------------------------- */
-static long set_gids(uint32_t r, uint32_t e, uint32_t s)
+static long set_gids(struct cred *c, uint32_t r, uint32_t e, uint32_t s)
 {
-    struct cred c = cred_now();
-    bool may = c.cap_effective & CAP_SETGID_BIT;
-    if (!may && !(one_of(r, c.gid, c.egid, c.sgid) && one_of(e, c.gid, c.egid, c.sgid) &&
-                  one_of(s, c.gid, c.egid, c.sgid)))
-        return -EPERM;
-    c.gid = r == KEEP ? c.gid : r;
-    c.egid = e == KEEP ? c.egid : e;
-    c.sgid = s == KEEP ? c.sgid : s;
-    c.fsgid = c.egid;
-    cred_commit(&c);
+    c->gid = r == KEEP ? c->gid : r;
+    c->egid = e == KEEP ? c->egid : e;
+    c->sgid = s == KEEP ? c->sgid : s;
+    c->fsgid = c->egid;
+    cred_commit(current_process(), c);
     return 0;
 }
 
+/* full */
 SYSCALL(setgid, uint32_t, gid)
 {
+    struct cred c = cred_now();
     if (gid == KEEP)
         return -EINVAL;
-    bool may = current_process()->cred.cap_effective & CAP_SETGID_BIT;
-    return may ? set_gids(gid, gid, gid) : set_gids(KEEP, gid, KEEP);
+    if (cred_capable(&c, CAP_SETGID))
+        return set_gids(&c, gid, gid, gid);
+    return gid == c.gid || gid == c.sgid ? set_gids(&c, KEEP, gid, KEEP) : -EPERM;
 }
 
+/* full */
 SYSCALL(setregid, uint32_t, rgid, uint32_t, egid)
 {
     struct cred c = cred_now();
+    if (!cred_capable(&c, CAP_SETGID) &&
+        !(one_of(rgid, c.gid, c.egid, c.egid) && one_of(egid, c.gid, c.egid, c.sgid)))
+        return -EPERM;
     bool sets_saved = rgid != KEEP || (egid != KEEP && egid != c.gid);
-    return set_gids(rgid, egid, !sets_saved ? KEEP : egid == KEEP ? c.egid : egid);
+    return set_gids(&c, rgid, egid, !sets_saved ? KEEP : egid == KEEP ? c.egid : egid);
 }
 
+/* full */
 SYSCALL(setresgid, uint32_t, rgid, uint32_t, egid, uint32_t, sgid)
 {
-    return set_gids(rgid, egid, sgid);
+    struct cred c = cred_now();
+    if (!cred_capable(&c, CAP_SETGID) &&
+        !(one_of(rgid, c.gid, c.egid, c.sgid) && one_of(egid, c.gid, c.egid, c.sgid) &&
+          one_of(sgid, c.gid, c.egid, c.sgid)))
+        return -EPERM;
+    return set_gids(&c, rgid, egid, sgid);
 }
 
+/* full */
 SYSCALL(getresgid, uaddr_t, ret_rgid, uaddr_t, ret_egid, uaddr_t, ret_sgid)
 {
     struct cred c = cred_now();
@@ -157,41 +162,47 @@ SYSCALL(getresgid, uaddr_t, ret_rgid, uaddr_t, ret_egid, uaddr_t, ret_sgid)
     return put_user(ret_sgid, c.sgid);
 }
 
+/* full */
 SYSCALL(setfsgid, uint32_t, gid)
 {
     struct cred c = cred_now();
     uint32_t old = c.fsgid;
-    if ((c.cap_effective & CAP_SETGID_BIT && gid != KEEP) ||
-        (gid != KEEP && one_of(gid, c.gid, c.egid, c.sgid))) {
+    bool may = cred_capable(&c, CAP_SETGID) || one_of(gid, c.gid, c.egid, c.sgid) || gid == old;
+    if (gid != KEEP && may) {
         c.fsgid = gid;
-        cred_commit(&c);
+        cred_commit(current_process(), &c);
     }
     return old;
 }
 
+/* full */
 SYSCALL(getgroups, int, size, uaddr_t, ret_list)
 {
-    struct cred c = cred_now();
-    if (size < 0 || (size > 0 && (uint32_t) size < c.group_count))
+    AUTO(groups_put) struct groups *g = process_groups_get(current_process());
+    uint32_t count = g ? g->count : 0;
+    if (size < 0 || (size > 0 && (uint32_t) size < count))
         return -EINVAL;
-    struct cspan list = {(const uint8_t *) c.groups, c.group_count * sizeof *c.groups};
-    if (size > 0 && copy_to_user(ret_list, list) < 0)
-        return -EFAULT;
-    return c.group_count;
+    if (size == 0 || count == 0)
+        return count;
+    struct cspan list = {(const uint8_t *) g->id, count * sizeof g->id[0]};
+    return copy_to_user(ret_list, list) < 0 ? -EFAULT : (long) count;
 }
 
-SYSCALL(setgroups, int, count, uaddr_t, list)
+/* full */
+SYSCALL(setgroups, unsigned, count, uaddr_t, list)
 {
-    struct cred c = cred_now();
-    if (!(c.cap_effective & CAP_SETGID_BIT))
+    if (!capable(CAP_SETGID))
         return -EPERM;
-    if (count < 0 || (size_t) count > ARRAY_SIZE(c.groups))
+    if (count > GROUPS_MAX)
         return -EINVAL;
-    struct span groups = {(uint8_t *) c.groups, (size_t) count * sizeof *c.groups};
-    if (copy_from_user(groups, list) < 0)
+    struct groups *g = groups_new(count);
+    if (!g)
+        return -ENOMEM;
+    if (copy_from_user((struct span){(uint8_t *) g->id, count * sizeof g->id[0]}, list) < 0) {
+        groups_put(g);
         return -EFAULT;
-    c.group_count = (uint32_t) count;
-    cred_commit(&c);
+    }
+    process_groups_set(current_process(), g);
     return 0;
 }
 
@@ -213,6 +224,7 @@ static int cap_halves(uaddr_t header, struct linux_cap_header *ret)
     }
 }
 
+/* full */
 SYSCALL(capget, uaddr_t, header, uaddr_t, ret_data)
 {
     struct linux_cap_header h;
@@ -235,6 +247,21 @@ SYSCALL(capget, uaddr_t, header, uaddr_t, ret_data)
     return copy_to_user(ret_data, (struct cspan){(const uint8_t *) d, (size_t) n * sizeof *d});
 }
 
+/* Nothing is gained: permitted only shrinks, effective stays inside it, inheritable grows by what is
+ * permitted, or with CAP_SETPCAP by what is in the bounding set. */
+static int capset_check(const struct cred *c, uint64_t effective, uint64_t permitted,
+                        uint64_t inheritable)
+{
+    bool more = inheritable & ~(c->cap_inheritable | c->cap_permitted);
+    if (more && !cred_capable(c, CAP_SETPCAP))
+        return -EPERM;
+    if ((inheritable & ~(c->cap_inheritable | c->cap_bounding)) ||
+        (permitted & ~c->cap_permitted) || (effective & ~permitted))
+        return -EPERM;
+    return 0;
+}
+
+/* full */
 SYSCALL(capset, uaddr_t, header, uaddr_t, data)
 {
     struct linux_cap_header h;
@@ -242,20 +269,21 @@ SYSCALL(capset, uaddr_t, header, uaddr_t, data)
     int n = cap_halves(header, &h);
     if (n < 0)
         return n;
-    if (h.pid != 0 && h.pid != current_process()->pid)
+    struct process *p = current_process();
+    if (h.pid != 0 && h.pid != p->pid)
         return -EPERM;
     if (copy_from_user((struct span){(uint8_t *) d, (size_t) n * sizeof *d}, data) < 0)
         return -EFAULT;
-    struct cred c = cred_now();
     uint64_t e = (d[0].effective | (uint64_t) d[1].effective << 32) & CAPS_ALL;
     uint64_t pm = (d[0].permitted | (uint64_t) d[1].permitted << 32) & CAPS_ALL;
-    if ((pm & ~c.cap_permitted) || (e & ~pm))
-        return -EPERM;
-    c.cap_effective = e;
-    c.cap_permitted = pm;
-    c.cap_inheritable = (d[0].inheritable | (uint64_t) d[1].inheritable << 32) & CAPS_ALL;
-    struct process *p = current_process();
+    uint64_t in = (d[0].inheritable | (uint64_t) d[1].inheritable << 32) & CAPS_ALL;
     SPIN_GUARD(&p->lock);
-    p->cred = c;
+    int r = capset_check(&p->cred, e, pm, in);
+    if (r < 0)
+        return r;
+    p->cred.cap_effective = e;
+    p->cred.cap_permitted = pm;
+    p->cred.cap_inheritable = in;
+    p->cred.cap_ambient &= pm & in;
     return 0;
 }

@@ -68,16 +68,19 @@ static long getdents_fd(int fd, uaddr_t buf, size_t size, bool old_form)
     return inode_is_dir(f->inode) ? getdents_file(f, buf, size, old_form) : -ENOTDIR;
 }
 
+/* full */
 SYSCALL(getdents, int, fd, uaddr_t, buf, unsigned, size)
 {
     return getdents_fd(fd, buf, size, true);
 }
 
+/* full */
 SYSCALL(getdents64, int, fd, uaddr_t, buf, unsigned, size)
 {
     return getdents_fd(fd, buf, size, false);
 }
 
+/* full */
 SYSCALL(getcwd, uaddr_t, buf, size_t, size)
 {
     UNINIT char text[PATH_LIMIT + 16];
@@ -114,6 +117,7 @@ static int enter(const struct path *p)
     return r;
 }
 
+/* full */
 SYSCALL(chdir, uaddr_t, ua)
 {
     UNINIT char path[PATH_LIMIT];
@@ -125,6 +129,7 @@ SYSCALL(chdir, uaddr_t, ua)
     return r < 0 ? r : enter(&p);
 }
 
+/* full */
 SYSCALL(fchdir, int, fd)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
@@ -133,6 +138,7 @@ SYSCALL(fchdir, int, fd)
     return f->path.dentry ? enter(&f->path) : -ENOTDIR;
 }
 
+/* full */
 SYSCALL(chroot, uaddr_t, ua)
 {
     UNINIT char path[PATH_LIMIT];
@@ -145,7 +151,7 @@ SYSCALL(chroot, uaddr_t, ua)
         r = inode_permission(p.dentry->inode, MAY_EXEC);
     if (r < 0)
         return r;
-    if (current_process()->cred.euid != 0)
+    if (!capable(CAP_SYS_CHROOT))
         return -EPERM;
     fs_ctx_set_root(current_fs(), &p);
     return 0;

@@ -46,6 +46,7 @@ static long dup_min(struct file *f, unsigned min, bool cloexec)
     return r;
 }
 
+/* full */
 SYSCALL(dup, int, fd)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
@@ -63,6 +64,7 @@ static long dup_to(int old, int new, bool cloexec)
     return r;
 }
 
+/* full */
 SYSCALL(dup2, int, old, int, new)
 {
     if (old != new)
@@ -71,6 +73,7 @@ SYSCALL(dup2, int, old, int, new)
     return f ? new : -EBADF;
 }
 
+/* full */
 SYSCALL(dup3, int, old, int, new, int, flags)
 {
     if ((flags & ~O_CLOEXEC) || old == new)
@@ -145,6 +148,7 @@ static long record_lock(struct file *f, int cmd, uaddr_t arg)
 
 enum { FLOCK_SH = 1, FLOCK_EX = 2, FLOCK_UN = 8 };
 
+/* full */
 SYSCALL(flock, int, fd, int, op)
 {
     int kind = op & ~FLOCK_NB;
@@ -230,6 +234,7 @@ static long fcntl_object(struct file *f, int cmd, uint64_t arg)
     }
 }
 
+/* partial: no leases, no F_NOTIFY; O_ASYNC has no effect */
 SYSCALL(fcntl, int, fd, int, cmd, uint64_t, arg)
 {
     AUTO(file_put) struct file *f = fd_get(fd);

@@ -13,6 +13,7 @@
 #include "libos/sys/syscall.h"
 #include "libos/task/process.h"
 #include "libos/task/process_exec.h"
+#include "libos/vfs/file.h"
 #include "libos/vfs/vfs.h"
 #include "abi/layout.h"
 
@@ -101,24 +102,46 @@ static struct exec_strings block_strings(const struct string_block *b)
     return (struct exec_strings){b->p, b->n, b->count};
 }
 
-static void params_from_process(struct exec_params *in)
+/* Set-user-ID and set-group-ID of the file; scripts have none, nor what a nosuid mount has. */
+static void cred_of_file(struct cred *c, struct file *f)
+{
+    const struct inode *i = inode_real(f->inode);
+    uint8_t magic[2] = {0};
+    if (!(i->mode & (S_ISUID | S_ISGID)) || c->no_new_privs ||
+        (f->path.mnt && (f->path.mnt->flags & MOUNT_NOSUID)))
+        return;
+    if (file_pread(f, SPAN_OF(magic), 0) != sizeof magic || memcmp(magic, "#!", 2) == 0)
+        return;
+    if (i->mode & S_ISUID)
+        c->euid = i->uid;
+    if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
+        c->egid = i->gid;
+    if (c->euid != c->uid || c->egid != c->gid)
+        c->cap_ambient = 0;
+}
+
+/* Who the new program will be is decided before it is loaded: its first stack tells it. */
+static void params_from_process(struct exec_params *in, struct cred *ret_cred)
 {
     struct process *p = current_process();
-    spin_lock(&p->lock);
+    process_cred(p, ret_cred);
+    cred_of_file(ret_cred, in->file);
+    cred_exec(ret_cred);
     in->stack_limit = p->rlimits[RLIMIT_STACK_].cur;
-    in->uid = p->cred.uid;
-    in->euid = p->cred.euid;
-    in->gid = p->cred.gid;
-    in->egid = p->cred.egid;
-    spin_unlock(&p->lock);
+    in->uid = ret_cred->uid;
+    in->euid = ret_cred->euid;
+    in->gid = ret_cred->gid;
+    in->egid = ret_cred->egid;
     in->secure = in->uid != in->euid || in->gid != in->egid;
     random_bytes((struct span){in->random, sizeof in->random});
 }
 
-static void image_from_result(struct process_image *img, struct mm *mm, const struct exec_result *r)
+static void image_from_result(struct process_image *img, struct mm *mm, const struct cred *cred,
+                              const struct exec_result *r)
 {
     *img = (struct process_image){
         .mm = mm,
+        .cred = *cred,
         .exe = r->exe,
         .arg_start = r->arg_start,
         .arg_end = r->arg_end,
@@ -150,7 +173,8 @@ static int replace(struct exec_params *in, struct exec_result *res)
     AUTO(mm_put) struct mm *mm = mm_new();
     if (!mm)
         return -ENOMEM;
-    params_from_process(in);
+    struct cred cred;
+    params_from_process(in, &cred);
     int r = exec_load(mm, in, res);
     if (r < 0)
         return r;
@@ -161,7 +185,7 @@ static int replace(struct exec_params *in, struct exec_result *res)
         return r;
     }
     struct process_image img;
-    image_from_result(&img, TAKE(mm), res);
+    image_from_result(&img, TAKE(mm), &cred, res);
     process_exec_commit(&img);
     return 0;
 }
@@ -243,11 +267,13 @@ static long exec_at(int dirfd, uaddr_t path_ua, uaddr_t argv, uaddr_t envp, int 
     return in.path ? exec_strings_and_go(&in, argv, envp) : -ENOMEM;
 }
 
+/* full */
 SYSCALL(execve, uaddr_t, path, uaddr_t, argv, uaddr_t, envp)
 {
     return exec_at(AT_FDCWD, path, argv, envp, 0);
 }
 
+/* full */
 SYSCALL(execveat, int, dirfd, uaddr_t, path, uaddr_t, argv, uaddr_t, envp, int, flags)
 {
     if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))

@@ -70,6 +70,7 @@ static bool may_use_realtime(int cmd)
     return cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_WAIT_REQUEUE_PI || cmd == FUTEX_LOCK_PI2;
 }
 
+/* full */
 SYSCALL(futex, uaddr_t, word, int, op, uint32_t, value, uaddr_t, timeout, uaddr_t, word2, uint32_t,
         value3)
 {

@@ -23,6 +23,7 @@ static long set_flag(struct file *f, unsigned flag, uaddr_t arg)
     return 0;
 }
 
+/* partial: those of terminals, sockets, files and pipes; no block devices, no network interfaces */
 SYSCALL(ioctl, int, fd, unsigned, cmd, uint64_t, arg)
 {
     AUTO(file_put) struct file *f = fd_get(fd);

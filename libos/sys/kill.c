@@ -18,6 +18,7 @@ static long send_to_pid(int pid, const struct linux_siginfo *info)
     return signal_send(p, info);
 }
 
+/* full */
 SYSCALL(kill, int, pid, int, sig)
 {
     if (!sig_valid(sig))
@@ -46,6 +47,7 @@ static long send_to_thread(int pid, int tid, const struct linux_siginfo *info)
     return signal_send_thread(p, t, info);
 }
 
+/* full */
 SYSCALL(tkill, int, tid, int, sig)
 {
     if (!sig_valid(sig))
@@ -54,6 +56,7 @@ SYSCALL(tkill, int, tid, int, sig)
     return send_to_thread(0, tid, &info);
 }
 
+/* full */
 SYSCALL(tgkill, int, pid, int, tid, int, sig)
 {
     if (!sig_valid(sig) || pid <= 0)
@@ -73,6 +76,7 @@ static int info_from_user(uaddr_t ua, int sig, bool self, struct linux_siginfo *
     return (ret->code >= 0 || ret->code == SI_TKILL) && !self ? -EPERM : 0;
 }
 
+/* full */
 SYSCALL(rt_sigqueueinfo, int, pid, int, sig, uaddr_t, uinfo)
 {
     struct linux_siginfo info;
@@ -80,6 +84,7 @@ SYSCALL(rt_sigqueueinfo, int, pid, int, sig, uaddr_t, uinfo)
     return r < 0 ? r : send_to_pid(pid, &info);
 }
 
+/* full */
 SYSCALL(rt_tgsigqueueinfo, int, pid, int, tid, int, sig, uaddr_t, uinfo)
 {
     struct linux_siginfo info;

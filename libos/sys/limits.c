@@ -5,12 +5,11 @@
 #include "libos/sys/syscall.h"
 #include "libos/task/timers.h"
 
-#define CAP_SYS_RESOURCE_BIT (1ull << 24)
-#define NOFILE_MAX           1048576ul
+#define NOFILE_MAX 1048576ul
 
 static int limit_check(struct process *p, unsigned resource, const struct linux_rlimit *new)
 {
-    bool may_raise = current_process()->cred.cap_effective & CAP_SYS_RESOURCE_BIT;
+    bool may_raise = capable(CAP_SYS_RESOURCE);
     if (new->cur > new->max)
         return -EINVAL;
     if (resource == RLIMIT_NOFILE && new->max > NOFILE_MAX)
@@ -38,6 +37,7 @@ static int limit_change(struct process *p, unsigned resource, const struct linux
     return r;
 }
 
+/* full */
 SYSCALL(getrlimit, unsigned, resource, uaddr_t, ret_limit)
 {
     struct linux_rlimit old;
@@ -45,6 +45,7 @@ SYSCALL(getrlimit, unsigned, resource, uaddr_t, ret_limit)
     return r < 0 ? r : put_user(ret_limit, old);
 }
 
+/* partial: RTPRIO, RTTIME, NICE, MEMLOCK, LOCKS, RSS, CORE are only stored */
 SYSCALL(setrlimit, unsigned, resource, uaddr_t, limit)
 {
     struct linux_rlimit new;
@@ -58,10 +59,11 @@ static bool may_limit(struct process *p)
     struct cred mine, theirs;
     process_cred(current_process(), &mine);
     process_cred(p, &theirs);
-    return p == current_process() || (mine.cap_effective & CAP_SYS_RESOURCE_BIT) ||
+    return p == current_process() || cred_capable(&mine, CAP_SYS_RESOURCE) ||
            (mine.uid == theirs.uid && mine.uid == theirs.euid && mine.uid == theirs.suid);
 }
 
+/* partial: RTPRIO, RTTIME, NICE, MEMLOCK, LOCKS, RSS, CORE are only stored */
 SYSCALL(prlimit64, int, pid, unsigned, resource, uaddr_t, limit, uaddr_t, ret_old)
 {
     struct linux_rlimit new, old;

@@ -45,6 +45,7 @@ static int map_check(uint64_t addr, uint64_t len, int flags, uint64_t offset)
     return ck_add(&end, offset, len) ? -EOVERFLOW : 0;
 }
 
+/* partial: an object has one address; MAP_HUGETLB, MAP_GROWSDOWN, MAP_SYNC are not there */
 SYSCALL(mmap, uint64_t, addr, uint64_t, len, int, prot, int, flags, int, fd, uint64_t, offset)
 {
     int r = map_check(addr, len, flags, offset);
@@ -59,6 +60,7 @@ SYSCALL(mmap, uint64_t, addr, uint64_t, len, int, prot, int, flags, int, fd, uin
     return mm_map(mm, addr, len, prot & PROT_BITS, flags, f, offset);
 }
 
+/* full */
 SYSCALL(munmap, uint64_t, addr, uint64_t, len)
 {
     if (!page_aligned(addr) || len == 0 || len > ELRANGE_SIZE || addr > ELRANGE_SIZE - len)
@@ -66,7 +68,7 @@ SYSCALL(munmap, uint64_t, addr, uint64_t, len)
     return mm_unmap(current_mm(), addr, len);
 }
 
-SYSCALL(mprotect, uint64_t, addr, uint64_t, len, int, prot)
+static long protect(uint64_t addr, uint64_t len, int prot)
 {
     if (!page_aligned(addr) || (prot & ~(PROT_BITS | PROT_SEM_)))
         return -EINVAL;
@@ -77,6 +79,13 @@ SYSCALL(mprotect, uint64_t, addr, uint64_t, len, int, prot)
     return mm_protect(current_mm(), addr, len, prot & PROT_BITS);
 }
 
+/* full */
+SYSCALL(mprotect, uint64_t, addr, uint64_t, len, int, prot)
+{
+    return protect(addr, len, prot);
+}
+
+/* partial: shared objects do not move */
 SYSCALL(mremap, uint64_t, old_addr, uint64_t, old_len, uint64_t, new_len, int, flags, uint64_t,
         new_addr)
 {
@@ -92,6 +101,7 @@ SYSCALL(mremap, uint64_t, old_addr, uint64_t, old_len, uint64_t, new_len, int, f
     return mm_remap(current_mm(), old_addr, old_len, new_len, flags, new_addr);
 }
 
+/* partial: advice that only Linux' page reclaim could use has no effect */
 SYSCALL(madvise, uint64_t, addr, uint64_t, len, int, advice)
 {
     if (!page_aligned(addr) || len > ELRANGE_SIZE)
@@ -99,11 +109,13 @@ SYSCALL(madvise, uint64_t, addr, uint64_t, len, int, advice)
     return len == 0 ? 0 : mm_advise(current_mm(), addr, len, advice);
 }
 
+/* full */
 SYSCALL(brk, uint64_t, addr)
 {
     return (long) mm_brk(current_mm(), addr);
 }
 
+/* full */
 SYSCALL(msync, uint64_t, addr, uint64_t, len, int, flags)
 {
     if ((flags & ~(MSYNC_ASYNC | MSYNC_INVALIDATE | MSYNC_SYNC)) || !page_aligned(addr) ||
@@ -114,6 +126,7 @@ SYSCALL(msync, uint64_t, addr, uint64_t, len, int, flags)
     return len == 0 ? 0 : mm_sync(current_mm(), addr, len, flags);
 }
 
+/* full */
 SYSCALL(mincore, uint64_t, addr, uint64_t, len, uaddr_t, vec)
 {
     if (!page_aligned(addr))
@@ -128,28 +141,35 @@ SYSCALL(mincore, uint64_t, addr, uint64_t, len, uaddr_t, vec)
 static long lock_range(uint64_t addr, uint64_t len, bool lock)
 {
     uint64_t start = ROUND_DOWN(addr, PAGE_SIZE), end;
-    if (len > ELRANGE_SIZE || ck_add(&end, addr, len) || end > ELRANGE_SIZE)
-        return len > ELRANGE_SIZE ? -ENOMEM : -EINVAL;
+    len = ROUND_UP(len + addr % PAGE_SIZE, PAGE_SIZE); /* may wrap: Linux rounds first too */
     if (len == 0)
         return 0;
-    return mm_lock_range(current_mm(), start, ROUND_UP(end, PAGE_SIZE) - start, lock);
+    if (ck_add(&end, start, len))
+        return -EINVAL;
+    if (end > ELRANGE_SIZE)
+        return -ENOMEM;
+    return mm_lock_range(current_mm(), start, len, lock);
 }
 
+/* partial: checked and counted, the host may still page out */
 SYSCALL(mlock, uint64_t, addr, uint64_t, len)
 {
     return lock_range(addr, len, true);
 }
 
+/* partial: checked and counted, the host may still page out */
 SYSCALL(mlock2, uint64_t, addr, uint64_t, len, int, flags)
 {
     return flags & ~MLOCK_ONFAULT_ ? -EINVAL : lock_range(addr, len, true);
 }
 
+/* full */
 SYSCALL(munlock, uint64_t, addr, uint64_t, len)
 {
     return lock_range(addr, len, false);
 }
 
+/* partial: checked, the host may still page out */
 SYSCALL(mlockall, int, flags)
 {
     bool bad = !flags || (flags & ~(MLOCKALL_CURRENT | MLOCKALL_FUTURE | MLOCKALL_ONFAULT)) ||
@@ -157,31 +177,27 @@ SYSCALL(mlockall, int, flags)
     return bad ? -EINVAL : 0;
 }
 
+/* full */
 SYSCALL(munlockall)
 {
     return 0;
 }
 
-/* ---- other processes' memory, policies -------------------------------------------------------- */
-SYSCALL(get_mempolicy, uaddr_t, ret_mode, uaddr_t, ret_mask, uint64_t, max_node, uint64_t, addr,
-        uint64_t, flags)
+/* ---- protection keys: as on a processor that has none ----------------------------------------- */
+/* partial: no keys, so only -1, which makes it mprotect */
+SYSCALL(pkey_mprotect, uint64_t, addr, uint64_t, len, int, prot, int, key)
 {
-    if (flags & ~7ull)
-        return -EINVAL;
-    if (!uaddr_null(ret_mode) && put_user(ret_mode, (int) 0) < 0)
-        return -EFAULT;
-    if (uaddr_null(ret_mask) || max_node == 0)
-        return 0;
-    return put_user(ret_mask, (uint64_t) (flags & 4 ? 1 : 0)); /* MPOL_F_MEMS_ALLOWED: node 0 */
+    return key == -1 ? protect(addr, len, prot) : -EINVAL;
 }
 
-SYSCALL(set_mempolicy, int, mode, uaddr_t, mask, uint64_t, max_node)
+/* absent: ENOSPC, as on a processor without keys */
+SYSCALL(pkey_alloc, uint64_t, flags, uint64_t, rights)
 {
-    return 0; /* there is one node */
+    return flags || (rights & ~3ull) ? -EINVAL : -ENOSPC;
 }
 
-SYSCALL(mbind, uint64_t, addr, uint64_t, len, int, mode, uaddr_t, mask, uint64_t, max_node,
-        unsigned, flags)
+/* absent: EINVAL, as on a processor without keys */
+SYSCALL(pkey_free, int, key)
 {
-    return page_aligned(addr) ? 0 : -EINVAL;
+    return -EINVAL;
 }

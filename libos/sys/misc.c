@@ -7,6 +7,7 @@
 enum { GRND_NONBLOCK_ = 1, GRND_RANDOM_ = 2, GRND_INSECURE_ = 4 };
 #define RANDOM_STEP 256
 
+/* full */
 SYSCALL(getrandom, uaddr_t, buf, size_t, size, unsigned, flags)
 {
     uint8_t chunk[RANDOM_STEP];
@@ -40,79 +41,88 @@ enum {
 
 /* There is no way to interrupt the other vCPUs at once, so only registering would be true: as a kernel
  * without membarrier. Programs fall back to fences or locks of their own. */
+/* absent: EINVAL, a query finds no command */
 SYSCALL(membarrier, int, cmd, unsigned, flags, int, cpu)
 {
     return cmd == MEMBARRIER_QUERY && flags == 0 ? 0 : -EINVAL;
 }
 
+/* full */
+SYSCALL(restart_syscall)
+{
+    return -EINTR; /* calls that go on keep what they need themselves: there is nothing to restart */
+}
+
 /* ---- not here --------------------------------------------------------------------------------- */
+/* absent: ENOSYS, as a kernel without it; the C library does without */
 SYSCALL(rseq, uaddr_t, area, uint32_t, len, int, flags, uint32_t, sig)
 {
     return -ENOSYS; /* restartable sequences: the C library does without */
 }
 
-SYSCALL(kcmp, int, pid1, int, pid2, int, type, uint64_t, idx1, uint64_t, idx2)
-{
-    return -ENOSYS;
-}
-
+/* absent: EPERM, nobody may be traced */
 SYSCALL(ptrace, long, request, int, pid, uint64_t, addr, uint64_t, data)
 {
     return -EPERM;
 }
 
-SYSCALL(process_vm_readv, int, pid, uaddr_t, local, uint64_t, local_count, uaddr_t, remote,
-        uint64_t, remote_count, uint64_t, flags)
-{
-    return -EPERM;
-}
-
-SYSCALL(process_vm_writev, int, pid, uaddr_t, local, uint64_t, local_count, uaddr_t, remote,
-        uint64_t, remote_count, uint64_t, flags)
-{
-    return -EPERM;
-}
-
+/* partial: nothing but what is shared anyway */
 SYSCALL(unshare, unsigned, flags)
 {
     const unsigned shared_anyway = 0x00040000; /* CLONE_SYSVSEM */
     return flags & ~shared_anyway ? -EPERM : 0;
 }
 
+/* absent: EPERM, there is one of each namespace */
 SYSCALL(setns, int, fd, int, type)
 {
     return -EPERM;
 }
 
+/* absent: EPERM */
 SYSCALL(reboot, unsigned, magic1, unsigned, magic2, unsigned, cmd, uaddr_t, arg)
 {
-    return -EPERM;
+    const unsigned first = 0xfee1dead, second[] = {672274793, 85072278, 369367448, 537993216};
+    if (!capable(CAP_SYS_BOOT))
+        return -EPERM;
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_SIZE(second); i++)
+        known |= magic2 == second[i];
+    return magic1 == first && known ? -EPERM : -EINVAL;
 }
 
+/* absent: ENOSYS, as a kernel without it */
 SYSCALL(acct, uaddr_t, name)
 {
     return -ENOSYS;
 }
 
+/* absent: EPERM */
 SYSCALL(vhangup)
 {
     return -EPERM;
 }
 
-enum { SYSLOG_READ_ALL = 3, SYSLOG_CONSOLE_LEVEL = 8, SYSLOG_SIZE_BUFFER = 10 };
+enum {
+    SYSLOG_READ = 2,
+    SYSLOG_READ_ALL = 3,
+    SYSLOG_READ_CLEAR = 4,
+    SYSLOG_CONSOLE_LEVEL = 8,
+    SYSLOG_SIZE_BUFFER = 10,
+};
+
+/* partial: the log is the host's to see, not the program's, so it is always empty */
 SYSCALL(syslog, int, type, uaddr_t, buf, int, size)
 {
+    bool anyone = type == SYSLOG_READ_ALL || type == SYSLOG_SIZE_BUFFER;
+    if (!anyone && !capable(CAP_SYSLOG) && !capable(CAP_SYS_ADMIN))
+        return -EPERM;
     if (type < 0 || type > SYSLOG_SIZE_BUFFER)
         return -EINVAL;
-    return 0; /* the log is the host's to see, not the program's: always empty */
-}
-
-SYSCALL(ioprio_get, int, which, int, who)
-{
-    return 0;
-}
-
-SYSCALL(ioprio_set, int, which, int, who, int, ioprio)
-{
+    bool reads = type >= SYSLOG_READ && type <= SYSLOG_READ_CLEAR;
+    if (reads && (uaddr_null(buf) || size < 0))
+        return -EINVAL;
+    if (type == SYSLOG_CONSOLE_LEVEL && (size < 1 || size > 8))
+        return -EINVAL;
     return 0;
 }

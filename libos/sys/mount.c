@@ -1,7 +1,8 @@
-/* mount, umount2. */
+/* mount, umount2, and the names of file system types. */
 #include "libos/mm/heap.h"
 #include "libos/sys/path.h"
 #include "libos/task/process.h"
+#include "libos/vfs/registry.h"
 
 #define TYPE_LIMIT 64
 
@@ -34,9 +35,10 @@ static long mount_with(const struct mount_args *a, unsigned long flags)
     return mount_add(a->source, &p, a->type, flags, a->options);
 }
 
+/* partial: no bind mounts, no MS_MOVE, propagation has no effect */
 SYSCALL(mount, uaddr_t, source, uaddr_t, target, uaddr_t, type, uint64_t, flags, uaddr_t, data)
 {
-    if (current_process()->cred.euid != 0)
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     struct mount_args *a = kzalloc(sizeof *a);
     if (!a)
@@ -54,11 +56,12 @@ SYSCALL(mount, uaddr_t, source, uaddr_t, target, uaddr_t, type, uint64_t, flags,
     return r;
 }
 
+/* partial: MNT_EXPIRE, MNT_FORCE are MNT_DETACH or nothing */
 SYSCALL(umount2, uaddr_t, target, int, flags)
 {
     if (flags & ~(UMOUNT_FORCE | UMOUNT_DETACH | UMOUNT_EXPIRE | UMOUNT_NO_FOLLOW))
         return -EINVAL;
-    if (current_process()->cred.euid != 0)
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     UNINIT char path[PATH_LIMIT];
     int r = path_from_user(path, target);
@@ -67,4 +70,38 @@ SYSCALL(umount2, uaddr_t, target, int, flags)
     AUTO_PATH struct path p = {0};
     r = path_at(AT_FDCWD_, path, flags & UMOUNT_NO_FOLLOW ? 0 : LOOKUP_FOLLOW, &p, NULL);
     return r < 0 ? r : mount_remove(&p, flags);
+}
+
+/* ---- types ------------------------------------------------------------------------------------ */
+enum { SYSFS_INDEX = 1, SYSFS_NAME = 2, SYSFS_COUNT = 3 };
+
+static long type_index(uaddr_t ua)
+{
+    char name[TYPE_LIMIT];
+    long r = str_from_user(name, sizeof name, ua);
+    for (long i = 0; r >= 0 && fs_type_table[i]; i++)
+        if (str_eq(fs_type_table[i]->name, name))
+            return i;
+    return r == -EFAULT ? r : -EINVAL;
+}
+
+/* full */
+SYSCALL(sysfs, int, option, uint64_t, a, uint64_t, b)
+{
+    uint64_t count = 0;
+    while (fs_type_table[count])
+        count++;
+    switch (option) {
+    case SYSFS_INDEX:
+        return type_index(UADDR(a));
+    case SYSFS_NAME:
+        if (a >= count)
+            return -EINVAL;
+        const char *name = fs_type_table[a]->name;
+        return copy_to_user(UADDR(b), (struct cspan){(const uint8_t *) name, strlen(name) + 1});
+    case SYSFS_COUNT:
+        return (long) count;
+    default:
+        return -EINVAL;
+    }
 }

@@ -4,12 +4,14 @@
 #include "libos/mm/uaccess.h"
 #include "libos/sys/syscall.h"
 
+/* full */
 SYSCALL(msgget, int, key, int, flags)
 {
     return msg_get(key, flags);
 }
 
 /* struct msgbuf: the type, then the bytes. */
+/* full */
 SYSCALL(msgsnd, int, id, uaddr_t, buf, size_t, size, int, flags)
 {
     int64_t type;
@@ -29,6 +31,7 @@ SYSCALL(msgsnd, int, id, uaddr_t, buf, size_t, size, int, flags)
     return r;
 }
 
+/* full */
 SYSCALL(msgrcv, int, id, uaddr_t, buf, size_t, size, int64_t, type, int, flags)
 {
     if (id < 0 || size > INT64_MAX)
@@ -67,6 +70,7 @@ static long set(int id, uaddr_t arg)
     return get_user(&ds, arg) < 0 ? -EFAULT : msg_set(id, &ds.perm, ds.qbytes);
 }
 
+/* full */
 SYSCALL(msgctl, int, id, int, cmd, uaddr_t, arg)
 {
     if (id < 0)

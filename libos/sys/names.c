@@ -8,11 +8,13 @@ static long mkdir_at(int dirfd, uaddr_t ua, uint32_t mode)
     return r < 0 ? r : vfs_mkdir(dirfd, path, mode);
 }
 
+/* full */
 SYSCALL(mkdir, uaddr_t, path, uint32_t, mode)
 {
     return mkdir_at(AT_FDCWD_, path, mode);
 }
 
+/* full */
 SYSCALL(mkdirat, int, dirfd, uaddr_t, path, uint32_t, mode)
 {
     return mkdir_at(dirfd, path, mode);
@@ -26,11 +28,13 @@ static long mknod_at(int dirfd, uaddr_t ua, uint32_t mode, uint32_t dev)
     return r < 0 ? r : vfs_mknod(dirfd, path, mode, rdev, NULL);
 }
 
+/* full */
 SYSCALL(mknod, uaddr_t, path, uint32_t, mode, uint32_t, dev)
 {
     return mknod_at(AT_FDCWD_, path, mode, dev);
 }
 
+/* full */
 SYSCALL(mknodat, int, dirfd, uaddr_t, path, uint32_t, mode, uint32_t, dev)
 {
     return mknod_at(dirfd, path, mode, dev);
@@ -45,16 +49,19 @@ static long unlink_at(int dirfd, uaddr_t ua, bool directory)
     return directory ? vfs_rmdir(dirfd, path) : vfs_unlink(dirfd, path);
 }
 
+/* full */
 SYSCALL(unlink, uaddr_t, path)
 {
     return unlink_at(AT_FDCWD_, path, false);
 }
 
+/* full */
 SYSCALL(rmdir, uaddr_t, path)
 {
     return unlink_at(AT_FDCWD_, path, true);
 }
 
+/* full */
 SYSCALL(unlinkat, int, dirfd, uaddr_t, path, int, flags)
 {
     if (flags & ~FD_AT_REMOVEDIR)
@@ -71,11 +78,13 @@ static long symlink_at(uaddr_t target_ua, int dirfd, uaddr_t path_ua)
     return r < 0 ? r : vfs_symlink(target, dirfd, path);
 }
 
+/* full */
 SYSCALL(symlink, uaddr_t, target, uaddr_t, path)
 {
     return symlink_at(target, AT_FDCWD_, path);
 }
 
+/* full */
 SYSCALL(symlinkat, uaddr_t, target, int, dirfd, uaddr_t, path)
 {
     return symlink_at(target, dirfd, path);
@@ -92,11 +101,13 @@ static long link_at(int old_dirfd, uaddr_t old_ua, int new_dirfd, uaddr_t new_ua
     return r < 0 ? r : vfs_link(old_dirfd, old, new_dirfd, new, flags);
 }
 
+/* full */
 SYSCALL(link, uaddr_t, old, uaddr_t, new)
 {
     return link_at(AT_FDCWD_, old, AT_FDCWD_, new, 0);
 }
 
+/* full */
 SYSCALL(linkat, int, old_dirfd, uaddr_t, old, int, new_dirfd, uaddr_t, new, int, flags)
 {
     return link_at(old_dirfd, old, new_dirfd, new, flags);
@@ -114,16 +125,19 @@ static long rename_at(int old_dirfd, uaddr_t old_ua, int new_dirfd, uaddr_t new_
     return r < 0 ? r : vfs_rename(old_dirfd, old, new_dirfd, new, flags);
 }
 
+/* partial: image directories are EXDEV */
 SYSCALL(rename, uaddr_t, old, uaddr_t, new)
 {
     return rename_at(AT_FDCWD_, old, AT_FDCWD_, new, 0);
 }
 
+/* partial: image directories are EXDEV */
 SYSCALL(renameat, int, old_dirfd, uaddr_t, old, int, new_dirfd, uaddr_t, new)
 {
     return rename_at(old_dirfd, old, new_dirfd, new, 0);
 }
 
+/* partial: no RENAME_WHITEOUT; image directories are EXDEV */
 SYSCALL(renameat2, int, old_dirfd, uaddr_t, old, int, new_dirfd, uaddr_t, new, unsigned, flags)
 {
     return rename_at(old_dirfd, old, new_dirfd, new, flags);

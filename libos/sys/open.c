@@ -24,21 +24,25 @@ static long open_at(int dirfd, uaddr_t ua, unsigned flags, uint32_t mode, unsign
     return r;
 }
 
+/* full */
 SYSCALL(open, uaddr_t, path, int, flags, uint32_t, mode)
 {
     return open_at(AT_FDCWD_, path, (unsigned) flags & OPEN_KNOWN, mode & 07777, 0);
 }
 
+/* full */
 SYSCALL(openat, int, dirfd, uaddr_t, path, int, flags, uint32_t, mode)
 {
     return open_at(dirfd, path, (unsigned) flags & OPEN_KNOWN, mode & 07777, 0);
 }
 
+/* full */
 SYSCALL(creat, uaddr_t, path, uint32_t, mode)
 {
     return open_at(AT_FDCWD_, path, O_CREAT | O_WRONLY | O_TRUNC, mode & 07777, 0);
 }
 
+/* full */
 SYSCALL(openat2, int, dirfd, uaddr_t, path, uaddr_t, how, size_t, size)
 {
     struct linux_open_how h;
@@ -69,6 +73,7 @@ SYSCALL(openat2, int, dirfd, uaddr_t, path, uaddr_t, how, size_t, size)
     return open_at(dirfd, path, (unsigned) h.flags, (uint32_t) h.mode, (unsigned) h.resolve);
 }
 
+/* full */
 SYSCALL(close, int, fd)
 {
     return fdtable_close(current_fds(), fd);
@@ -76,6 +81,7 @@ SYSCALL(close, int, fd)
 
 enum { CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4 };
 
+/* full */
 SYSCALL(close_range, unsigned, first, unsigned, last, unsigned, flags)
 {
     if ((flags & ~(unsigned) (CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) || first > last)

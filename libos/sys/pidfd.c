@@ -14,6 +14,7 @@ static long install(struct file *f, unsigned o_flags)
     return fd;
 }
 
+/* full */
 SYSCALL(pidfd_open, int, pid, unsigned, flags)
 {
     if (pid <= 0 || (flags & ~(unsigned) O_NONBLOCK))
@@ -42,6 +43,7 @@ static int signal_target_get(int fd, struct process **ret)
     return *ret ? 0 : -ESRCH;
 }
 
+/* full */
 SYSCALL(pidfd_send_signal, int, fd, int, sig, uaddr_t, uinfo, unsigned, flags)
 {
     if (flags)
@@ -66,6 +68,7 @@ SYSCALL(pidfd_send_signal, int, fd, int, sig, uaddr_t, uinfo, unsigned, flags)
     return signal_permitted(p, sig) ? signal_send(p, &info) : -EPERM;
 }
 
+/* full */
 SYSCALL(pidfd_getfd, int, pidfd, int, target_fd, unsigned, flags)
 {
     if (flags)

@@ -29,11 +29,13 @@ static long pipe_make(uaddr_t ua, int flags)
     return -EFAULT;
 }
 
+/* full */
 SYSCALL(pipe, uaddr_t, fds)
 {
     return pipe_make(fds, 0);
 }
 
+/* full */
 SYSCALL(pipe2, uaddr_t, fds, int, flags)
 {
     return pipe_make(fds, flags);

@@ -101,6 +101,7 @@ static int64_t deadline_of_ms(int64_t ms)
     return ms == 0 ? 0 : clock_mono_ns() + ms * NSEC_PER_MS;
 }
 
+/* full */
 SYSCALL(poll, uaddr_t, fds, unsigned, count, int, timeout)
 {
     long r = poll_user(fds, count, deadline_of_ms(timeout));
@@ -149,6 +150,7 @@ static int mask_enter(uaddr_t mask, size_t size, bool *ret_set)
     return 0;
 }
 
+/* full */
 SYSCALL(ppoll, uaddr_t, fds, unsigned, count, uaddr_t, timeout, uaddr_t, mask, size_t, size)
 {
     int64_t deadline;
@@ -268,6 +270,7 @@ static long select_user(int n, const uaddr_t ua[3], int64_t deadline_ns)
     return r;
 }
 
+/* full */
 SYSCALL(select, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, except, uaddr_t, timeout)
 {
     int64_t deadline = FOREVER, tv[2];
@@ -286,6 +289,7 @@ SYSCALL(select, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, except, uaddr_t, tim
     return r == -EINTR ? -ERESTARTNOHAND : r;
 }
 
+/* full */
 SYSCALL(pselect6, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, except, uaddr_t, timeout, uaddr_t,
         sig)
 {
@@ -309,6 +313,7 @@ SYSCALL(pselect6, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, except, uaddr_t, t
 
 /* ---- epoll ---- */
 
+/* full */
 SYSCALL(epoll_create1, int, flags)
 {
     if (flags & ~O_CLOEXEC)
@@ -323,12 +328,14 @@ SYSCALL(epoll_create1, int, flags)
     return r;
 }
 
+/* full */
 SYSCALL(epoll_create, int, size)
 {
     const struct syscall_args none = {0};
     return size <= 0 ? -EINVAL : sys_epoll_create1(&none);
 }
 
+/* full */
 SYSCALL(epoll_ctl, int, epfd, int, op, int, fd, uaddr_t, event)
 {
     struct linux_epoll_event ev = {0};
@@ -364,6 +371,7 @@ static long epoll_wait_user(int epfd, uaddr_t events, int max, int64_t deadline_
     return r;
 }
 
+/* full */
 SYSCALL(epoll_wait, int, epfd, uaddr_t, events, int, max, int, timeout)
 {
     return epoll_wait_user(epfd, events, max, deadline_of_ms(timeout));
@@ -382,12 +390,14 @@ static long epoll_pwait_user(int epfd, uaddr_t events, int max, int64_t deadline
     return r;
 }
 
+/* full */
 SYSCALL(epoll_pwait, int, epfd, uaddr_t, events, int, max, int, timeout, uaddr_t, mask, size_t,
         size)
 {
     return epoll_pwait_user(epfd, events, max, deadline_of_ms(timeout), mask, size);
 }
 
+/* full */
 SYSCALL(epoll_pwait2, int, epfd, uaddr_t, events, int, max, uaddr_t, timeout, uaddr_t, mask, size_t,
         size)
 {

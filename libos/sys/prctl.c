@@ -21,7 +21,10 @@ enum {
     PR_SET_SECCOMP = 22,
     PR_CAPBSET_READ = 23,
     PR_CAPBSET_DROP = 24,
+    PR_GET_TIMING = 13,
+    PR_SET_TIMING = 14,
     PR_GET_TSC = 25,
+    PR_SET_TSC = 26,
     PR_GET_SECUREBITS = 27,
     PR_SET_SECUREBITS = 28,
     PR_SET_TIMERSLACK = 29,
@@ -38,10 +41,14 @@ enum {
     PR_SET_PTRACER = 0x59616d61,
     PR_SET_VMA = 0x53564d41,
 };
-#define PR_CAP_AMBIENT_IS_SET    1
-#define PR_CAP_AMBIENT_CLEAR_ALL 4
-#define TIMER_SLACK_DEFAULT_NS   50000
-#define PR_TSC_ENABLE            1
+enum {
+    PR_CAP_AMBIENT_IS_SET = 1,
+    PR_CAP_AMBIENT_RAISE = 2,
+    PR_CAP_AMBIENT_LOWER = 3,
+    PR_CAP_AMBIENT_CLEAR_ALL = 4,
+};
+#define TIMER_SLACK_DEFAULT_NS 50000
+#define PR_TSC_ENABLE          1
 
 static long set_name(uaddr_t name)
 {
@@ -63,16 +70,63 @@ static long set_name(uaddr_t name)
 
 static long capbset_drop(struct process *p, uint64_t cap)
 {
-    if (cap > LINUX_CAP_LAST)
+    if (!capable(CAP_SETPCAP))
+        return -EPERM;
+    if (cap > CAP_LAST)
         return -EINVAL;
     SPIN_GUARD(&p->lock);
     p->cred.cap_bounding &= ~(1ull << cap);
     return 0;
 }
 
-static long cap_ambient(uint64_t op)
+static long cap_ambient(struct process *p, uint64_t op, uint64_t cap)
 {
-    return op == PR_CAP_AMBIENT_IS_SET || op == PR_CAP_AMBIENT_CLEAR_ALL ? 0 : -EPERM;
+    SPIN_GUARD(&p->lock);
+    struct cred *c = &p->cred;
+    if (op == PR_CAP_AMBIENT_CLEAR_ALL) {
+        if (cap)
+            return -EINVAL;
+        c->cap_ambient = 0;
+        return 0;
+    }
+    if (cap > CAP_LAST || op < PR_CAP_AMBIENT_IS_SET || op > PR_CAP_AMBIENT_CLEAR_ALL)
+        return -EINVAL;
+    if (op == PR_CAP_AMBIENT_IS_SET)
+        return c->cap_ambient >> cap & 1;
+    if (op == PR_CAP_AMBIENT_LOWER) {
+        c->cap_ambient &= ~CAP_BIT(cap);
+        return 0;
+    }
+    if (!(c->cap_permitted & c->cap_inheritable & CAP_BIT(cap)) ||
+        (c->securebits & SECURE_NO_AMBIENT))
+        return -EPERM;
+    c->cap_ambient |= CAP_BIT(cap);
+    return 0;
+}
+
+/* A locked bit stays; so does a lock. */
+static long set_securebits(struct process *p, uint64_t bits)
+{
+    SPIN_GUARD(&p->lock);
+    struct cred *c = &p->cred;
+    uint64_t locked = (c->securebits & SECURE_LOCKS) >> 1;
+    if ((locked & (c->securebits ^ bits)) || (c->securebits & SECURE_LOCKS & ~bits) ||
+        (bits & ~(uint64_t) SECURE_ALL) || !cred_capable(c, CAP_SETPCAP))
+        return -EPERM;
+    c->securebits = (uint32_t) bits;
+    return 0;
+}
+
+static long set_keepcaps(struct process *p, uint64_t on)
+{
+    if (on > 1)
+        return -EINVAL;
+    SPIN_GUARD(&p->lock);
+    if (p->cred.securebits & (SECURE_KEEP_CAPS << 1))
+        return -EPERM;
+    p->cred.securebits &= ~(uint32_t) SECURE_KEEP_CAPS;
+    p->cred.securebits |= on ? (uint32_t) SECURE_KEEP_CAPS : 0;
+    return 0;
 }
 
 static long set_timer_slack(struct process *p, int64_t ns)
@@ -98,17 +152,20 @@ static long prctl_get(struct process *p, int option, uint64_t a)
     case PR_GET_DUMPABLE:
         return p->dumpable;
     case PR_GET_KEEPCAPS:
-        return p->keep_caps;
+        return !!(p->cred.securebits & SECURE_KEEP_CAPS);
     case PR_GET_NAME:
         return copy_to_user(UADDR(a), CSPAN_OF(current()->comm));
     case PR_GET_SECCOMP:
-    case PR_GET_SECUREBITS:
-    case PR_GET_THP_DISABLE:
+    case PR_GET_TIMING: /* PR_TIMING_STATISTICAL */
         return 0;
+    case PR_GET_SECUREBITS:
+        return p->cred.securebits;
+    case PR_GET_THP_DISABLE:
+        return p->thp_disabled;
     case PR_MCE_KILL_GET:
         return 2; /* PR_MCE_KILL_DEFAULT */
     case PR_CAPBSET_READ:
-        return a > LINUX_CAP_LAST ? -EINVAL : (long) (p->cred.cap_bounding >> a & 1);
+        return a > CAP_LAST ? -EINVAL : (long) (p->cred.cap_bounding >> a & 1);
     case PR_GET_TSC:
         return put_user(UADDR(a), (int) PR_TSC_ENABLE);
     case PR_GET_TIMERSLACK:
@@ -124,7 +181,7 @@ static long prctl_get(struct process *p, int option, uint64_t a)
     }
 }
 
-static long prctl_set(struct process *p, int option, uint64_t a)
+static long prctl_set(struct process *p, int option, uint64_t a, uint64_t b)
 {
     switch (option) {
     case PR_SET_PDEATHSIG:
@@ -135,7 +192,7 @@ static long prctl_set(struct process *p, int option, uint64_t a)
     case PR_SET_DUMPABLE:
         return set_flag(&p->dumpable, a, false);
     case PR_SET_KEEPCAPS:
-        return set_flag(&p->keep_caps, a, false);
+        return set_keepcaps(p, a);
     case PR_SET_NAME:
         return set_name(UADDR(a));
     case PR_CAPBSET_DROP:
@@ -148,22 +205,51 @@ static long prctl_set(struct process *p, int option, uint64_t a)
     case PR_SET_NO_NEW_PRIVS:
         return set_flag(&p->cred.no_new_privs, a, true);
     case PR_SET_THP_DISABLE:
+        p->thp_disabled = a != 0;
+        return 0;
+    case PR_SET_TSC:
+    case PR_SET_TIMING:
+        return a == (option == PR_SET_TSC ? PR_TSC_ENABLE : 0) ? 0 : -EINVAL;
     case PR_SET_PTRACER:
         return 0;
+    case PR_SET_SECUREBITS:
+        return set_securebits(p, a);
     case PR_CAP_AMBIENT:
-        return cap_ambient(a);
+        return cap_ambient(p, a, b);
     default: /* PR_SET_SECCOMP, PR_SET_VMA ...: as a kernel without them */
         return -EINVAL;
     }
 }
 
+/* Newer options insist on zeros behind their arguments. */
+static bool unused_are_zero(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    switch (option) {
+    case PR_GET_NO_NEW_PRIVS:
+    case PR_GET_THP_DISABLE:
+    case PR_MCE_KILL_GET:
+        return !(a | b | c | d);
+    case PR_SET_NO_NEW_PRIVS:
+    case PR_SET_THP_DISABLE:
+        return !(b | c | d);
+    case PR_CAP_AMBIENT:
+        return !(c | d);
+    default:
+        return true;
+    }
+}
+
+/* partial: options that a kernel may be built without are EINVAL */
 SYSCALL(prctl, int, option, uint64_t, a, uint64_t, b, uint64_t, c, uint64_t, d)
 {
     struct process *p = current_process();
+    if (!unused_are_zero(option, a, b, c, d))
+        return -EINVAL;
     long r = prctl_get(p, option, a);
-    return r == -ENOSYS ? prctl_set(p, option, a) : r;
+    return r == -ENOSYS ? prctl_set(p, option, a, b) : r;
 }
 
+/* partial: ARCH_SET_GS is refused, GS belongs to the enclave */
 SYSCALL(arch_prctl, int, option, uint64_t, addr)
 {
     switch (option) {
@@ -188,11 +274,13 @@ SYSCALL(arch_prctl, int, option, uint64_t, addr)
     }
 }
 
+/* partial: no filters, no strict mode */
 SYSCALL(seccomp, unsigned, op, unsigned, flags, uaddr_t, args)
 {
     return -EINVAL;
 }
 
+/* partial: stored; only READ_IMPLIES_EXEC and the like have no effect */
 SYSCALL(personality, uint32_t, persona)
 {
     struct process *p = current_process();

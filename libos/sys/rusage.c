@@ -17,6 +17,7 @@ static struct cputime children_cputime(struct process *p)
     return (struct cputime){p->child_utime_ns, p->child_stime_ns};
 }
 
+/* partial: system time counts as user time; no page fault and block counts */
 SYSCALL(getrusage, int, who, uaddr_t, ret_usage)
 {
     struct process *p = current_process();
@@ -43,6 +44,7 @@ SYSCALL(getrusage, int, who, uaddr_t, ret_usage)
     return put_user(ret_usage, ru);
 }
 
+/* partial: system time counts as user time */
 SYSCALL(times, uaddr_t, ret_tms)
 {
     const int64_t tick = NSEC_PER_SEC / LINUX_USER_HZ;

@@ -10,6 +10,7 @@
 
 #define OPS_ON_STACK 16
 
+/* full */
 SYSCALL(semget, int, key, int, count, int, flags)
 {
     return sem_get(key, count, flags);
@@ -35,6 +36,7 @@ static int check_count(int id, size_t count)
     return count > ipc_limit(IPC_SEMOPM) ? -E2BIG : 0;
 }
 
+/* full */
 SYSCALL(semtimedop, int, id, uaddr_t, ops, unsigned, count, uaddr_t, timeout)
 {
     int64_t deadline = FOREVER;
@@ -49,6 +51,7 @@ SYSCALL(semtimedop, int, id, uaddr_t, ops, unsigned, count, uaddr_t, timeout)
     return r < 0 ? r : operate(id, ops, count, deadline);
 }
 
+/* full */
 SYSCALL(semop, int, id, uaddr_t, ops, unsigned, count)
 {
     int r = check_count(id, count);
@@ -99,6 +102,7 @@ static long all(int id, uaddr_t arg, bool set)
     return r;
 }
 
+/* full */
 SYSCALL(semctl, int, id, int, number, int, cmd, uint64_t, arg)
 {
     if (id < 0)

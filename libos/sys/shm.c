@@ -3,16 +3,19 @@
 #include "libos/mm/uaccess.h"
 #include "libos/sys/syscall.h"
 
+/* full */
 SYSCALL(shmget, int, key, size_t, size, int, flags)
 {
     return shm_get(key, size, flags);
 }
 
+/* full */
 SYSCALL(shmat, int, id, uint64_t, addr, int, flags)
 {
     return id < 0 ? -EINVAL : shm_attach(id, addr, flags);
 }
 
+/* full */
 SYSCALL(shmdt, uint64_t, addr)
 {
     return shm_detach(addr);
@@ -48,6 +51,7 @@ static long set_perm(int id, uaddr_t arg)
     return get_user(&ds, arg) < 0 ? -EFAULT : shm_set_perm(id, &ds.perm);
 }
 
+/* full */
 SYSCALL(shmctl, int, id, int, cmd, uaddr_t, arg)
 {
     if (id < 0)

@@ -7,6 +7,7 @@
 
 #define SIGSET_SIZE sizeof(uint64_t)
 
+/* full */
 SYSCALL(rt_sigaction, int, sig, uaddr_t, action, uaddr_t, ret_old, size_t, set_size)
 {
     struct linux_sigaction new, old;
@@ -37,6 +38,7 @@ static int combine(int how, uint64_t old, uint64_t set, uint64_t *ret)
     }
 }
 
+/* full */
 SYSCALL(rt_sigprocmask, int, how, uaddr_t, set, uaddr_t, ret_old, size_t, set_size)
 {
     uint64_t old = current()->sigmask, in, new;
@@ -53,6 +55,7 @@ SYSCALL(rt_sigprocmask, int, how, uaddr_t, set, uaddr_t, ret_old, size_t, set_si
     return uaddr_null(ret_old) ? 0 : put_user(ret_old, old);
 }
 
+/* full */
 SYSCALL(rt_sigpending, uaddr_t, ret_set, size_t, set_size)
 {
     if (set_size > SIGSET_SIZE)
@@ -69,6 +72,7 @@ static long wait_for_handler(void)
     return -ERESTARTNOHAND;
 }
 
+/* full */
 SYSCALL(rt_sigsuspend, uaddr_t, set, size_t, set_size)
 {
     uint64_t mask;
@@ -82,6 +86,7 @@ SYSCALL(rt_sigsuspend, uaddr_t, set, size_t, set_size)
     return r;
 }
 
+/* full */
 SYSCALL(pause)
 {
     return wait_for_handler();
@@ -109,6 +114,7 @@ static int siginfo_to_user(uaddr_t ua, const struct linux_siginfo *info)
     return copy_to_user(ua, CSPAN_OF(out));
 }
 
+/* full */
 SYSCALL(rt_sigtimedwait, uaddr_t, set, uaddr_t, ret_info, uaddr_t, timeout, size_t, set_size)
 {
     uint64_t mask;
@@ -132,6 +138,7 @@ SYSCALL(rt_sigtimedwait, uaddr_t, set, uaddr_t, ret_info, uaddr_t, timeout, size
 }
 
 /* ---- stacks and frames ------------------------------------------------------------------------ */
+/* full */
 SYSCALL(sigaltstack, uaddr_t, stack, uaddr_t, ret_old)
 {
     struct linux_sigaltstack new, old;
@@ -144,6 +151,7 @@ SYSCALL(sigaltstack, uaddr_t, stack, uaddr_t, ret_old)
     return put_user(ret_old, old);
 }
 
+/* full */
 SYSCALL(rt_sigreturn)
 {
     return signal_frame_return();

@@ -26,11 +26,13 @@ static long signalfd(int fd, uaddr_t set, size_t size, int flags)
     return r;
 }
 
+/* full */
 SYSCALL(signalfd, int, fd, uaddr_t, set, size_t, size)
 {
     return signalfd(fd, set, size, 0);
 }
 
+/* full */
 SYSCALL(signalfd4, int, fd, uaddr_t, set, size_t, size, int, flags)
 {
     return signalfd(fd, set, size, flags);

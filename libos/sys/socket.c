@@ -66,6 +66,7 @@ static bool bad_type(int type)
     return type & ~(LINUX_SOCK_TYPE_MASK | TYPE_FLAGS);
 }
 
+/* partial: AF_UNIX */
 SYSCALL(socket, int, family, int, type, int, protocol)
 {
     if (bad_type(type))
@@ -75,6 +76,7 @@ SYSCALL(socket, int, family, int, type, int, protocol)
     return r < 0 ? r : install(s, (unsigned) type);
 }
 
+/* partial: AF_UNIX */
 SYSCALL(socketpair, int, family, int, type, int, protocol, uaddr_t, ret_fds)
 {
     if (bad_type(type))
@@ -91,6 +93,7 @@ SYSCALL(socketpair, int, family, int, type, int, protocol, uaddr_t, ret_fds)
     return r;
 }
 
+/* full */
 SYSCALL(bind, int, fd, uaddr_t, addr, int, size)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -103,6 +106,7 @@ SYSCALL(bind, int, fd, uaddr_t, addr, int, size)
     return s.socket->ops->bind ? s.socket->ops->bind(s.socket, &a) : -EOPNOTSUPP;
 }
 
+/* full */
 SYSCALL(listen, int, fd, int, backlog)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -112,6 +116,7 @@ SYSCALL(listen, int, fd, int, backlog)
     return s.socket->ops->listen ? s.socket->ops->listen(s.socket, backlog) : -EOPNOTSUPP;
 }
 
+/* full */
 SYSCALL(connect, int, fd, uaddr_t, addr, int, size)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -155,16 +160,19 @@ static long do_accept_flags(int fd, uaddr_t addr, uaddr_t size, int flags)
     return r;
 }
 
+/* full */
 SYSCALL(accept, int, fd, uaddr_t, addr, uaddr_t, size)
 {
     return do_accept_flags(fd, addr, size, 0);
 }
 
+/* full */
 SYSCALL(accept4, int, fd, uaddr_t, addr, uaddr_t, size, int, flags)
 {
     return do_accept_flags(fd, addr, size, flags);
 }
 
+/* full */
 SYSCALL(shutdown, int, fd, int, how)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -187,16 +195,19 @@ static long name_to_user(int fd, bool peer, uaddr_t addr, uaddr_t size)
     return uaddr_null(addr) ? -EFAULT : sock_addr_to_user(&a, addr, size);
 }
 
+/* full */
 SYSCALL(getsockname, int, fd, uaddr_t, addr, uaddr_t, size)
 {
     return name_to_user(fd, false, addr, size);
 }
 
+/* full */
 SYSCALL(getpeername, int, fd, uaddr_t, addr, uaddr_t, size)
 {
     return name_to_user(fd, true, addr, size);
 }
 
+/* full */
 SYSCALL(setsockopt, int, fd, int, level, int, name, uaddr_t, value, int, size)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -210,6 +221,7 @@ SYSCALL(setsockopt, int, fd, int, level, int, name, uaddr_t, value, int, size)
     return r < 0 ? r : socket_set_option(s.socket, level, name, (struct cspan){buf, n});
 }
 
+/* full */
 SYSCALL(getsockopt, int, fd, int, level, int, name, uaddr_t, value, uaddr_t, size_ua)
 {
     AUTO_SOCK struct sock_fd s = {0};

@@ -12,6 +12,7 @@
 
 /* ---- one buffer ---- */
 
+/* full */
 SYSCALL(sendto, int, fd, uaddr_t, buf, size_t, n, int, flags, uaddr_t, addr, int, addr_size)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -29,6 +30,7 @@ SYSCALL(sendto, int, fd, uaddr_t, buf, size_t, n, int, flags, uaddr_t, addr, int
     return socket_send(s.socket, &m);
 }
 
+/* full */
 SYSCALL(recvfrom, int, fd, uaddr_t, buf, size_t, n, int, flags, uaddr_t, addr, uaddr_t, addr_size)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -144,6 +146,7 @@ static long send_one(const struct sock_fd *s, uaddr_t ua, unsigned flags)
     return r;
 }
 
+/* full */
 SYSCALL(sendmsg, int, fd, uaddr_t, msg, int, flags)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -198,6 +201,7 @@ static long recv_one(const struct sock_fd *s, uaddr_t ua, unsigned flags)
     return r;
 }
 
+/* full */
 SYSCALL(recvmsg, int, fd, uaddr_t, msg, int, flags)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -217,6 +221,7 @@ static int put_length(uaddr_t msg, long n)
     return put_user(uaddr_add(msg, offsetof(struct linux_mmsghdr, len)), (uint32_t) n);
 }
 
+/* full */
 SYSCALL(sendmmsg, int, fd, uaddr_t, vec, unsigned, count, int, flags)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -238,6 +243,7 @@ SYSCALL(sendmmsg, int, fd, uaddr_t, vec, unsigned, count, int, flags)
 }
 
 /* Like Linux, the deadline is only looked at between messages. */
+/* full */
 SYSCALL(recvmmsg, int, fd, uaddr_t, vec, unsigned, count, int, flags, uaddr_t, timeout)
 {
     AUTO_SOCK struct sock_fd s = {0};

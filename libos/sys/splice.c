@@ -1,4 +1,5 @@
-/* sendfile, copy_file_range, splice: bytes move through one kernel buffer. */
+/* sendfile, copy_file_range, splice: bytes move through one kernel buffer. tee. */
+#include "libos/base/ckmath.h"
 #include "libos/mm/heap.h"
 #include "libos/sys/path.h"
 #include "libos/task/thread.h"
@@ -6,22 +7,27 @@
 
 #define CHUNK  65536u
 #define RW_MAX 0x7ffff000ul
+enum { SPLICE_MOVE = 1, SPLICE_NONBLOCK = 2, SPLICE_MORE = 4, SPLICE_GIFT = 8 };
+#define SPLICE_KNOWN (unsigned) (SPLICE_MOVE | SPLICE_NONBLOCK | SPLICE_MORE | SPLICE_GIFT)
 
 struct end { /* one side of a copy */
     struct file *f;
     uint64_t pos;
     bool positioned; /* at pos, which advances; else at the file's own position */
+    bool nowait;
 };
 
 static long end_read(struct end *e, uint8_t *buf, size_t n)
 {
     struct uio uio = uio_kernel((struct span){buf, n});
+    uio.nowait = e->nowait;
     return file_read(e->f, &uio, e->positioned ? &e->pos : NULL);
 }
 
 static long end_write(struct end *e, const uint8_t *buf, size_t n)
 {
     struct uio uio = uio_kernel_source((struct cspan){buf, n});
+    uio.nowait = e->nowait;
     return file_write(e->f, &uio, e->positioned ? &e->pos : NULL, false);
 }
 
@@ -72,7 +78,12 @@ static int offset_get(struct end *e, uaddr_t ua)
         return 0;
     if (get_user(&e->pos, ua) < 0)
         return -EFAULT;
-    return (int64_t) e->pos < 0 ? -EINVAL : 0;
+    return 0;
+}
+
+static bool negative(const struct end *e)
+{
+    return e->positioned && (int64_t) e->pos < 0;
 }
 
 static int offset_put(const struct end *e, uaddr_t ua)
@@ -91,6 +102,7 @@ static long copy_between(struct end *in, struct end *out, uaddr_t in_pos, uaddr_
     return r;
 }
 
+/* full */
 SYSCALL(sendfile, int, out_fd, int, in_fd, uaddr_t, offset, size_t, count)
 {
     AUTO(file_put) struct file *fi = fd_get(in_fd);
@@ -101,7 +113,7 @@ SYSCALL(sendfile, int, out_fd, int, in_fd, uaddr_t, offset, size_t, count)
     int r = offset_get(&in, offset);
     if (r < 0)
         return r;
-    if (fo->flags & O_APPEND)
+    if ((fo->flags & O_APPEND) || negative(&in))
         return -EINVAL;
     if (fi->mode & FILE_STREAM)
         return in.positioned ? -ESPIPE : -EINVAL;
@@ -114,6 +126,7 @@ static bool overlap(const struct end *a, const struct end *b, size_t n)
            b->pos < a->pos + n;
 }
 
+/* full */
 SYSCALL(copy_file_range, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_pos, size_t, count,
         unsigned, flags)
 {
@@ -138,36 +151,60 @@ SYSCALL(copy_file_range, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_
     struct end a = in, b = out;
     a.pos = in.positioned ? in.pos : fi->pos;
     b.pos = out.positioned ? out.pos : fo->pos;
+    uint64_t sum;
+    if (ck_add(&sum, a.pos, count) || ck_add(&sum, b.pos, count))
+        return -EOVERFLOW;
+    if ((int64_t) a.pos < 0 || (int64_t) b.pos < 0)
+        return -EINVAL;
+    long most = regular_write_limit(b.pos, MIN(count, RW_MAX));
+    if (most < 0)
+        return most;
     if (overlap(&a, &b, MIN(count, RW_MAX)))
         return -EINVAL;
     return copy_between(&in, &out, in_pos, out_pos, count, false);
 }
 
+/* full */
 SYSCALL(splice, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_pos, size_t, count, unsigned,
         flags)
 {
-    if (flags & ~0xfu)
+    if (count == 0)
+        return 0;
+    if (flags & ~SPLICE_KNOWN)
         return -EINVAL;
     AUTO(file_put) struct file *fi = fd_get(in_fd);
     AUTO(file_put) struct file *fo = fd_get(out_fd);
-    if (!fi || !fo)
+    if (!fi || !fo || !(fi->mode & FILE_READ) || !(fo->mode & FILE_WRITE))
         return -EBADF;
-    if (count == 0)
-        return 0;
     if (!file_is_pipe(fi) && !file_is_pipe(fo))
         return -EINVAL;
     if ((file_is_pipe(fi) && !uaddr_null(in_pos)) || (file_is_pipe(fo) && !uaddr_null(out_pos)))
         return -ESPIPE;
-    if (fo->flags & O_APPEND)
+    if ((fo->flags & O_APPEND) || (file_is_pipe(fi) && file_is_pipe(fo) && pipe_same(fi, fo)))
         return -EINVAL;
-    struct end in = {.f = fi}, out = {.f = fo};
+    bool nowait = flags & SPLICE_NONBLOCK;
+    struct end in = {.f = fi, .nowait = nowait && file_is_pipe(fi)};
+    struct end out = {.f = fo, .nowait = nowait && file_is_pipe(fo)};
     int r = offset_get(&in, in_pos);
     if (r == 0)
         r = offset_get(&out, out_pos);
+    if (r == 0 && (negative(&in) || negative(&out)))
+        r = -EINVAL;
     return r < 0 ? r : copy_between(&in, &out, in_pos, out_pos, count, true);
 }
 
+/* full */
 SYSCALL(tee, int, in_fd, int, out_fd, size_t, count, unsigned, flags)
 {
-    return -EINVAL; /* no caller lives without it: cat and tee(1) fall back to read and write */
+    if (flags & ~SPLICE_KNOWN)
+        return -EINVAL;
+    if (count == 0)
+        return 0;
+    AUTO(file_put) struct file *fi = fd_get(in_fd);
+    AUTO(file_put) struct file *fo = fd_get(out_fd);
+    if (!fi || !fo || !(fi->mode & FILE_READ) || !(fo->mode & FILE_WRITE))
+        return -EBADF;
+    if (!file_is_pipe(fi) || !file_is_pipe(fo) || pipe_same(fi, fo))
+        return -EINVAL;
+    return pipe_tee(fi, fo, MIN(count, RW_MAX), flags & SPLICE_NONBLOCK);
 }

@@ -36,22 +36,26 @@ static long stat_at(int dirfd, uaddr_t path, uaddr_t buf, int at_flags)
     return r;
 }
 
+/* full */
 SYSCALL(stat, uaddr_t, path, uaddr_t, buf)
 {
     return stat_at(AT_FDCWD_, path, buf, 0);
 }
 
+/* full */
 SYSCALL(lstat, uaddr_t, path, uaddr_t, buf)
 {
     return stat_at(AT_FDCWD_, path, buf, FD_AT_SYMLINK_NOFOLLOW);
 }
 
+/* full */
 SYSCALL(fstat, int, fd, uaddr_t, buf)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
     return f ? stat_to_user(buf, f->inode) : -EBADF;
 }
 
+/* full */
 SYSCALL(newfstatat, int, dirfd, uaddr_t, path, uaddr_t, buf, int, flags)
 {
     if (flags & ~(FD_AT_SYMLINK_NOFOLLOW | FD_AT_EMPTY_PATH | FD_AT_NO_AUTOMOUNT))
@@ -92,6 +96,7 @@ static void statx_fill(struct linux_statx *x, const struct target *t)
     };
 }
 
+/* partial: no STATX_DIOALIGN, no attributes */
 SYSCALL(statx, int, dirfd, uaddr_t, path, int, flags, uint32_t, mask, uaddr_t, buf)
 {
     if ((mask & 0x80000000u) || (flags & FD_AT_STATX_SYNC_TYPE) == FD_AT_STATX_SYNC_TYPE ||
@@ -112,6 +117,7 @@ static long statfs_super(const struct inode *i, const struct mount *m, uaddr_t b
 {
     struct linux_statfs s = {.bsize = 4096, .frsize = 4096, .namelen = NAME_LIMIT};
     struct super *super = i->super;
+    s.type = super->magic;
     int r = super->ops && super->ops->statfs ? super->ops->statfs(super, &s) : 0;
     if (r < 0)
         return r;
@@ -121,6 +127,7 @@ static long statfs_super(const struct inode *i, const struct mount *m, uaddr_t b
     return put_user(buf, s);
 }
 
+/* full */
 SYSCALL(statfs, uaddr_t, path, uaddr_t, buf)
 {
     struct target t = {0};
@@ -132,6 +139,30 @@ SYSCALL(statfs, uaddr_t, path, uaddr_t, buf)
     return n;
 }
 
+/* full */
+SYSCALL(ustat, unsigned, dev, uaddr_t, ret)
+{
+    struct ustat {
+        int32_t free_blocks;
+        uint64_t free_inodes;
+        char name[6], pack[6];
+    } u = {0};
+    struct linux_statfs s = {0};
+    uint64_t rdev = linux_makedev((dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00));
+    struct mount *m = mount_by_dev_get(rdev);
+    if (!m)
+        return -EINVAL;
+    struct super *super = m->super;
+    int r = super->ops && super->ops->statfs ? super->ops->statfs(super, &s) : 0;
+    mount_put(m);
+    if (r < 0)
+        return r;
+    u.free_blocks = (int32_t) s.bfree;
+    u.free_inodes = s.ffree;
+    return put_user(ret, u);
+}
+
+/* full */
 SYSCALL(fstatfs, int, fd, uaddr_t, buf)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
@@ -150,7 +181,8 @@ static long access_at(int dirfd, uaddr_t path, int mode, int flags)
     if (!(flags & FD_AT_EACCESS)) { /* the real ids, with root's powers only for the real root */
         c.fsuid = c.uid;
         c.fsgid = c.gid;
-        c.cap_effective = c.uid == 0 ? c.cap_permitted : 0;
+        if (!(c.securebits & SECURE_NO_SETUID_FIXUP))
+            c.cap_effective = c.uid == 0 ? c.cap_permitted : 0;
     }
     if (mode)
         r = inode_permission_cred(t.inode, mode, &c);
@@ -165,16 +197,19 @@ static long access_at(int dirfd, uaddr_t path, int mode, int flags)
     return r;
 }
 
+/* full */
 SYSCALL(access, uaddr_t, path, int, mode)
 {
     return access_at(AT_FDCWD_, path, mode, 0);
 }
 
+/* full */
 SYSCALL(faccessat, int, dirfd, uaddr_t, path, int, mode)
 {
     return access_at(dirfd, path, mode, 0);
 }
 
+/* full */
 SYSCALL(faccessat2, int, dirfd, uaddr_t, path, int, mode, int, flags)
 {
     return access_at(dirfd, path, mode, flags);
@@ -200,11 +235,13 @@ static long readlink_at(int dirfd, uaddr_t path, uaddr_t buf, int size)
     return r < 0 ? r : n;
 }
 
+/* full */
 SYSCALL(readlink, uaddr_t, path, uaddr_t, buf, int, size)
 {
     return readlink_at(AT_FDCWD_, path, buf, size);
 }
 
+/* full */
 SYSCALL(readlinkat, int, dirfd, uaddr_t, path, uaddr_t, buf, int, size)
 {
     return readlink_at(dirfd, path, buf, size);

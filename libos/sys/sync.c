@@ -11,21 +11,25 @@ static long sync_fd(int fd, bool data_only)
     return f->mode & FILE_STREAM ? -EINVAL : 0;
 }
 
+/* full */
 SYSCALL(fsync, int, fd)
 {
     return sync_fd(fd, false);
 }
 
+/* full */
 SYSCALL(fdatasync, int, fd)
 {
     return sync_fd(fd, true);
 }
 
+/* full */
 SYSCALL(sync)
 {
     return 0;
 }
 
+/* full */
 SYSCALL(syncfs, int, fd)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
@@ -35,6 +39,7 @@ SYSCALL(syncfs, int, fd)
     return s->ops && s->ops->sync ? s->ops->sync(s) : 0;
 }
 
+/* full */
 SYSCALL(sync_file_range, int, fd, int64_t, offset, int64_t, len, unsigned, flags)
 {
     if (offset < 0 || len < 0 || (flags & ~7u))
@@ -47,6 +52,7 @@ SYSCALL(sync_file_range, int, fd, int64_t, offset, int64_t, len, unsigned, flags
     return f->ops->fsync ? f->ops->fsync(f, true) : 0;
 }
 
+/* full */
 SYSCALL(fadvise64, int, fd, int64_t, offset, int64_t, len, int, advice)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
@@ -57,6 +63,7 @@ SYSCALL(fadvise64, int, fd, int64_t, offset, int64_t, len, int, advice)
     return len < 0 || advice < 0 || advice > 5 ? -EINVAL : 0;
 }
 
+/* full */
 SYSCALL(readahead, int, fd, int64_t, offset, size_t, count)
 {
     AUTO(file_put) struct file *f = fd_get(fd);

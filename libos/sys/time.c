@@ -4,6 +4,7 @@
 #include "libos/sys/timespec.h"
 #include "libos/task/timers.h"
 
+/* full */
 SYSCALL(clock_gettime, int, clock, uaddr_t, ret_time)
 {
     int64_t ns;
@@ -11,6 +12,7 @@ SYSCALL(clock_gettime, int, clock, uaddr_t, ret_time)
     return r < 0 ? r : timespec_to_user(ret_time, ns);
 }
 
+/* full */
 SYSCALL(clock_getres, int, clock, uaddr_t, ret_res)
 {
     int64_t ns;
@@ -20,6 +22,7 @@ SYSCALL(clock_getres, int, clock, uaddr_t, ret_res)
     return timespec_to_user(ret_res, posix_clock_resolution_ns(clock));
 }
 
+/* absent: EPERM, time comes from outside */
 SYSCALL(clock_settime, int, clock, uaddr_t, time)
 {
     int64_t ns;
@@ -29,6 +32,7 @@ SYSCALL(clock_settime, int, clock, uaddr_t, time)
     return clock == CLOCK_REALTIME ? -EPERM : -EINVAL;
 }
 
+/* full */
 SYSCALL(gettimeofday, uaddr_t, ret_time, uaddr_t, ret_zone)
 {
     struct linux_timeval tv = timeval_of(clock_realtime_ns());
@@ -38,11 +42,21 @@ SYSCALL(gettimeofday, uaddr_t, ret_time, uaddr_t, ret_zone)
     return uaddr_null(ret_zone) ? 0 : put_user(ret_zone, utc);
 }
 
+/* absent: EPERM, time comes from outside */
 SYSCALL(settimeofday, uaddr_t, time, uaddr_t, zone)
 {
+    struct linux_timeval tv;
+    struct linux_timezone tz;
+    if (!uaddr_null(time) && get_user(&tv, time) < 0)
+        return -EFAULT;
+    if (!uaddr_null(time) && (tv.tv_usec < 0 || tv.tv_usec >= 1000000))
+        return -EINVAL;
+    if (!uaddr_null(zone) && get_user(&tz, zone) < 0)
+        return -EFAULT;
     return -EPERM;
 }
 
+/* full */
 SYSCALL(time, uaddr_t, ret_time)
 {
     int64_t now = clock_realtime_ns() / NSEC_PER_SEC;
@@ -68,14 +82,22 @@ static long adjtime_read(uaddr_t timex)
     return put_user(timex, tx) < 0 ? -EFAULT : 5; /* TIME_ERROR: not synchronised */
 }
 
+/* partial: reading; setting is EPERM */
 SYSCALL(adjtimex, uaddr_t, timex)
 {
     return adjtime_read(timex);
 }
 
+/* partial: reading; setting is EPERM */
 SYSCALL(clock_adjtime, int, clock, uaddr_t, timex)
 {
-    return clock == CLOCK_REALTIME ? adjtime_read(timex) : -EINVAL;
+    struct linux_timex tx;
+    int64_t ns;
+    if (clock == CLOCK_REALTIME)
+        return adjtime_read(timex);
+    if (posix_clock_read(clock, &ns) < 0)
+        return -EINVAL;
+    return get_user(&tx, timex) < 0 ? -EFAULT : -EOPNOTSUPP;
 }
 
 /* ---- sleeping --------------------------------------------------------------------------------- */
@@ -90,6 +112,7 @@ static long sleep_relative(int64_t timeout_ns, uaddr_t ret_left)
     return sleep_interrupted(deadline);
 }
 
+/* full */
 SYSCALL(nanosleep, uaddr_t, time, uaddr_t, ret_left)
 {
     int64_t ns;
@@ -97,6 +120,7 @@ SYSCALL(nanosleep, uaddr_t, time, uaddr_t, ret_left)
     return r < 0 ? r : sleep_relative(ns, ret_left);
 }
 
+/* full */
 SYSCALL(clock_nanosleep, int, clock, int, flags, uaddr_t, time, uaddr_t, ret_left)
 {
     int64_t ns, offset;

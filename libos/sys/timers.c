@@ -11,6 +11,7 @@ static int itimerval_to_user(uaddr_t ua, const struct timer_value *v)
     return put_user(ua, out);
 }
 
+/* full */
 SYSCALL(getitimer, int, which, uaddr_t, ret_value)
 {
     struct timer_value now;
@@ -18,6 +19,7 @@ SYSCALL(getitimer, int, which, uaddr_t, ret_value)
     return r < 0 ? r : itimerval_to_user(ret_value, &now);
 }
 
+/* full */
 SYSCALL(setitimer, int, which, uaddr_t, value, uaddr_t, ret_old)
 {
     struct linux_itimerval in = {0};
@@ -32,6 +34,7 @@ SYSCALL(setitimer, int, which, uaddr_t, value, uaddr_t, ret_old)
     return itimerval_to_user(ret_old, &old);
 }
 
+/* full */
 SYSCALL(alarm, unsigned, seconds)
 {
     struct timer_value new = {(int64_t) seconds * NSEC_PER_SEC, 0}, old;
@@ -42,6 +45,7 @@ SYSCALL(alarm, unsigned, seconds)
 }
 
 /* ---- timer_create ----------------------------------------------------------------------------- */
+/* full */
 SYSCALL(timer_create, int, clock, uaddr_t, event, uaddr_t, ret_id)
 {
     struct linux_sigevent ev;
@@ -63,6 +67,7 @@ static int itimerspec_to_user(uaddr_t ua, const struct timer_value *v)
     return put_user(ua, out);
 }
 
+/* full */
 SYSCALL(timer_settime, int, id, int, flags, uaddr_t, value, uaddr_t, ret_old)
 {
     struct linux_itimerspec in;
@@ -78,6 +83,7 @@ SYSCALL(timer_settime, int, id, int, flags, uaddr_t, value, uaddr_t, ret_old)
     return itimerspec_to_user(ret_old, &old);
 }
 
+/* full */
 SYSCALL(timer_gettime, int, id, uaddr_t, ret_value)
 {
     struct timer_value now;
@@ -85,11 +91,13 @@ SYSCALL(timer_gettime, int, id, uaddr_t, ret_value)
     return r < 0 ? r : itimerspec_to_user(ret_value, &now);
 }
 
+/* full */
 SYSCALL(timer_getoverrun, int, id)
 {
     return posix_timer_overrun(id);
 }
 
+/* full */
 SYSCALL(timer_delete, int, id)
 {
     return posix_timer_delete(id);

@@ -5,9 +5,9 @@
 #include "libos/task/process.h"
 #include "libos/task/uts.h"
 
-#define CAP_SYS_ADMIN_BIT (1ull << 21)
-#define NAME_LEN          64
+#define NAME_LEN 64
 
+/* full */
 SYSCALL(uname, uaddr_t, ret_names)
 {
     struct linux_utsname names;
@@ -17,13 +17,14 @@ SYSCALL(uname, uaddr_t, ret_names)
 
 static long name_from_user(uaddr_t name, int len, char buf[NAME_LEN])
 {
-    if (!(current_process()->cred.cap_effective & CAP_SYS_ADMIN_BIT))
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     if (len < 0 || len > NAME_LEN)
         return -EINVAL;
     return copy_from_user((struct span){(uint8_t *) buf, (size_t) len}, name);
 }
 
+/* full */
 SYSCALL(sethostname, uaddr_t, name, int, len)
 {
     char buf[NAME_LEN];
@@ -33,6 +34,7 @@ SYSCALL(sethostname, uaddr_t, name, int, len)
     return r;
 }
 
+/* full */
 SYSCALL(setdomainname, uaddr_t, name, int, len)
 {
     char buf[NAME_LEN];
@@ -48,6 +50,7 @@ static int count_threads(struct process *p, void *arg)
     return 0;
 }
 
+/* partial: no load averages */
 SYSCALL(sysinfo, uaddr_t, ret_info)
 {
     struct mm_totals memory;

@@ -19,6 +19,7 @@ static void wait4_who(int pid, struct wait_params *w)
     }
 }
 
+/* partial: rusage as getrusage */
 SYSCALL(wait4, int, pid, uaddr_t, ret_status, unsigned, options, uaddr_t, ret_rusage)
 {
     if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
@@ -68,6 +69,7 @@ static int put_siginfo(uaddr_t where, const struct wait_result *res)
     return copy_to_user(where, CSPAN_OF(out));
 }
 
+/* partial: rusage as getrusage */
 SYSCALL(waitid, int, type, int, id, uaddr_t, ret_info, unsigned, options, uaddr_t, ret_rusage)
 {
     const unsigned kinds = WEXITED | WSTOPPED | WCONTINUED;

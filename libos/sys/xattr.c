@@ -23,7 +23,7 @@ static int name_check(const struct inode *i, const char *name, bool write)
             return write ? -EPERM : -ENODATA;
         return inode_permission(i, write ? MAY_WRITE : MAY_READ);
     }
-    bool root = current_process()->cred.euid == 0;
+    bool root = capable(CAP_SYS_ADMIN);
     if (str_starts(name, "trusted."))
         return root ? 0 : write ? -EPERM : -ENODATA;
     if (str_starts(name, "security."))
@@ -152,64 +152,76 @@ static long by_fd(int fd, struct request q)
     return r;
 }
 
+/* full */
 SYSCALL(setxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
     return by_path(path, 0, (struct request){XATTR_SET, name, value, size, flags});
 }
 
+/* full */
 SYSCALL(lsetxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
     return by_path(path, FD_AT_SYMLINK_NOFOLLOW,
                    (struct request){XATTR_SET, name, value, size, flags});
 }
 
+/* full */
 SYSCALL(fsetxattr, int, fd, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
     return by_fd(fd, (struct request){XATTR_SET, name, value, size, flags});
 }
 
+/* full */
 SYSCALL(getxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size)
 {
     return by_path(path, 0, (struct request){XATTR_GET, name, value, size, 0});
 }
 
+/* full */
 SYSCALL(lgetxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size)
 {
     return by_path(path, FD_AT_SYMLINK_NOFOLLOW, (struct request){XATTR_GET, name, value, size, 0});
 }
 
+/* full */
 SYSCALL(fgetxattr, int, fd, uaddr_t, name, uaddr_t, value, size_t, size)
 {
     return by_fd(fd, (struct request){XATTR_GET, name, value, size, 0});
 }
 
+/* full */
 SYSCALL(listxattr, uaddr_t, path, uaddr_t, buf, size_t, size)
 {
     return by_path(path, 0, (struct request){XATTR_LIST, UADDR(0), buf, size, 0});
 }
 
+/* full */
 SYSCALL(llistxattr, uaddr_t, path, uaddr_t, buf, size_t, size)
 {
     return by_path(path, FD_AT_SYMLINK_NOFOLLOW,
                    (struct request){XATTR_LIST, UADDR(0), buf, size, 0});
 }
 
+/* full */
 SYSCALL(flistxattr, int, fd, uaddr_t, buf, size_t, size)
 {
     return by_fd(fd, (struct request){XATTR_LIST, UADDR(0), buf, size, 0});
 }
 
+/* full */
 SYSCALL(removexattr, uaddr_t, path, uaddr_t, name)
 {
     return by_path(path, 0, (struct request){XATTR_REMOVE, name, UADDR(0), 0, 0});
 }
 
+/* full */
 SYSCALL(lremovexattr, uaddr_t, path, uaddr_t, name)
 {
     return by_path(path, FD_AT_SYMLINK_NOFOLLOW,
                    (struct request){XATTR_REMOVE, name, UADDR(0), 0, 0});
 }
 
+/* full */
 SYSCALL(fremovexattr, int, fd, uaddr_t, name)
 {
     return by_fd(fd, (struct request){XATTR_REMOVE, name, UADDR(0), 0, 0});

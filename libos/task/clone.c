@@ -26,11 +26,17 @@ static void copy_identity(struct process *child, struct process *parent)
 {
     SPIN_GUARD(&parent->lock);
     child->cred = parent->cred;
+    child->groups = parent->groups;
+    if (child->groups)
+        ref_get(&child->groups->ref);
     memcpy(child->rlimits, parent->rlimits, sizeof child->rlimits);
     memcpy(child->comm, parent->comm, sizeof child->comm);
     child->dumpable = parent->dumpable;
     child->nice = parent->nice;
+    child->ioprio = parent->ioprio;
+    child->timer_slack_ns = parent->timer_slack_ns;
     child->personality = parent->personality;
+    child->thp_disabled = parent->thp_disabled;
     child->tty_link = parent->tty_link;
     child->arg_start = parent->arg_start;
     child->arg_end = parent->arg_end;

@@ -240,6 +240,8 @@ void process_put(struct process *p)
     if (!ref_put_last(&p->ref))
         return;
     check(list_empty(&p->threads) && list_empty(&p->children) && !p->mm && !p->files);
+    if (p->groups)
+        groups_put(p->groups);
     kfree(p);
 }
 

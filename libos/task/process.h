@@ -10,6 +10,7 @@
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
 #include "libos/base/string.h"
+#include "libos/task/cred.h"
 #include "libos/task/thread.h"
 #include "libos/task/mutex.h"
 #include "libos/task/clock.h"
@@ -37,14 +38,6 @@ struct sigpending {
 #define RLIMIT_COUNT 16
 struct rlimit_pair {
     uint64_t cur, max;
-};
-
-struct cred { /* copied by value; proc->lock */
-    uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
-    uint32_t group_count;
-    uint32_t groups[32];
-    uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding;
-    bool no_new_privs;
 };
 
 struct process {
@@ -87,7 +80,7 @@ struct process {
     int exit_code; /* wait status: (code << 8) or signal (| 0x80 core) */
     int exit_signal;
     int pdeath_signal;
-    bool dumpable, child_subreaper, did_exec, keep_caps;
+    bool dumpable, child_subreaper, did_exec;
     bool immortal; /* the idle pid 1: signals are lost on it */
     bool outside;  /* its parent is a process of the host, which can continue it after a stop */
     uint64_t timer_slack_ns;
@@ -99,6 +92,7 @@ struct process {
 
     struct rlimit_pair rlimits[RLIMIT_COUNT]; /* lock for writing; one value is read without */
     struct cred cred;
+    struct groups *groups; /* NULL: none */
     char comm[16];
     uaddr_t arg_start, arg_end, env_start, env_end, stack_start; /* for /proc */
     int64_t start_ns;
@@ -110,8 +104,9 @@ struct process {
     struct sem_undo *sem_undos; /* NULL: none; ipc/sem_undo.c */
     uint64_t tty_link;          /* finds the controlling terminal; 0: none; fs/tty/tty.c's lock */
     int tty_old_pgid;           /* a leader's: foreground group of the terminal that hung up */
-    int nice;
+    int nice, ioprio;
     uint32_t personality;
+    bool thp_disabled;
 };
 
 static inline struct process *current_process(void)

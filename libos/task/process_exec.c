@@ -108,7 +108,11 @@ static void replace_image(struct process *p, struct thread *me, const struct pro
     p->env_end = UADDR(img->env_end);
     p->stack_start = UADDR(img->stack_start);
     p->did_exec = true;
-    p->dumpable = true;
+    bool changes = p->cred.euid != img->cred.euid || p->cred.egid != img->cred.egid;
+    p->dumpable = !changes && img->cred.uid == img->cred.euid && img->cred.gid == img->cred.egid;
+    if (changes)
+        p->pdeath_signal = 0;
+    p->cred = img->cred;
     p->exit_signal = SIGCHLD;
     spin_unlock(&p->lock);
     vfork_complete(p);

@@ -101,6 +101,20 @@ static bool allowed_on(const struct thread *t, uint32_t cpu)
     return allowed_cpus(t) >> cpu & 1;
 }
 
+/* Real-time threads before all others, the higher priority first; equal ones in turn. */
+static void insert_in_order(struct run_queue *rq, struct thread *t)
+{
+    uint8_t priority = t->wishes.rt_priority;
+    struct thread *other;
+    if (unlikely(priority))
+        list_for_each (other, &rq->threads, run_link)
+            if (other->wishes.rt_priority < priority) {
+                list_add_tail(&other->run_link, &t->run_link); /* right before it */
+                return;
+            }
+    list_add_tail(&rq->threads, &t->run_link);
+}
+
 static void enqueue(struct thread *t)
 {
     uint32_t cpu = this_vcpu()->index;
@@ -108,7 +122,7 @@ static void enqueue(struct thread *t)
         cpu = (uint32_t) __builtin_ctz(allowed_cpus(t));
     struct run_queue *rq = &sched.rq[cpu];
     spin_lock(&rq->lock);
-    list_add_tail(&rq->threads, &t->run_link);
+    insert_in_order(rq, t);
     rq->count++;
     spin_unlock(&rq->lock);
     if (likely(cpu == this_vcpu()->index))
@@ -467,6 +481,8 @@ struct thread *thread_clone(struct process *proc, int tid)
     thread_frame(t)->full = 1;
     t->fs_base = user_fs_base();
     t->cpu_mask = me->cpu_mask;
+    if (!me->wishes.reset_on_fork)
+        t->wishes = me->wishes;
     memcpy(t->comm, me->comm, sizeof t->comm);
     fpu_save(t->xsave);
     return t;

@@ -164,7 +164,7 @@ bool signal_permitted(struct process *target, int sig)
     struct cred mine, theirs;
     process_cred(me, &mine);
     process_cred(target, &theirs);
-    if (mine.cap_effective & (1ull << 5)) /* CAP_KILL */
+    if (cred_capable(&mine, CAP_KILL))
         return true;
     return mine.euid == theirs.uid || mine.euid == theirs.suid || mine.uid == theirs.uid ||
            mine.uid == theirs.suid || (sig == SIGCONT && me->sid == target->sid);

@@ -21,6 +21,14 @@ enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_ASLEEP, 
 
 #define KSTACK_SIZE 0x8000ul
 
+/* What a thread asks of the scheduler and of memory placement; a new thread has its maker's. */
+struct thread_wishes {
+    uint8_t policy, rt_priority; /* rt_priority orders run queues; everything else is only kept */
+    bool reset_on_fork;
+    uint16_t memory_mode; /* set_mempolicy */
+    uint64_t memory_nodes;
+};
+
 struct thread {
     /* known to entry.S, by offset */
     uintptr_t ksp;        /* saved kernel stack pointer while not running */
@@ -39,6 +47,7 @@ struct thread {
     uint64_t cpu_mask;                      /* sched_setaffinity */
     int64_t utime_ns, stime_ns, entered_ns; /* cpu time; entered: since when running */
     uint64_t switches;
+    struct thread_wishes wishes;
     bool turn_pin; /* mm/low.c: runs whoever is resident */
 
     /* identity */

@@ -6,7 +6,7 @@
 
 #define COUNT_MAX (UINT64_MAX - 1)
 
-static struct super anon_super;
+static struct super anon_super = {.magic = 0x09041934};
 static struct inode anon;
 static const struct inode_ops anon_inode_ops = {0};
 
@@ -58,7 +58,7 @@ static long eventfd_read(struct file *f, struct uio *uio, uint64_t *pos)
     if (uio->left < sizeof v)
         return -EINVAL;
     while (!take(e, &v)) {
-        if (f->flags & O_NONBLOCK)
+        if ((f->flags & O_NONBLOCK) || uio->nowait)
             return -EAGAIN;
         if (wait_event(&e->queue, atomic_load(&e->count) > 0, SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return -ERESTARTSYS;
@@ -80,7 +80,7 @@ static long eventfd_write(struct file *f, struct uio *uio, uint64_t *pos)
     if (v == UINT64_MAX)
         return -EINVAL;
     while (!add(e, v)) {
-        if (f->flags & O_NONBLOCK)
+        if ((f->flags & O_NONBLOCK) || uio->nowait)
             return -EAGAIN;
         if (wait_event(&e->queue, v <= COUNT_MAX - atomic_load(&e->count), SLEEP_INTERRUPTIBLE,
                        FOREVER) < 0)

@@ -198,7 +198,7 @@ static long seek_target(struct file *f, int64_t offset, int whence)
     }
     int64_t target;
     if (ck_add(&target, base, offset))
-        return -EOVERFLOW;
+        return -EINVAL;
     return target < 0 ? -EINVAL : target;
 }
 

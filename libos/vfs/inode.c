@@ -9,13 +9,6 @@
 #include "abi/layout.h"
 
 #define INO_BUCKETS 1024u
-enum {
-    CAP_CHOWN_BIT = 0,
-    CAP_DAC_OVERRIDE_BIT = 1,
-    CAP_DAC_READ_SEARCH_BIT = 2,
-    CAP_FOWNER_BIT = 3,
-    CAP_FSETID_BIT = 4
-};
 
 static struct {
     struct spinlock lock;
@@ -24,11 +17,6 @@ static struct {
 
 static uint64_t next_unique = 1;
 static uint64_t next_dev = 1;
-
-static bool capable(const struct cred *c, int cap)
-{
-    return c->fsuid == 0 || ((c->cap_effective >> cap) & 1);
-}
 
 void super_init(struct super *s, const struct super_ops *ops, const char *type_name)
 {
@@ -184,28 +172,21 @@ void inode_touch(struct inode *i, unsigned attr)
 
 static bool in_group(const struct cred *c, uint32_t gid)
 {
-    if (c->fsgid == gid)
-        return true;
-    for (uint32_t n = 0; n < MIN(c->group_count, (uint32_t) ARRAY_SIZE(c->groups)); n++)
-        if (c->groups[n] == gid)
-            return true;
-    return false;
+    return c->fsgid == gid || process_in_group(current_process(), gid);
 }
 
 int inode_permission_cred(const struct inode *inode, int mask, const struct cred *c)
 {
     const struct inode *i = inode_real(inode);
     uint32_t mode = i->mode;
-    if (c->fsuid == 0 || (c->cap_effective & (1u << CAP_DAC_OVERRIDE_BIT))) {
-        bool exec = S_ISDIR(mode) || (mode & 0111);
-        return (mask & MAY_EXEC) && !exec ? -EACCES : 0;
-    }
     int bits = c->fsuid == i->uid ? mode >> 6 : in_group(c, i->gid) ? mode >> 3 : mode;
     if ((bits & mask) == mask)
         return 0;
-    if (S_ISDIR(mode) && !(mask & MAY_WRITE) && capable(c, CAP_DAC_READ_SEARCH_BIT))
+    bool exec = S_ISDIR(mode) || (mode & 0111);
+    if (cred_capable(c, CAP_DAC_OVERRIDE) && (!(mask & MAY_EXEC) || exec))
         return 0;
-    return -EACCES;
+    bool search = S_ISDIR(mode) ? !(mask & MAY_WRITE) : mask == MAY_READ;
+    return search && cred_capable(c, CAP_DAC_READ_SEARCH) ? 0 : -EACCES;
 }
 
 int inode_permission(const struct inode *i, int mask)
@@ -216,7 +197,7 @@ int inode_permission(const struct inode *i, int mask)
 bool inode_owner_or_capable(const struct inode *i)
 {
     const struct cred *c = &current_process()->cred;
-    return c->fsuid == inode_real(i)->uid || capable(c, CAP_FOWNER_BIT);
+    return c->fsuid == inode_real(i)->uid || cred_capable(c, CAP_FOWNER);
 }
 
 void inode_owner_init(struct inode *i, const struct inode *dir, uint32_t mode)
@@ -297,7 +278,7 @@ int inode_setattr_simple(struct inode *i, const struct iattr *a)
 /* What chmod and chown may do, and which bits they clear. */
 static int change_owner_mode(const struct inode *i, struct iattr *a, const struct cred *c)
 {
-    bool chown_cap = capable(c, CAP_CHOWN_BIT);
+    bool chown_cap = cred_capable(c, CAP_CHOWN);
     if ((a->valid & ATTR_UID) && !chown_cap && (c->fsuid != i->uid || a->uid != i->uid))
         return -EPERM;
     if ((a->valid & ATTR_GID) && !chown_cap &&
@@ -306,7 +287,7 @@ static int change_owner_mode(const struct inode *i, struct iattr *a, const struc
     if (a->valid & ATTR_MODE) {
         if (!inode_owner_or_capable(i))
             return -EPERM;
-        if (!in_group(c, i->gid) && !capable(c, CAP_FSETID_BIT))
+        if (!in_group(c, i->gid) && !cred_capable(c, CAP_FSETID))
             a->mode &= ~(uint32_t) S_ISGID;
     } else if ((a->valid & (ATTR_UID | ATTR_GID)) && !S_ISDIR(i->mode)) {
         uint32_t clear = i->mode & S_ISUID;

@@ -13,7 +13,7 @@ struct memfd {
     char name[256];
 };
 
-static struct super memfd_super;
+static struct super memfd_super = {.magic = 0x01021994};
 static uint64_t memfd_next_ino = 1;
 
 static void memfd_inode_free(struct inode *i)

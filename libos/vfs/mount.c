@@ -271,6 +271,19 @@ char *mount_path_locked(const struct path *p, const struct path *root, char *buf
     return at == end ? prepend(buf, at, "/", 1) : at;
 }
 
+struct mount *mount_by_dev_get(uint64_t dev)
+{
+    struct mount *m, *found = NULL;
+    dcache_lock();
+    list_for_each (m, &mounts.all, link)
+        if (m->super->dev == dev && !found) {
+            found = m;
+            mount_get(m);
+        }
+    dcache_unlock();
+    return found;
+}
+
 static void put_flags(struct text *t, const struct mount *m)
 {
     bool ro = (m->flags & MOUNT_RDONLY) || (m->super->flags & SUPER_READONLY);

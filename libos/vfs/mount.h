@@ -36,6 +36,7 @@ must_check int mount_add(const char *source, const struct path *on, const char *
                          unsigned long flags, const char *options);
 must_check int mount_change_flags(const struct path *p, unsigned long flags);
 must_check int mount_remove(const struct path *p, int flags);
+struct mount *mount_by_dev_get(uint64_t dev); /* of a file system with this number, or NULL */
 /* Lists mounts below the caller's root, in the three formats of /proc. */
 enum mount_format { MOUNT_TEXT_MOUNTS, MOUNT_TEXT_INFO };
 void mount_list(struct text *t, enum mount_format format);

@@ -118,7 +118,7 @@ int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev, struct 
                             type != S_IFCHR && type != S_IFBLK))
         return -EINVAL;
     bool device = type == S_IFCHR || type == S_IFBLK;
-    if (device && current_process()->cred.fsuid != 0)
+    if (device && !capable(CAP_MKNOD))
         return -EPERM;
     mode = type | (mode & 07777 & ~current_fs()->umask);
     return make(dirfd, path, MAKE_NODE, mode, device ? rdev : 0, NULL, ret);

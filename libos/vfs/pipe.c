@@ -36,7 +36,7 @@ struct pipe {
 };
 
 static uint64_t pipe_next_ino = 1;
-static struct super pipe_super;
+static struct super pipe_super = {.magic = 0x50495045};
 
 static void pipe_free(struct pipe *p)
 {
@@ -120,7 +120,7 @@ static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
         mutex_unlock(&p->mutex);
         if (over)
             return 0;
-        if (nonblocking(f))
+        if (nonblocking(f) || uio->nowait)
             return -EAGAIN;
         if (wait_event(&p->read_queue, readable_now(p), SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return -ERESTARTSYS;
@@ -181,13 +181,81 @@ static long pipe_write(struct file *f, struct uio *uio, uint64_t *pos)
             return done ? (long) done : n;
         if (uio->left == 0)
             return (long) done;
-        if (nonblocking(f))
+        if (nonblocking(f) || uio->nowait)
             return done ? (long) done : -EAGAIN;
         if (n > 0)
             continue;
         if (wait_event(&p->write_queue, writable_now(p, need), SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return done ? (long) done : -ERESTARTSYS;
     }
+}
+
+/* ---- tee: the mutexes of two pipes are taken in the order of their addresses ---- */
+
+/* Bytes copied in one go; 0: nothing to read, or no room. Sets *ret_over when no more will come. */
+static long tee_locked(struct pipe *in, struct pipe *out, size_t n, bool *ret_over)
+{
+    n = MIN(n, (size_t) in->ring.used);
+    n = MIN(n, (size_t) room_of(out));
+    *ret_over = in->ring.used == 0 && in->writers == 0;
+    if (out->readers == 0)
+        return -EPIPE;
+    size_t done = 0;
+    while (done < n) {
+        uint8_t chunk[256];
+        uint32_t part = (uint32_t) MIN(n - done, sizeof chunk);
+        struct uio to = uio_kernel(SPAN_OF(chunk)), from;
+        int r = ring_copy(&in->ring, &to, (uint32_t) done, part);
+        from = uio_kernel_source((struct cspan){chunk, part});
+        long room = r < 0 ? r : ring_reserve(&out->ring, part);
+        if (room < (long) part)
+            return done ? (long) done : room < 0 ? room : -ENOMEM;
+        r = ring_put(&out->ring, &from, part);
+        if (r < 0)
+            return done ? (long) done : r;
+        done += part;
+    }
+    return (long) done;
+}
+
+static long tee_some(struct pipe *in, struct pipe *out, size_t n, bool *ret_over)
+{
+    struct pipe *first = in < out ? in : out, *second = in < out ? out : in;
+    mutex_lock(&first->mutex);
+    mutex_lock(&second->mutex);
+    long r = tee_locked(in, out, n, ret_over);
+    mutex_unlock(&second->mutex);
+    mutex_unlock(&first->mutex);
+    return r;
+}
+
+long pipe_tee(struct file *in_file, struct file *out_file, size_t n, bool nowait)
+{
+    struct pipe *in = pipe_of(in_file), *out = pipe_of(out_file);
+    nowait = nowait || ((in_file->flags | out_file->flags) & O_NONBLOCK);
+    for (;;) {
+        bool over;
+        long r = tee_some(in, out, n, &over);
+        if (r > 0)
+            waitq_wake(&out->read_queue, POLL_IN | POLL_RDNORM);
+        if (r == -EPIPE)
+            return broken_pipe(0);
+        if (r != 0 || over)
+            return r;
+        if (nowait)
+            return -EAGAIN;
+        int w =
+            atomic_load(&in->ring.used) == 0
+                ? wait_event(&in->read_queue, readable_now(in), SLEEP_INTERRUPTIBLE, FOREVER)
+                : wait_event(&out->write_queue, writable_now(out, 1), SLEEP_INTERRUPTIBLE, FOREVER);
+        if (w < 0)
+            return -ERESTARTSYS;
+    }
+}
+
+bool pipe_same(const struct file *a, const struct file *b)
+{
+    return pipe_of(a) == pipe_of(b);
 }
 
 static uint32_t pipe_poll(struct file *f, struct poll_table *pt)
@@ -234,7 +302,7 @@ long pipe_set_size(struct file *f, uint64_t size)
         return -EBADF;
     if (size > (1ull << 31))
         return -EINVAL;
-    if (size > PIPE_CAPACITY_MAX && current_process()->cred.euid != 0)
+    if (size > PIPE_CAPACITY_MAX && !capable(CAP_SYS_RESOURCE))
         return -EPERM;
     if (size > PIPE_CAPACITY_MAX * 4ull)
         return -ENOMEM;

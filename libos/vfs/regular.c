@@ -61,17 +61,20 @@ long regular_read(struct file *f, struct uio *uio, uint64_t *pos)
     return (long) done;
 }
 
-static int write_part(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
+/* Bytes written into one page: fewer than n where the caller's memory ends. */
+static long write_part(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
 {
     struct cpage *page;
     int r = pages_get(i, pos / PAGE_SIZE, true, &page);
     if (r < 0)
         return r;
+    size_t before = uio->left;
     r = uio_take(uio, page->data + pos % PAGE_SIZE, n);
-    if (r == 0)
+    n = before - uio->left;
+    if (n > 0)
         pages_written(i, page, pos % PAGE_SIZE, n);
     cpage_unpin(page);
-    return r;
+    return n > 0 ? (long) n : r;
 }
 
 long regular_write_limit(uint64_t pos, size_t n)
@@ -88,7 +91,7 @@ long regular_write_limit(uint64_t pos, size_t n)
 /* A write by others than root takes away set-user-ID and set-group-ID. */
 static void drop_suid(struct inode *i)
 {
-    if (!(i->mode & (S_ISUID | S_ISGID)) || current_process()->cred.fsuid == 0)
+    if (!(i->mode & (S_ISUID | S_ISGID)) || capable(CAP_FSETID))
         return;
     i->mode &= ~(uint32_t) S_ISUID;
     if (i->mode & 0010)
@@ -99,7 +102,7 @@ static long write_locked(struct inode *i, struct uio *uio, uint64_t *pos)
 {
     if (*pos == UINT64_MAX)
         *pos = i->size;
-    if (*pos > FILE_SIZE_MAX)
+    if (*pos > (uint64_t) INT64_MAX - uio->left)
         return -EINVAL;
     if (uio->left == 0)
         return 0;
@@ -110,18 +113,17 @@ static long write_locked(struct inode *i, struct uio *uio, uint64_t *pos)
     if (r < 0)
         return r;
     size_t done = 0;
-    while (done < (size_t) most) {
-        size_t n = MIN((size_t) most - done, PAGE_SIZE - *pos % PAGE_SIZE);
-        r = write_part(i, uio, *pos, n);
-        if (r < 0)
+    long n = 0;
+    for (; done < (size_t) most; done += (size_t) n) {
+        n = write_part(i, uio, *pos, MIN((size_t) most - done, PAGE_SIZE - *pos % PAGE_SIZE));
+        if (n <= 0)
             break;
-        done += n;
-        *pos += n;
+        *pos += (uint64_t) n;
         if (*pos > i->size)
             atomic_store(&i->size, *pos);
     }
     if (done == 0)
-        return r;
+        return n;
     drop_suid(i);
     inode_touch(i, ATTR_MTIME | ATTR_CTIME);
     return (long) done;

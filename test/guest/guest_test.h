@@ -249,6 +249,30 @@ static UNUSED int child_wait(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Runs fn in a process of its own that shares this memory (vfork): what it changes about itself ends
+ * with it, and a CHECK that fails in it fails the case. */
+__attribute__((noinline)) static UNUSED void in_process(void (*fn)(void))
+{
+    fflush(stdout);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        fn();
+        fflush(stdout);
+        _exit(0);
+    }
+    int status = child_wait((pid_t) OK(pid));
+    if (status != 0)
+        test_fail(__FILE__, __LINE__, "the process ended with status %d", status);
+}
+
+/* In a process of its own: another user, without groups or capabilities. */
+static UNUSED void become(uid_t uid, gid_t gid)
+{
+    OK(syscall(SYS_setgroups, 0, NULL));
+    OK(syscall(SYS_setresgid, gid, gid, gid));
+    OK(syscall(SYS_setresuid, uid, uid, uid));
+}
+
 static UNUSED const char *num(long n)
 {
     static char texts[8][24];

@@ -222,8 +222,9 @@ static int status_text(const struct proc_ref *ref, struct text *t)
              process_parent_pid(p));
     text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%d\nGroups:\t",
              c.uid, c.euid, c.suid, c.fsuid, c.gid, c.egid, c.sgid, c.fsgid, files ? 64 : 0);
-    for (uint32_t i = 0; i < MIN(c.group_count, (uint32_t) ARRAY_SIZE(c.groups)); i++)
-        text_add(t, "%u ", c.groups[i]);
+    AUTO(groups_put) struct groups *groups = process_groups_get(p);
+    for (uint32_t i = 0; groups && i < groups->count; i++)
+        text_add(t, "%u ", groups->id[i]);
     text_add(t, "\n");
     status_memory(t, p);
     text_add(t, "Threads:\t%d\n", p->thread_count);
@@ -231,7 +232,8 @@ static int status_text(const struct proc_ref *ref, struct text *t)
     text_add(
         t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
         (unsigned long) c.cap_inheritable, (unsigned long) c.cap_permitted,
-        (unsigned long) c.cap_effective, (unsigned long) c.cap_bounding, 0ul);
+        (unsigned long) c.cap_effective, (unsigned long) c.cap_bounding,
+        (unsigned long) c.cap_ambient);
     text_add(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%x\nCpus_allowed_list:\t0-%d\n",
              c.no_new_privs, (1u << sched_cpu_count()) - 1, sched_cpu_count() - 1);
     text_add(t, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\n"

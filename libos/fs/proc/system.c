@@ -226,7 +226,7 @@ UTS_TEXT(domainname)
 
 static long hostname_write(const struct proc_ref *ref, const char *s, size_t n)
 {
-    if (current_process()->cred.euid != 0)
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     size_t len = n;
     while (len > 0 && s[len - 1] == '\n')

@@ -13,8 +13,6 @@
 #include "libos/task/signal.h"
 #include "libos/vfs/registry.h"
 
-#define CAP_SYS_ADMIN_BIT (1ull << 21)
-
 static struct spinlock tty_lock = SPINLOCK_INIT;
 static struct list tty_list = LIST_INIT(tty_list);
 static uint64_t last_link;
@@ -111,7 +109,7 @@ void tty_take(struct tty *t)
 
 static int steal_check_locked(const struct tty *t, const struct file *f, uint64_t arg)
 {
-    bool admin = current_process()->cred.cap_effective & CAP_SYS_ADMIN_BIT;
+    bool admin = capable(CAP_SYS_ADMIN);
     if (t->sid && !(arg == 1 && admin))
         return -EPERM;
     return (f->mode & FILE_READ) || admin ? 0 : -EPERM;
