@@ -61,6 +61,7 @@
 #define FD_AT_NO_AUTOMOUNT     0x800
 #define FD_AT_EMPTY_PATH       0x1000
 #define FD_AT_STATX_SYNC_TYPE  0x6000
+#define FD_AT_RECURSIVE        0x8000
 
 #define RESOLVE_NO_XDEV_BIT       0x01
 #define RESOLVE_NO_MAGICLINKS_BIT 0x02

@@ -137,6 +137,7 @@ static int waitv_deadline(uaddr_t timeout, int clock, int64_t *ret)
     return r;
 }
 
+/* full */
 SYSCALL(futex_waitv, uaddr_t, waiters, unsigned, count, unsigned, flags, uaddr_t, timeout, int,
         clock)
 {

@@ -28,14 +28,19 @@ static long mount_with(const struct mount_args *a, unsigned long flags)
         return r;
     if (flags & MOUNT_REMOUNT)
         return mount_change_flags(&p, flags);
-    if (flags & (MOUNT_BIND | MOUNT_MOVE))
-        return -EOPNOTSUPP;
+    if (flags & (MOUNT_BIND | MOUNT_MOVE)) {
+        AUTO_PATH struct path from = {0};
+        r = path_at(AT_FDCWD_, a->source, LOOKUP_FOLLOW, &from, NULL);
+        if (r < 0)
+            return r;
+        return flags & MOUNT_BIND ? mount_bind(&from, &p) : mount_move(&from, &p);
+    }
     if (flags & MOUNT_PROPAGATION)
         return 0; /* there is one namespace: nothing propagates */
     return mount_add(a->source, &p, a->type, flags, a->options);
 }
 
-/* partial: no bind mounts, no MS_MOVE, propagation has no effect */
+/* partial: a bind mount never has what is mounted below; propagation has no effect */
 SYSCALL(mount, uaddr_t, source, uaddr_t, target, uaddr_t, type, uint64_t, flags, uaddr_t, data)
 {
     if (!capable(CAP_SYS_ADMIN))

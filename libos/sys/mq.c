@@ -11,6 +11,7 @@ static long name_from_user(char name[PATH_LIMIT], uaddr_t ua)
     return n == 0 ? -ENOENT : n;
 }
 
+/* full */
 SYSCALL(mq_open, uaddr_t, name_ua, int, flags, uint32_t, mode, uaddr_t, attr_ua)
 {
     struct linux_mq_attr attr;
@@ -30,6 +31,7 @@ SYSCALL(mq_open, uaddr_t, name_ua, int, flags, uint32_t, mode, uaddr_t, attr_ua)
     return r;
 }
 
+/* full */
 SYSCALL(mq_unlink, uaddr_t, name_ua)
 {
     UNINIT char name[PATH_LIMIT];
@@ -50,6 +52,7 @@ static int deadline_from_user(uaddr_t timeout, int64_t *ret)
     return r;
 }
 
+/* full */
 SYSCALL(mq_timedsend, int, fd, uaddr_t, buf, size_t, size, unsigned, priority, uaddr_t, timeout)
 {
     int64_t deadline;
@@ -79,6 +82,7 @@ SYSCALL(mq_timedsend, int, fd, uaddr_t, buf, size_t, size, unsigned, priority, u
     return r;
 }
 
+/* full */
 SYSCALL(mq_timedreceive, int, fd, uaddr_t, buf, size_t, size, uaddr_t, ret_priority, uaddr_t,
         timeout)
 {
@@ -99,6 +103,7 @@ SYSCALL(mq_timedreceive, int, fd, uaddr_t, buf, size_t, size, uaddr_t, ret_prior
     return (long) m->size;
 }
 
+/* full */
 SYSCALL(mq_notify, int, fd, uaddr_t, event)
 {
     struct linux_sigevent ev;
@@ -108,6 +113,7 @@ SYSCALL(mq_notify, int, fd, uaddr_t, event)
     return f ? mqueue_notify(f, uaddr_null(event) ? NULL : &ev) : -EBADF;
 }
 
+/* full */
 SYSCALL(mq_getsetattr, int, fd, uaddr_t, new_ua, uaddr_t, ret_old)
 {
     struct linux_mq_attr new, old;

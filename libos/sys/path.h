@@ -15,6 +15,10 @@ static inline must_check int path_from_user(char buf[PATH_LIMIT], uaddr_t ua)
     return n < 0 ? (int) n : 0;
 }
 
+#define RW_MAX 0x7ffff000ul /* most bytes that one call moves */
+/* Copies and bounds a vector; what is above RW_MAX in total is cut, as Linux does. */
+must_check int vec_from_user(struct user_iovec *vec, uaddr_t ua, size_t count);
+
 /* What AT_* flags of a path argument mean for the walk. */
 static inline unsigned lookup_flags(int at_flags)
 {

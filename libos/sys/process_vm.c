@@ -68,7 +68,7 @@ static long move_all(struct transfer *t, const struct user_iovec *remote, size_t
     return (long) done;
 }
 
-static int vec_from_user(struct user_iovec *vec, uaddr_t ua, uint64_t count)
+static int remote_vec_from_user(struct user_iovec *vec, uaddr_t ua, uint64_t count)
 {
     if (copy_from_user((struct span){(uint8_t *) vec, count * sizeof *vec}, ua) < 0)
         return -EFAULT;
@@ -108,9 +108,9 @@ static long process_vm(int pid, uaddr_t local, uint64_t local_count, uaddr_t rem
     struct vectors *v = kzalloc(sizeof *v);
     if (!v)
         return -ENOMEM;
-    long r = vec_from_user(v->local, local, local_count);
+    long r = remote_vec_from_user(v->local, local, local_count);
     if (r == 0)
-        r = vec_from_user(v->remote, remote, remote_count);
+        r = remote_vec_from_user(v->remote, remote, remote_count);
     if (r == 0 && local_count > 0 && remote_count > 0)
         r = move_between(pid, v, local_count, remote_count, write);
     kfree(v);

@@ -3,7 +3,6 @@
 #include "libos/sys/path.h"
 #include "libos/vfs/pipe.h"
 
-#define RW_MAX   0x7ffff000ul
 #define TASK_END 0x7ffffffff000ul /* where Linux' user addresses end: beyond is EFAULT at once */
 enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16 };
 #define RWF_KNOWN (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
@@ -63,8 +62,7 @@ SYSCALL(pwrite64, int, fd, uaddr_t, buf, size_t, n, int64_t, offset)
     return offset < 0 ? -EINVAL : rw_buffer(fd, buf, n, &pos, true);
 }
 
-/* Copies and bounds a vector; total above RW_MAX is cut as Linux does. */
-static int vec_from_user(struct user_iovec *vec, uaddr_t ua, size_t count)
+int vec_from_user(struct user_iovec *vec, uaddr_t ua, size_t count)
 {
     int r = copy_from_user((struct span){(uint8_t *) vec, count * sizeof *vec}, ua);
     if (r < 0)

@@ -5,8 +5,7 @@
 #include "libos/task/thread.h"
 #include "libos/vfs/pipe.h"
 
-#define CHUNK  65536u
-#define RW_MAX 0x7ffff000ul
+#define CHUNK 65536u
 enum { SPLICE_MOVE = 1, SPLICE_NONBLOCK = 2, SPLICE_MORE = 4, SPLICE_GIFT = 8 };
 #define SPLICE_KNOWN (unsigned) (SPLICE_MOVE | SPLICE_NONBLOCK | SPLICE_MORE | SPLICE_GIFT)
 

@@ -118,6 +118,18 @@ static const struct file_ops eventfd_ops = {
     .name = "anon_inode:[eventfd]",
 };
 
+bool file_is_eventfd(const struct file *f)
+{
+    return f->ops == &eventfd_ops;
+}
+
+void eventfd_signal(struct file *f)
+{
+    struct eventfd *e = f->priv;
+    if (add(e, 1))
+        waitq_wake(&e->queue, POLL_IN | POLL_RDNORM);
+}
+
 int eventfd_new(uint64_t count, bool semaphore, unsigned o_flags, struct file **ret)
 {
     struct eventfd *e = new_zero(struct eventfd);

@@ -4,6 +4,7 @@
 #include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/process.h"
+#include "libos/vfs/aio.h"
 
 #define SLOTS_FIRST         64u
 #define SLOTS_MAX           65536u
@@ -19,6 +20,7 @@ struct fdtable {
     struct spinlock lock;
     uint32_t count, next_free;
     struct fd_slot *slot; /* count of them */
+    struct aio_context *aio;
 };
 
 struct fdtable *current_fds(void)
@@ -77,6 +79,7 @@ void fdtable_put(struct fdtable *t)
 {
     if (!ref_put_last(&t->ref))
         return;
+    aio_drop_all(t);
     for (uint32_t i = 0; i < t->count; i++)
         if (t->slot[i].file) {
             file_flush(t->slot[i].file, t);
@@ -148,8 +151,15 @@ void fdtable_close_range(struct fdtable *t, unsigned first, unsigned last, bool 
     }
 }
 
+struct aio_context **fdtable_aio(struct fdtable *t, struct spinlock **ret_lock)
+{
+    *ret_lock = &t->lock;
+    return &t->aio;
+}
+
 void fdtable_close_on_exec(struct fdtable *t)
 {
+    aio_drop_all(t);
     for (uint32_t fd = 0; fd < t->count; fd++) {
         spin_lock(&t->lock);
         struct file *f = t->slot[fd].file && t->slot[fd].cloexec ? take_locked(t, fd) : NULL;

@@ -86,14 +86,14 @@ static const struct fs_type *type_lookup(const char *name)
     return NULL;
 }
 
-static struct mount *mount_new(const struct fs_type *type, const char *source, const char *options)
+static struct mount *mount_new(const char *type, const char *source, const char *options)
 {
     struct mount *m = new_zero(struct mount);
     if (!m)
         return NULL;
     ref_init(&m->ref);
     list_init(&m->link);
-    m->source = kstrdup(*source ? source : type->name);
+    m->source = kstrdup(*source ? source : type);
     m->options = kstrdup(options);
     if (m->source && m->options)
         return m;
@@ -109,6 +109,21 @@ static uint32_t flags_for(const struct super *s, unsigned long flags)
     return ((uint32_t) flags & MOUNT_KEPT) | forced;
 }
 
+/* Puts m, which is nowhere, on top of what is on `at`. The tree takes a reference on the place. */
+static void attach_locked(struct mount *m, const struct path *at)
+{
+    m->attached = true;
+    m->parent = at ? at->mnt : m;
+    m->mountpoint = at ? at->dentry : NULL;
+    if (at) {
+        path_get(at);
+        at->dentry->flags |= DENTRY_MOUNTPOINT;
+    } else {
+        mounts.root = m;
+    }
+    list_add_tail(&mounts.all, &m->link);
+}
+
 static int attach(struct mount *m, const struct path *on)
 {
     dcache_lock();
@@ -118,57 +133,160 @@ static int attach(struct mount *m, const struct path *on)
     int r = !on && mounts.root ? -EBUSY : 0;
     if (on && (at.dentry->flags & DENTRY_DELETED))
         r = -ENOENT;
-    if (r == 0) {
-        m->id = mounts.next_id++;
-        m->attached = true;
-        m->parent = on ? at.mnt : m;
-        m->mountpoint = on ? at.dentry : NULL;
-        if (on) {
-            path_get(&at);
-            at.dentry->flags |= DENTRY_MOUNTPOINT;
-        } else {
-            mounts.root = m;
-        }
-        list_add_tail(&mounts.all, &m->link);
-    }
+    if (r == 0)
+        attach_locked(m, on ? &at : NULL);
     dcache_unlock();
     return r;
 }
 
-int mount_add(const char *source, const struct path *on, const char *type, unsigned long flags,
-              const char *options)
+/* Takes m out of the tree; *ret_on is where it was, its references are the caller's. */
+static void detach_locked(struct mount *m, struct path *ret_on)
+{
+    *ret_on = (struct path){m->parent, m->mountpoint};
+    list_del(&m->link);
+    m->attached = false;
+    m->parent = m;
+    m->mountpoint = NULL;
+    if (!mount_is_point_locked(ret_on->dentry))
+        ret_on->dentry->flags &= ~DENTRY_MOUNTPOINT;
+}
+
+static void mount_discard(struct mount *m) /* one that never had a root */
+{
+    kfree(m->source);
+    kfree(m->options);
+    kfree(m);
+}
+
+/* Completes a mount of s, of which a reference is taken over, with root as its top. */
+static int complete(struct mount *m, struct super *s, struct dentry *root, unsigned long flags)
+{
+    if (!root) {
+        super_put(s);
+        mount_discard(m);
+        return -ENOMEM;
+    }
+    m->super = s;
+    m->root = root;
+    m->flags = flags_for(s, flags);
+    m->parent = m;
+    dcache_lock();
+    m->id = mounts.next_id++;
+    dcache_unlock();
+    return 0;
+}
+
+int mount_make(const char *source, const char *type, unsigned long flags, const char *options,
+               struct mount **ret)
 {
     const struct fs_type *t = type_lookup(type);
     if (!t)
         return -ENODEV;
-    if (on && !inode_is_dir(on->dentry->inode))
-        return -ENOTDIR;
-    struct mount *m = mount_new(t, source, options);
+    struct mount *m = mount_new(t->name, source, options);
     if (!m)
         return -ENOMEM;
     struct super *s;
     int r = t->mount(source, options, flags, &s);
     if (r < 0) {
-        kfree(m->source);
-        kfree(m->options);
-        kfree(m);
+        mount_discard(m);
         return r;
     }
-    m->super = s;
-    m->flags = flags_for(s, flags);
     inode_get(s->root);
-    m->root = dentry_new_root(s, s->root);
-    if (!m->root) {
+    struct dentry *root = dentry_new_root(s, s->root);
+    if (!root)
         inode_put(s->root);
-        super_put(s);
-        kfree(m->source);
-        kfree(m->options);
-        kfree(m);
+    r = complete(m, s, root, flags);
+    if (r == 0)
+        *ret = m;
+    return r;
+}
+
+int mount_clone(const struct path *p, struct mount **ret)
+{
+    struct mount *from = p->mnt,
+                 *m = mount_new(from->super->type_name, from->source, from->options);
+    if (!m)
         return -ENOMEM;
-    }
+    ref_get(&from->super->ref);
+    dentry_get(p->dentry);
+    int r = complete(m, from->super, p->dentry, from->flags);
+    if (r == 0)
+        *ret = m;
+    return r;
+}
+
+bool mount_type_exists(const char *type)
+{
+    return type_lookup(type) != NULL;
+}
+
+int mount_add(const char *source, const struct path *on, const char *type, unsigned long flags,
+              const char *options)
+{
+    if (!type_lookup(type))
+        return -ENODEV;
+    if (on && !inode_is_dir(on->dentry->inode))
+        return -ENOTDIR;
+    struct mount *m;
+    int r = mount_make(source, type, flags, options, &m);
+    if (r < 0)
+        return r;
     r = attach(m, on);
     if (r < 0)
         mount_put(m);
+    return r;
+}
+
+static bool same_kind(const struct dentry *a, const struct dentry *b)
+{
+    return inode_is_dir(a->inode) == inode_is_dir(b->inode);
+}
+
+int mount_bind(const struct path *from, const struct path *on)
+{
+    if (!same_kind(from->dentry, on->dentry))
+        return -ENOTDIR;
+    struct mount *m;
+    int r = mount_clone(from, &m);
+    if (r < 0)
+        return r;
+    r = attach(m, on);
+    if (r < 0)
+        mount_put(m);
+    return r;
+}
+
+/* Would m be below itself on p? */
+static bool inside_locked(const struct mount *m, const struct path *p)
+{
+    const struct mount *at = p->mnt;
+    while (at != m && at->parent != at)
+        at = at->parent;
+    return at == m;
+}
+
+int mount_move(const struct path *from, const struct path *on)
+{
+    struct mount *m = from->mnt;
+    if (!m || !on->mnt || from->dentry != m->root || !same_kind(from->dentry, on->dentry))
+        return -EINVAL;
+    struct path old = {0}, at = *on;
+    dcache_lock();
+    mount_follow_down_locked(&at);
+    bool was_attached = m->attached;
+    int r = was_attached && m->parent == m        ? -EINVAL
+            : (at.dentry->flags & DENTRY_DELETED) ? -ENOENT
+            : inside_locked(m, &at)               ? -ELOOP
+            : !at.mnt->attached                   ? -EINVAL
+                                                  : 0;
+    if (r == 0 && was_attached)
+        detach_locked(m, &old);
+    if (r == 0)
+        attach_locked(m, &at);
+    dcache_unlock();
+    if (r == 0 && !was_attached)
+        mount_get(m); /* the tree's */
+    path_put(&old);
     return r;
 }
 
@@ -211,15 +329,9 @@ int mount_remove(const struct path *p, int flags)
             : busy && !(flags & UMOUNT_DETACH) ? -EBUSY
             : has_children_locked(m)           ? -EBUSY
                                                : 0;
-    struct path on = {m->parent, m->mountpoint};
-    if (r == 0) {
-        list_del(&m->link);
-        m->attached = false;
-        m->parent = m;
-        m->mountpoint = NULL;
-        if (!mount_is_point_locked(on.dentry))
-            on.dentry->flags &= ~DENTRY_MOUNTPOINT;
-    }
+    struct path on = {0};
+    if (r == 0)
+        detach_locked(m, &on);
     dcache_unlock();
     if (r < 0)
         return r;
@@ -292,6 +404,18 @@ static void put_flags(struct text *t, const struct mount *m)
              m->flags & MOUNT_NOATIME ? ",noatime" : ",relatime");
 }
 
+/* What of the file system is mounted, as a path in it: not "/" for bind mounts. */
+static void put_root_locked(struct text *t, const struct dentry *d)
+{
+    const struct dentry *chain[32];
+    size_t n = 0;
+    for (; d->parent != d && n < ARRAY_SIZE(chain); d = d->parent)
+        chain[n++] = d;
+    text_add(t, n == 0 ? "/" : "");
+    while (n-- > 0)
+        text_add(t, "/%s", chain[n]->name);
+}
+
 static void list_one_locked(struct text *t, const struct mount *m, const char *where,
                             enum mount_format format)
 {
@@ -301,8 +425,10 @@ static void list_one_locked(struct text *t, const struct mount *m, const char *w
         text_add(t, " 0 0\n");
         return;
     }
-    text_add(t, "%u %u %u:%u / %s ", m->id, m->parent == m ? 1 : m->parent->id,
-             linux_major(m->super->dev), linux_minor(m->super->dev), where);
+    text_add(t, "%u %u %u:%u ", m->id, m->parent == m ? 1 : m->parent->id,
+             linux_major(m->super->dev), linux_minor(m->super->dev));
+    put_root_locked(t, m->root);
+    text_add(t, " %s ", where);
     put_flags(t, m);
     text_add(t, " - %s %s %s\n", m->super->type_name, m->source,
              m->super->flags & SUPER_READONLY ? "ro" : "rw");

@@ -34,6 +34,15 @@ struct mount *mount_root(void);
 
 must_check int mount_add(const char *source, const struct path *on, const char *type,
                          unsigned long flags, const char *options);
+bool mount_type_exists(const char *type);
+/* A mount that is nowhere yet: a reference, which mount_move does not take. */
+must_check int mount_make(const char *source, const char *type, unsigned long flags,
+                          const char *options, struct mount **ret);
+must_check int mount_clone(const struct path *p,
+                           struct mount **ret); /* of what is at and below p */
+must_check int mount_bind(const struct path *from, const struct path *on);
+/* Puts the mount whose root `from` is on another place, wherever it was. */
+must_check int mount_move(const struct path *from, const struct path *on);
 must_check int mount_change_flags(const struct path *p, unsigned long flags);
 must_check int mount_remove(const struct path *p, int flags);
 struct mount *mount_by_dev_get(uint64_t dev); /* of a file system with this number, or NULL */
