@@ -215,6 +215,7 @@ static int interp_open(const struct image *program, struct file **ret_file,
         log_info("exec: interpreter %s: error %d", program->interp, -r);
         return r;
     }
+    file_allow_write(f); /* only the program itself is protected while it runs */
     *ret_file = TAKE(f);
     *ret_image = TAKE(img);
     return 0;

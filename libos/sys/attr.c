@@ -134,6 +134,8 @@ SYSCALL(truncate, uaddr_t, path, int64_t, size)
     r = may_truncate(&t, a.size);
     if (r == 0)
         r = inode_permission(t.inode, MAY_WRITE);
+    if (r == 0 && atomic_load(&t.inode->writers) < 0)
+        r = -ETXTBSY;
     if (r == 0)
         r = target_change(&t, &a);
     target_put(&t);

@@ -42,12 +42,17 @@ void file_get(struct file *f)
     ref_get(&f->ref);
 }
 
-static void writer_put(struct file *f)
+static void writers_add(struct inode *i, int n)
 {
-    struct inode *i = inode_real(f->inode);
-    spin_lock(&i->lock);
-    i->writers--;
-    spin_unlock(&i->lock);
+    SPIN_GUARD(&i->lock);
+    i->writers += n;
+}
+
+void file_allow_write(struct file *f)
+{
+    if (f->mode & FILE_DENIES)
+        writers_add(f->inode, 1);
+    f->mode &= ~(uint32_t) FILE_DENIES;
 }
 
 static void file_free(struct file *f)
@@ -62,7 +67,8 @@ static void file_free(struct file *f)
             f->ops->release(f);
     }
     if (f->mode & FILE_WRITER)
-        writer_put(f);
+        writers_add(f->inode, -1);
+    file_allow_write(f);
     path_put(&f->path);
     inode_put(f->inode);
     kfree(f);

@@ -34,11 +34,12 @@ enum {
     FILE_WRITER = 1u << 4, /* counted in inode->writers */
     FILE_LOCKS = 1u << 5,  /* may have left locks on the inode */
     FILE_POLLED = 1u << 6, /* is in an epoll set */
+    FILE_DENIES = 1u << 7, /* a program: nobody may write the inode */
 };
 
 struct file {
     struct ref ref;
-    uint32_t mode;  /* FILE_*; constant but for LOCKS and POLLED, which are only ever set */
+    uint32_t mode;  /* FILE_*; constant but for LOCKS and POLLED, which are only ever set, and DENIES */
     uint32_t flags; /* O_*; changed by fcntl in one store */
     const struct file_ops *ops;
     struct inode *inode; /* a reference */

@@ -284,19 +284,19 @@ static int change_owner_mode(const struct inode *i, struct iattr *a, const struc
     if ((a->valid & ATTR_GID) && !chown_cap &&
         (c->fsuid != i->uid || (a->gid != i->gid && !in_group(c, a->gid))))
         return -EPERM;
+    uint32_t set_id = i->mode & S_ISUID;
+    if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
+        set_id |= S_ISGID;
+    bool chowned = a->valid & (ATTR_UID | ATTR_GID);
+    bool resized = (a->valid & ATTR_SIZE) && !cred_capable(c, CAP_FSETID);
     if (a->valid & ATTR_MODE) {
         if (!inode_owner_or_capable(i))
             return -EPERM;
         if (!in_group(c, i->gid) && !cred_capable(c, CAP_FSETID))
             a->mode &= ~(uint32_t) S_ISGID;
-    } else if ((a->valid & (ATTR_UID | ATTR_GID)) && !S_ISDIR(i->mode)) {
-        uint32_t clear = i->mode & S_ISUID;
-        if ((i->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
-            clear |= S_ISGID;
-        if (clear) {
-            a->valid |= ATTR_MODE;
-            a->mode = i->mode & ~clear;
-        }
+    } else if ((chowned || resized) && !S_ISDIR(i->mode) && set_id) {
+        a->valid |= ATTR_MODE;
+        a->mode = i->mode & ~set_id;
     }
     return 0;
 }

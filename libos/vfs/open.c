@@ -85,12 +85,24 @@ static int check_access(const struct path *p, unsigned o_flags, bool created)
 /* Counts a writer; -ETXTBSY if the file is being executed. */
 static int writer_get(struct file *f)
 {
-    struct inode *i = inode_real(f->inode);
+    struct inode *i = f->inode;
     SPIN_GUARD(&i->lock);
     if (i->writers < 0)
         return -ETXTBSY;
     i->writers++;
     f->mode |= FILE_WRITER;
+    return 0;
+}
+
+/* Keeps writers away; -ETXTBSY if there are some. */
+static int deny_write(struct file *f)
+{
+    struct inode *i = f->inode;
+    SPIN_GUARD(&i->lock);
+    if (i->writers > 0)
+        return -ETXTBSY;
+    i->writers--;
+    f->mode |= FILE_DENIES;
     return 0;
 }
 
@@ -267,8 +279,15 @@ int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **ret_f
     r = inode_permission(i, MAY_EXEC);
     if (r < 0)
         return r;
-    r = file_open_path(&p, O_RDONLY, true, ret_file); /* execute permission suffices */
+    struct file *f;
+    r = file_open_path(&p, O_RDONLY, true, &f); /* execute permission suffices */
+    if (r < 0)
+        return r;
+    p = (struct path){0};
+    r = deny_write(f);
     if (r == 0)
-        p = (struct path){0};
+        *ret_file = f;
+    else
+        file_put(f);
     return r;
 }

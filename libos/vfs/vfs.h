@@ -16,6 +16,8 @@ struct fs_ctx; /* cwd, root, umask; shared by CLONE_FS */
 must_check int vfs_open(const char *path, int flags, uint32_t mode, struct file **ret_file);
 /* For exec: a regular file, readable, with execute permission, not on a noexec mount, -EACCES ... */
 must_check int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **ret_file);
+/* What vfs_open_exec opened cannot be opened for writing (-ETXTBSY) until it is put, or this is called. */
+void file_allow_write(struct file *f);
 void file_get(struct file *f);
 void file_put(struct file *f);
 DEFINE_AUTO(struct file, file_put)
