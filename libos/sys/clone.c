@@ -74,7 +74,7 @@ SYSCALL(vfork)
     return process_clone(&c);
 }
 
-/* absent: ENOSYS, said once in the log */
+/* full */
 SYSCALL(fork)
 {
     struct clone_params c = {.exit_signal = SIGCHLD};

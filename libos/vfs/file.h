@@ -39,7 +39,8 @@ enum {
 
 struct file {
     struct ref ref;
-    uint32_t mode;  /* FILE_*; constant but for LOCKS and POLLED, which are only ever set, and DENIES */
+    uint32_t
+        mode; /* FILE_*; constant but for LOCKS and POLLED, which are only ever set, and DENIES */
     uint32_t flags; /* O_*; changed by fcntl in one store */
     const struct file_ops *ops;
     struct inode *inode; /* a reference */

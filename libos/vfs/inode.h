@@ -139,8 +139,8 @@ struct inode {
     struct lock_list *locks; /* vfs/lock.c */
     struct list *watches;    /* vfs/inotify.c */
     struct pipe *pipe;       /* FIFOs, vfs/pipe.c */
-    int writers;             /* > 0 open for writing; < 0 programs that run deny it; not of the real inode */
-    uint32_t seals;          /* memfd; mutex */
+    int writers;    /* > 0 open for writing; < 0 programs that run deny it; not of the real inode */
+    uint32_t seals; /* memfd; mutex */
     struct inode *above; /* upper layer of a union: the union inode of a copied-up file; set once */
     struct inode *hash_next;
 };

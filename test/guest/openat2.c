@@ -86,7 +86,8 @@ TEST_CASE(links)
     CHECK_ERR(try("/proc/self/exe", NO_SYMLINKS), ELOOP);
     CHECK_ERR(try("/proc/self/exe", NO_MAGICLINKS), ELOOP);
     OK(try("link", NO_MAGICLINKS));
-    int fd = (int) OK(open2(dir, "link", O_PATH | O_NOFOLLOW, 0, NO_SYMLINKS)); /* the link itself */
+    int fd =
+        (int) OK(open2(dir, "link", O_PATH | O_NOFOLLOW, 0, NO_SYMLINKS)); /* the link itself */
     close(fd);
     close(dir);
 }
