@@ -37,6 +37,7 @@ static void copy_identity(struct process *child, struct process *parent)
     child->timer_slack_ns = parent->timer_slack_ns;
     child->personality = parent->personality;
     child->thp_disabled = parent->thp_disabled;
+    child->oom_score_adj = parent->oom_score_adj;
     child->tty_link = parent->tty_link;
     child->arg_start = parent->arg_start;
     child->arg_end = parent->arg_end;

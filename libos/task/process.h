@@ -107,6 +107,7 @@ struct process {
     int nice, ioprio;
     uint32_t personality;
     bool thp_disabled;
+    int oom_score_adj; /* kept and shown */
 };
 
 static inline struct process *current_process(void)

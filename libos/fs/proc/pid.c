@@ -1,5 +1,5 @@
 /* /proc/PID: what a process is and does. */
-#include "libos/fs/proc/proc.h"
+#include "libos/fs/proc/attributes.h"
 #include "libos/fs/tty/tty_info.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
@@ -325,17 +325,6 @@ static int cgroup_text(const struct proc_ref *ref, struct text *t)
     return 0;
 }
 
-static int oom_text(const struct proc_ref *ref, struct text *t)
-{
-    text_add(t, "0\n");
-    return 0;
-}
-
-static long accept_write(const struct proc_ref *ref, const char *s, size_t n)
-{
-    return (long) n;
-}
-
 /* ---- links ---- */
 
 static long path_text(const struct path *p, char *buf, size_t size)
@@ -520,6 +509,9 @@ static const struct proc_entry task_children[] = {
     PROC_FILE("statm", statm_text),
     PROC_FILE("status", status_text),
     PROC_FILE("maps", maps_text),
+    PROC_FILE("children", proc_children_text),
+    PROC_FILE("schedstat", proc_schedstat_text),
+    PROC_FILE("wchan", proc_wchan_text),
     {.name = NULL},
 };
 static const struct proc_entry task_entry = PROC_DIR("task", task_children);
@@ -573,7 +565,25 @@ const struct proc_entry proc_pid_children[] = {
     PROC_FILE("mounts", mounts_text),
     PROC_FILE("mountinfo", mountinfo_text),
     PROC_FILE("cgroup", cgroup_text),
-    {.name = "oom_score_adj", .mode = S_IFREG | 0644, .text = oom_text, .write = accept_write},
+    PROC_FILE("oom_score", proc_oom_score_text),
+    {.name = "oom_score_adj",
+     .mode = S_IFREG | 0644,
+     .text = proc_oom_score_adj_text,
+     .write = proc_oom_score_adj_write},
+    {.name = "timerslack_ns",
+     .mode = S_IFREG | 0666,
+     .text = proc_timerslack_text,
+     .write = proc_timerslack_write},
+    {.name = "auxv", .mode = S_IFREG | 0400, .raw = proc_auxv_raw},
+    PROC_FILE("personality", proc_personality_text),
+    PROC_FILE("schedstat", proc_schedstat_text),
+    PROC_FILE("wchan", proc_wchan_text),
+    PROC_FILE("loginuid", proc_unset_id_text),
+    PROC_FILE("sessionid", proc_unset_id_text),
+    PROC_FILE("uid_map", proc_id_map_text),
+    PROC_FILE("gid_map", proc_id_map_text),
+    PROC_FILE("setgroups", proc_setgroups_text),
+    PROC_DIR("ns", proc_ns_children),
     {.name = NULL},
 };
 

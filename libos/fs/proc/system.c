@@ -1,4 +1,4 @@
-/* The files of /proc that speak of the system, /proc/sys, and a small /sys. */
+/* The files of /proc that speak of the system and /proc/sys. */
 #include "libos/arch/random.h"
 #include "libos/fs/proc/ipc.h"
 #include "libos/fs/proc/proc.h"
@@ -262,6 +262,13 @@ CONST_TEXT(map_count, "65530")
 CONST_TEXT(mmap_min, "65536")
 CONST_TEXT(somaxconn, "4096")
 CONST_TEXT(entropy, "256")
+CONST_TEXT(nr_open, "1048576")
+CONST_TEXT(aio_max, "65536")
+CONST_TEXT(overflow_id, "65534")
+CONST_TEXT(printk_levels, "4\t4\t1\t7")
+CONST_TEXT(fifty, "50")
+CONST_TEXT(hundred, "100")
+CONST_TEXT(buffer_size, "212992")
 
 static void uuid_add(struct text *t, uint8_t u[16])
 {
@@ -314,6 +321,17 @@ static const struct proc_entry kernel_children[] = {
     PROC_FILE("randomize_va_space", two_value_text),
     PROC_FILE("cap_last_cap", cap_last_text),
     PROC_FILE("ngroups_max", ngroups_text),
+    PROC_FILE("overflowuid", overflow_id_text),
+    PROC_FILE("overflowgid", overflow_id_text),
+    PROC_FILE("printk", printk_levels_text),
+    PROC_FILE("tainted", zero_value_text),
+    PROC_FILE("panic", zero_value_text),
+    PROC_FILE("sysrq", zero_value_text),
+    PROC_FILE("core_uses_pid", zero_value_text),
+    PROC_FILE("dmesg_restrict", zero_value_text),
+    PROC_FILE("kptr_restrict", two_value_text),
+    PROC_FILE("perf_event_paranoid", two_value_text),
+    PROC_FILE("unprivileged_bpf_disabled", two_value_text),
     PROC_LIMIT(sem),
     PROC_LIMIT(msgmax),
     PROC_LIMIT(msgmnb),
@@ -330,6 +348,13 @@ static const struct proc_entry vm_children[] = {
     PROC_FILE("max_map_count", map_count_text),
     PROC_FILE("mmap_min_addr", mmap_min_text),
     PROC_FILE("swappiness", zero_value_text),
+    PROC_FILE("overcommit_ratio", fifty_text),
+    PROC_FILE("overcommit_kbytes", zero_value_text),
+    PROC_FILE("nr_hugepages", zero_value_text),
+    PROC_FILE("panic_on_oom", zero_value_text),
+    PROC_FILE("oom_kill_allocating_task", one_value_text),
+    PROC_FILE("vfs_cache_pressure", hundred_text),
+    PROC_FILE("zone_reclaim_mode", zero_value_text),
     {.name = NULL},
 };
 static const struct proc_entry inotify_children[] = {
@@ -341,8 +366,10 @@ static const struct proc_entry inotify_children[] = {
 static const struct proc_entry fs_children[] = {
     PROC_FILE("file-max", file_max_text),
     PROC_FILE("file-nr", file_nr_text),
-    PROC_FILE("nr_open", file_max_text),
+    PROC_FILE("nr_open", nr_open_text),
     PROC_FILE("pipe-max-size", pipe_max_text),
+    PROC_FILE("aio-max-nr", aio_max_text),
+    PROC_FILE("suid_dumpable", zero_value_text),
     PROC_FILE("protected_hardlinks", zero_value_text),
     PROC_FILE("protected_symlinks", zero_value_text),
     PROC_DIR("inotify", inotify_children),
@@ -350,8 +377,9 @@ static const struct proc_entry fs_children[] = {
     {.name = NULL},
 };
 static const struct proc_entry core_children[] = {
-    PROC_FILE("somaxconn", somaxconn_text),
-    {.name = NULL},
+    PROC_FILE("somaxconn", somaxconn_text),  PROC_FILE("rmem_default", buffer_size_text),
+    PROC_FILE("rmem_max", buffer_size_text), PROC_FILE("wmem_default", buffer_size_text),
+    PROC_FILE("wmem_max", buffer_size_text), {.name = NULL},
 };
 static const struct proc_entry net_children[] = {
     PROC_DIR("core", core_children),
@@ -375,74 +403,4 @@ const struct proc_entry proc_system_children[] = {
     PROC_FILE("cmdline", cmdline_text),    PROC_FILE("vmstat", empty_text),
     PROC_DIR("sys", proc_sys_children),    PROC_DIR("sysvipc", proc_sysvipc_children),
     PROC_FILE("locks", locks_text),        {.name = NULL},
-};
-
-/* ---- /sys: what runtimes ask to count processors ---- */
-
-static int cpu_range_text(const struct proc_ref *ref, struct text *t)
-{
-    int n = sched_cpu_count();
-    text_add(t, n > 1 ? "0-%d\n" : "%d\n", n - 1);
-    return 0;
-}
-
-static int cpu_dir_lookup(struct proc_ref *ref, const char *name, const struct proc_entry **ret);
-
-static int cpu_dir_readdir(const struct proc_ref *ref, struct dir_ctx *ctx)
-{
-    for (int cpu = (int) ctx->pos; cpu < sched_cpu_count(); cpu++) {
-        char name[16];
-        fmt_str(name, sizeof name, "cpu%d", cpu);
-        if (!ctx->emit(ctx, QNAME(name), (uint64_t) cpu + 100, LINUX_DT_DIR, (uint64_t) cpu + 1))
-            break;
-    }
-    return 0;
-}
-
-static int core_id_text(const struct proc_ref *ref, struct text *t)
-{
-    text_add(t, "%d\n", ref->fd);
-    return 0;
-}
-
-static const struct proc_entry topology_children[] = {
-    PROC_FILE("core_id", core_id_text),
-    PROC_FILE("physical_package_id", zero_value_text),
-    PROC_FILE("thread_siblings_list", core_id_text),
-    PROC_FILE("core_siblings_list", cpu_range_text),
-    {.name = NULL},
-};
-static const struct proc_entry one_cpu_children[] = {
-    PROC_DIR("topology", topology_children),
-    PROC_FILE("online", one_value_text),
-    {.name = NULL},
-};
-static const struct proc_entry one_cpu = PROC_DIR("cpu", one_cpu_children);
-static const struct proc_dynamic cpu_dynamic = {cpu_dir_lookup, cpu_dir_readdir};
-
-static int cpu_dir_lookup(struct proc_ref *ref, const char *name, const struct proc_entry **ret)
-{
-    ref->fd = str_starts(name, "cpu") ? proc_number(name + 3) : -1;
-    *ret = &one_cpu;
-    return ref->fd >= 0 && ref->fd < sched_cpu_count() ? 0 : -ENOENT;
-}
-
-static const struct proc_entry cpu_children[] = {
-    PROC_FILE("online", cpu_range_text),
-    PROC_FILE("possible", cpu_range_text),
-    PROC_FILE("present", cpu_range_text),
-    PROC_FILE("kernel_max", zero_value_text),
-    {.name = NULL},
-};
-static const struct proc_entry system_children[] = {
-    {.name = "cpu", .mode = S_IFDIR | 0555, .children = cpu_children, .dynamic = &cpu_dynamic},
-    {.name = NULL},
-};
-static const struct proc_entry devices_children[] = {
-    PROC_DIR("system", system_children),
-    {.name = NULL},
-};
-const struct proc_entry sysfs_children[] = {
-    PROC_DIR("devices", devices_children),
-    {.name = NULL},
 };
