@@ -3,6 +3,7 @@
 #ifndef ABI_HOSTCALL_H
 #define ABI_HOSTCALL_H
 #include <stdint.h>
+#include "abi/hostnet.h"
 
 enum hostcall_nr {
 #define HOSTCALL(name, kind, errnos) HOSTCALL_##name,
@@ -110,6 +111,7 @@ struct host_boot {
     uint32_t strings_size;
     uint64_t strings;           /* address */
     uint64_t image, image_size; /* the root image, mapped read-only by the host; 0: none */
+    uint64_t net;               /* address of struct host_net */
     struct host_clock clock;
     uint32_t cpuid_count;
     uint32_t control; /* 1: no program, wait for control requests */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
+#include "host/net.h"
 #include "host/runtime.h"
 
 int64_t now_ns(int clock_id)
@@ -150,6 +151,7 @@ int runtime_boot_block(int argc, char **argv, char **envp, bool trace)
     b->envc = (uint32_t) envc;
     b->strings = (uint64_t) strings;
     b->strings_size = (uint32_t) size;
+    b->net = (uint64_t) &host_net;
     fill_cpuid(b);
     fill_clock(&b->clock);
     return 0;

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "abi/enter.h"
+#include "host/net.h"
 #include "host/runtime.h"
 
 #define TICK_SIGNAL (SIGRTMIN + 1)
@@ -44,6 +45,7 @@ void vcpu_kick(unsigned index)
     uint32_t *word = &runtime.vcpus[index]->kick;
     __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    net_kick(index);
 }
 
 void vcpu_kick_any(void)
@@ -54,6 +56,8 @@ void vcpu_kick_any(void)
 
 static void park(struct host_vcpu *v, uint64_t max_ns)
 {
+    if (net_park(v, max_ns))
+        return;
     struct timespec ts = {.tv_sec = (time_t) (max_ns / 1000000000),
                           .tv_nsec = (long) (max_ns % 1000000000)};
     if (!__atomic_load_n(&v->kick, __ATOMIC_SEQ_CST))

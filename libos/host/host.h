@@ -54,7 +54,13 @@ must_check int host_boot_init(haddr_t boot);
 /* Events and signals that the host raised since the last call; wakes stdio queues itself and calls
  * host_signal_hook for each forwarded signal. Called from the idle loop and at ticks. */
 void host_events_poll(void);
+/* The same for vCPUs that are busy: from time to time the host is asked to look at the sockets. */
+void host_events_tick(void);
 extern void (*host_signal_hook)(int sig);
+/* Called for each socket slot (< HOST_SOCKET_SLOTS) at which something happened; it then takes the
+ * POLL* bits that have come together. NULL: there are no sockets yet. */
+extern void (*host_socket_hook)(unsigned slot);
+uint32_t host_socket_events(unsigned slot);
 
 void host_park(uint64_t max_ns); /* leave the enclave until kicked; ~0: for ever */
 void host_kick(unsigned vcpu);

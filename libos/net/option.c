@@ -86,6 +86,9 @@ static int set_int(struct socket *s, int name, int v)
 int socket_set_option(struct socket *s, int level, int name, struct cspan value)
 {
     int v;
+    int r = s->ops->set_option ? s->ops->set_option(s, level, name, value) : SOCKET_COMMON;
+    if (r != SOCKET_COMMON)
+        return r;
     if (level != LINUX_SOL_SOCKET)
         return -EOPNOTSUPP;
     if (!cspan_get(value, 0, &v, sizeof v))
@@ -162,6 +165,9 @@ static long give_timeout(struct span ret, int64_t ns)
 long socket_get_option(struct socket *s, int level, int name, struct span ret)
 {
     int v;
+    long r = s->ops->get_option ? s->ops->get_option(s, level, name, ret) : SOCKET_COMMON;
+    if (r != SOCKET_COMMON)
+        return r;
     if (level != LINUX_SOL_SOCKET)
         return -EOPNOTSUPP;
     if (get_int(s, name, &v))
@@ -179,7 +185,7 @@ long socket_get_option(struct socket *s, int level, int name, struct span ret)
         return give(ret, &s->peer_cred, sizeof s->peer_cred);
     case LINUX_SO_PEERNAME: {
         struct sock_addr a = {0};
-        int r = s->ops->name ? s->ops->name(s, true, &a) : -EOPNOTSUPP;
+        r = s->ops->name ? s->ops->name(s, true, &a) : -EOPNOTSUPP;
         return r < 0 ? r : give(ret, a.bytes, a.size);
     }
     default:

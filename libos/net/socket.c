@@ -2,7 +2,6 @@
 #include "libos/net/socket.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/uaccess.h"
-#include "libos/net/unix.h"
 #include "libos/task/process.h"
 
 #define BUFFER_DEFAULT   212992u
@@ -70,32 +69,49 @@ void socket_discard(struct socket *s)
     socket_put(s);
 }
 
-/* What Linux checks before it asks the family; the families it may know but we do not are absent. */
-static int check_family(int family, int type)
+static const struct socket_family *const families[] = {
+    &unix_family,
+    &inet_family,
+    &inet6_family,
+};
+
+/* Checks in Linux' order; NULL: absent. */
+static int find_family(int family, int type, const struct socket_family **ret)
 {
     if (family < 0 || family >= LINUX_AF_LIMIT)
         return -EAFNOSUPPORT;
     if (type < 0 || type >= LINUX_SOCK_LIMIT)
         return -EINVAL;
-    return family == LINUX_AF_UNIX ? 0 : -EAFNOSUPPORT;
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+        if (families[i]->family == family) {
+            *ret = families[i];
+            return 0;
+        }
+    return -EAFNOSUPPORT;
 }
 
 int socket_new(int family, int type, int protocol, struct socket **ret)
 {
-    int r = check_family(family, type);
-    return r < 0 ? r : unix_socket_new(type, protocol, ret);
+    const struct socket_family *f;
+    int r = find_family(family, type, &f);
+    return r < 0 ? r : f->new (family, type, protocol, ret);
 }
 
 int socket_pair(int family, int type, int protocol, struct socket *ret[2])
 {
     AUTO(socket_put) struct socket *a = NULL;
     AUTO(socket_put) struct socket *b = NULL;
-    int r = socket_new(family, type, protocol, &a);
+    const struct socket_family *f;
+    int r = find_family(family, type, &f);
+    if (r == 0 && !f->pair)
+        r = -EOPNOTSUPP;
     if (r == 0)
-        r = socket_new(family, type, protocol, &b);
+        r = f->new (family, type, protocol, &a);
+    if (r == 0)
+        r = f->new (family, type, protocol, &b);
     if (r < 0)
         return r;
-    unix_socket_pair(a, b);
+    f->pair(a, b);
     ret[0] = TAKE(a);
     ret[1] = TAKE(b);
     return 0;
@@ -153,6 +169,9 @@ static uint32_t file_ops_poll(struct file *f, struct poll_table *pt)
 static long file_ops_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 {
     struct socket *s = f->priv;
+    long r = s->ops->ioctl ? s->ops->ioctl(s, cmd, arg) : SOCKET_COMMON;
+    if (r != SOCKET_COMMON)
+        return r;
     if (cmd == TIOCOUTQ_REQUEST)
         return put_user(UADDR(arg), 0); /* what is sent has arrived */
     if (cmd != FIONREAD_REQUEST || !s->ops->readable)

@@ -10,6 +10,7 @@
 #ifndef NET_SOCKET_H
 #define NET_SOCKET_H
 #include "abi/linux/socket.h"
+#include "libos/base/errno.h"
 #include "libos/net/scm.h"
 #include "libos/vfs/file.h"
 
@@ -28,8 +29,12 @@ struct sock_msg {
     bool nonblock;
     struct sock_addr
         *name; /* send: destination, NULL: the peer. recv: where the sender's name goes, or NULL */
-    struct scm scm;     /* send: taken over when queued. recv: what came along */
-    unsigned ret_flags; /* recv: MSG_TRUNC, MSG_CTRUNC */
+    struct scm scm;       /* send: taken over when queued. recv: what came along */
+    struct cspan control; /* send: all control messages, well-formed */
+    bool wants_control;   /* recv: the caller has room for them */
+    struct span
+        ret_control;    /* recv: other control messages than scm's; allocated, the caller frees */
+    unsigned ret_flags; /* recv: MSG_TRUNC, MSG_CTRUNC ... */
 };
 
 struct socket;
@@ -49,7 +54,20 @@ struct socket_ops {
     long (*readable)(struct socket *s);  /* FIONREAD */
     int (*take_error)(struct socket *s); /* SO_ERROR: positive, or 0; cleared */
     bool (*listening)(struct socket *s);
+    /* These may leave it to the common code: SOCKET_COMMON. NULL: they do. */
+    int (*set_option)(struct socket *s, int level, int name, struct cspan value);
+    long (*get_option)(struct socket *s, int level, int name, struct span ret);
+    long (*ioctl)(struct socket *s, unsigned cmd, uint64_t arg);
 };
+#define SOCKET_COMMON (-ERESTARTSYS) /* no family means this */
+
+/* A family of sockets; the list is in socket.c. pair NULL: no socketpair. */
+struct socket_family {
+    int family;
+    int (*new)(int family, int type, int protocol, struct socket **ret);
+    void (*pair)(struct socket *a, struct socket *b); /* joins two new ones */
+};
+extern const struct socket_family unix_family, inet_family, inet6_family, netlink_family;
 
 enum { /* options that are bits */
        SOCK_OPT_REUSEADDR = 1u << 0,

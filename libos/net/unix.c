@@ -29,7 +29,7 @@ struct unix_sock *unix_alloc(int type)
     return s;
 }
 
-int unix_socket_new(int type, int protocol, struct socket **ret)
+static int unix_socket_new(int family, int type, int protocol, struct socket **ret)
 {
     if (protocol && protocol != LINUX_AF_UNIX)
         return -EPROTONOSUPPORT;
@@ -44,7 +44,7 @@ int unix_socket_new(int type, int protocol, struct socket **ret)
     return 0;
 }
 
-void unix_socket_pair(struct socket *sa, struct socket *sb)
+static void unix_socket_pair(struct socket *sa, struct socket *sb)
 {
     struct unix_sock *a = unix_of(sa), *b = unix_of(sb);
     const struct process *p = current_process();
@@ -213,4 +213,10 @@ static const struct socket_ops dgram_ops = {
     .connect = unix_connect_dgram,
     .send = unix_send_packet,
     .recv = unix_recv_packet,
+};
+
+const struct socket_family unix_family = {
+    .family = LINUX_AF_UNIX,
+    .new = unix_socket_new,
+    .pair = unix_socket_pair,
 };

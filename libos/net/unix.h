@@ -106,8 +106,6 @@ static inline void unix_put(struct unix_sock *s)
 DEFINE_AUTO(struct unix_sock, unix_put)
 
 /* unix.c */
-must_check int unix_socket_new(int type, int protocol, struct socket **ret);
-void unix_socket_pair(struct socket *a, struct socket *b); /* two new ones */
 must_check struct unix_sock *unix_alloc(int type);
 void unix_fail(struct unix_sock *s, int error); /* for the next call; wakes everybody */
 int unix_take_error(struct unix_sock *s);       /* negative, or 0 */

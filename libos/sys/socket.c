@@ -1,7 +1,7 @@
 /* Sockets: making, naming, connecting, options. Sending and receiving is in sockmsg.c. */
 #include "libos/sys/sock.h"
 
-#define OPTION_MAX 256u
+#define OPTION_MAX 512u
 
 int sock_fd_get(int fd, struct sock_fd *ret)
 {

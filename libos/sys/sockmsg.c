@@ -131,6 +131,8 @@ static long send_decoded(const struct sock_fd *s, struct decoded *d, unsigned fl
     int r = decode_control(d, &m.scm);
     if (r < 0)
         return r;
+    if (d->control)
+        m.control = (struct cspan){d->control, d->h.controllen};
     long sent = socket_send(s->socket, &m);
     scm_drop(&m.scm); /* what was not sent */
     return sent;
@@ -154,6 +156,15 @@ SYSCALL(sendmsg, int, fd, uaddr_t, msg, int, flags)
     return r < 0 ? r : send_one(&s, msg, (unsigned) flags);
 }
 
+/* The family's own control messages, as far as there is room; how much of it they took. */
+static size_t give_control(const struct sock_msg *m, uaddr_t ua, size_t room, unsigned *flags)
+{
+    size_t n = MIN(m->ret_control.n, room);
+    if (n < m->ret_control.n)
+        *flags |= LINUX_MSG_CTRUNC;
+    return n && copy_to_user(ua, (struct cspan){m->ret_control.p, n}) < 0 ? 0 : n;
+}
+
 /* What recvmsg tells besides the bytes: address, control messages, flags. */
 static int give_back(const struct sock_fd *s, struct decoded *d, struct sock_msg *m, uaddr_t ua)
 {
@@ -167,9 +178,12 @@ static int give_back(const struct sock_fd *s, struct decoded *d, struct sock_msg
     }
     unsigned flags = m->ret_flags | (cloexec ? (unsigned) LINUX_MSG_CMSG_CLOEXEC : 0);
     size_t room = d->h.control ? d->h.controllen : 0;
-    long n = scm_to_user(&m->scm, passcred, UADDR(d->h.control), room, cloexec, &flags);
+    size_t other = give_control(m, UADDR(d->h.control), room, &flags);
+    long n =
+        scm_to_user(&m->scm, passcred, UADDR(d->h.control + other), room - other, cloexec, &flags);
     if (n < 0)
         return (int) n;
+    n += (long) other;
     d->h.controllen = (uint64_t) n;
     d->h.flags = flags;
     if (put_user(uaddr_add(ua, offsetof(struct linux_msghdr, flags)), d->h.flags) < 0 ||
@@ -189,6 +203,7 @@ static long recv_one(const struct sock_fd *s, uaddr_t ua, unsigned flags)
         struct sock_msg m = {.uio = &d.uio,
                              .flags = flags,
                              .nonblock = s->nonblock,
+                             .wants_control = d.h.control && d.h.controllen,
                              .name = d.h.name ? &d.name : NULL};
         r = socket_recv(s->socket, &m);
         if (r >= 0) {
@@ -196,6 +211,7 @@ static long recv_one(const struct sock_fd *s, uaddr_t ua, unsigned flags)
             r = e < 0 ? e : r;
         }
         scm_drop(&m.scm);
+        kfree(m.ret_control.p);
     }
     decoded_fini(&d);
     return r;

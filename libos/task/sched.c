@@ -552,7 +552,7 @@ void sched_tick(void)
 {
     this_vcpu()->tick_pending = 0;
     timers_run();
-    host_events_poll();
+    host_events_tick();
     spread_load();
     send_kicks();
     struct thread *t = current();

@@ -7,15 +7,21 @@
 #include "libos/host/host.h"
 #include "libos/host/validate.h"
 #include "libos/mm/heap.h"
+#include "libos/task/clock.h"
+
+#define SOCKETS_LOOK_NS (2 * NSEC_PER_MS)
 
 long user_copy(void *dst, const void *src, size_t n);
 
 struct host_params host_params;
 void (*host_signal_hook)(int sig);
+void (*host_socket_hook)(unsigned slot);
 
 static struct {
     uint64_t boot;
     uint64_t image, image_size;
+    uint64_t net;      /* struct host_net */
+    int64_t looked_ns; /* when the host was last asked to look at the sockets */
     struct waitq streams[HOST_STREAMS], control;
 } host;
 
@@ -84,7 +90,10 @@ int host_boot_init(haddr_t boot)
         return -EINVAL;
     if (b.image_size > 0 && !host_range_ok(b.image, b.image_size))
         return -EINVAL;
+    if (!host_range_ok(b.net, sizeof(struct host_net)) || b.net % 8 != 0)
+        return -EINVAL;
     host.boot = boot.v;
+    host.net = b.net;
     host.image = b.image;
     host.image_size = b.image_size;
     host_params.vcpus = b.vcpus;
@@ -126,6 +135,40 @@ static void wake_streams(struct host_boot *b)
             waitq_wake(&host.streams[w * 64 + (unsigned) __builtin_ctzll(ready)], ~0u);
 }
 
+static struct host_net *shared_net(void)
+{
+    return (struct host_net *) host.net;
+}
+
+uint32_t host_socket_events(unsigned slot)
+{
+    check(slot < HOST_SOCKET_SLOTS);
+    return __atomic_exchange_n(&shared_net()->events[slot], 0, __ATOMIC_SEQ_CST);
+}
+
+/* The hook is called for every slot of a mark, at most all there are. */
+static void poll_sockets(void)
+{
+    struct host_net *n = shared_net();
+    for (unsigned s = 0; s < HOST_SOCKET_WORDS / 64; s++) {
+        for (uint64_t words = take_word(&n->summary[s]); words; words &= words - 1) {
+            unsigned w = s * 64 + (unsigned) __builtin_ctzll(words);
+            for (uint64_t slots = take_word(&n->changed[w]); slots; slots &= slots - 1)
+                host_socket_hook(w * 64 + (unsigned) __builtin_ctzll(slots));
+        }
+    }
+}
+
+void host_events_tick(void)
+{
+    int64_t now = host_socket_hook ? clock_mono_ns() : 0;
+    if (now - host.looked_ns > SOCKETS_LOOK_NS) {
+        host.looked_ns = now;
+        (void) hostcall(HOSTCALL_socket_events, 0, 0, 0); /* a host that does not look is slow */
+    }
+    host_events_poll();
+}
+
 void host_events_poll(void)
 {
     if (!host.boot)
@@ -140,4 +183,6 @@ void host_events_poll(void)
     for (int sig = 1; sig <= 64 && signals; sig++)
         if ((signals >> (sig - 1) & 1) && host_signal_hook)
             host_signal_hook(sig);
+    if (host_socket_hook)
+        poll_sockets();
 }

@@ -18,6 +18,7 @@ static struct {
     uint8_t output[3][OUTPUT_MAX];
     size_t output_size[3];
     struct waitq queues[HOST_STREAMS], control;
+    uint32_t socket_events;
 } fake;
 
 void fake_host_on(enum hostcall_nr nr, fake_host_fn *fn)
@@ -167,6 +168,26 @@ WEAK void (*host_signal_hook)(int sig);
 
 WEAK void host_events_poll(void)
 {
+}
+
+WEAK void host_events_tick(void)
+{
+}
+
+WEAK void (*host_socket_hook)(unsigned slot);
+
+WEAK uint32_t host_socket_events(unsigned slot)
+{
+    check(slot < HOST_SOCKET_SLOTS);
+    uint32_t events = fake.socket_events;
+    fake.socket_events = 0;
+    return events;
+}
+
+void fake_host_socket_event(unsigned slot, uint32_t events)
+{
+    fake.socket_events = events;
+    host_socket_hook(slot);
 }
 
 WEAK void host_kick(unsigned vcpu)

@@ -12,6 +12,8 @@ void fake_host_on(enum hostcall_nr nr, fake_host_fn *fn); /* NULL: the default a
 void fake_host_answer(enum hostcall_nr nr, int64_t raw, unsigned count);
 /* The nth host call from now on, of any kind, answers -EIO (0: none). */
 void fake_host_fail(unsigned nth);
+/* Something happened at the socket of a slot. */
+void fake_host_socket_event(unsigned slot, uint32_t events);
 unsigned fake_host_calls(enum hostcall_nr nr); /* since the last reset */
 void fake_host_reset(void);
 
