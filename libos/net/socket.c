@@ -2,6 +2,7 @@
 #include "libos/net/socket.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/uaccess.h"
+#include "libos/net/netif.h"
 #include "libos/task/process.h"
 
 #define BUFFER_DEFAULT   212992u
@@ -73,6 +74,7 @@ static const struct socket_family *const families[] = {
     &unix_family,
     &inet_family,
     &inet6_family,
+    &netlink_family,
 };
 
 /* Checks in Linux' order; NULL: absent. */
@@ -175,7 +177,7 @@ static long file_ops_ioctl(struct file *f, unsigned cmd, uint64_t arg)
     if (cmd == TIOCOUTQ_REQUEST)
         return put_user(UADDR(arg), 0); /* what is sent has arrived */
     if (cmd != FIONREAD_REQUEST || !s->ops->readable)
-        return -ENOTTY;
+        return netif_ioctl(cmd, arg);
     long n = s->ops->readable(s);
     return n < 0 ? n : put_user(UADDR(arg), (int) n);
 }
