@@ -11,13 +11,19 @@
 #define HOST_SOCKET_SLOTS 16384u /* of tokens; shared with files */
 #define HOST_SOCKET_WORDS (HOST_SOCKET_SLOTS / 64)
 
+/* Data of streams on its way; who uses which is the enclave's affair. */
+#define HOST_NET_BUFFERS     32u
+#define HOST_NET_BUFFER_SIZE 65536u
+
 /* Marks go bottom up (events, changed, summary), taking goes top down; all words are atomic. */
 struct host_net {
     uint64_t summary[HOST_SOCKET_WORDS / 64]; /* bit n: a bit in changed[n] is set */
     uint64_t changed[HOST_SOCKET_WORDS];      /* bit n of word w: events[64 w + n] is not 0 */
     uint32_t events[HOST_SOCKET_SLOTS];       /* POLL* bits, by slot of the token */
+    uint8_t buffer[HOST_NET_BUFFERS][HOST_NET_BUFFER_SIZE] __attribute__((aligned(4096)));
 };
-_Static_assert(sizeof(struct host_net) == 32 + 2048 + 65536, "shared");
+_Static_assert(sizeof(struct host_net) == 69632 + HOST_NET_BUFFERS * HOST_NET_BUFFER_SIZE,
+               "shared");
 
 struct host_sockaddr { /* as Linux has them: struct sockaddr_in, sockaddr_in6 */
     uint32_t size;     /* 0: none */

@@ -171,6 +171,33 @@ int64_t host_call_socket_recv(struct host_vcpu *v)
     return n >= POST_SIZE ? posted(n) : result(n);
 }
 
+/* The part of a shared buffer that a2 and a3 say; NULL: there is none. */
+static uint8_t *buffer_of(const struct host_vcpu *v)
+{
+    uint64_t index = v->args[2] >> 32, offset = v->args[2] & UINT32_MAX, size = v->args[3];
+    if (index >= HOST_NET_BUFFERS || offset > HOST_NET_BUFFER_SIZE ||
+        size > HOST_NET_BUFFER_SIZE - offset)
+        return NULL;
+    return &host_net.buffer[index][offset];
+}
+
+int64_t host_call_socket_write(struct host_vcpu *v)
+{
+    SOCKET_OF(v);
+    const uint8_t *p = buffer_of(v);
+    return p ? posted(send(fd, p, v->args[3], (int) v->args[1] | ALWAYS_FLAGS)) : -EINVAL;
+}
+
+int64_t host_call_socket_read(struct host_vcpu *v)
+{
+    SOCKET_OF(v);
+    uint8_t *p = buffer_of(v);
+    if (!p)
+        return -EINVAL;
+    ssize_t n = recv(fd, p, v->args[3], (int) v->args[1] | ALWAYS_FLAGS);
+    return n >= POST_SIZE ? posted(n) : result(n);
+}
+
 int64_t host_call_socket_sendmsg(struct host_vcpu *v)
 {
     SOCKET_OF(v);

@@ -61,6 +61,9 @@ extern void (*host_signal_hook)(int sig);
  * POLL* bits that have come together. NULL: there are no sockets yet. */
 extern void (*host_socket_hook)(unsigned slot);
 uint32_t host_socket_events(unsigned slot);
+/* A buffer of HOST_NET_BUFFER_SIZE bytes in host memory, for bytes that mean nothing to the kernel: they
+ * may be copied from it or to it once, as to or from a user's buffer, and never be looked at there. */
+struct span host_net_buffer(unsigned index);
 
 void host_park(uint64_t max_ns); /* leave the enclave until kicked; ~0: for ever */
 void host_kick(unsigned vcpu);

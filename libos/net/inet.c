@@ -51,7 +51,8 @@ static int protocol_of(int family, int type, int protocol)
     int icmp = family == LINUX_AF_INET ? LINUX_IPPROTO_ICMP : LINUX_IPPROTO_ICMPV6;
     if (protocol == 0 || protocol == usual)
         return usual;
-    return type == LINUX_SOCK_DGRAM && protocol == icmp ? icmp : -EPROTONOSUPPORT;
+    bool other = protocol == icmp || protocol == LINUX_IPPROTO_UDPLITE;
+    return type == LINUX_SOCK_DGRAM && other ? protocol : -EPROTONOSUPPORT;
 }
 
 static int inet_new(int family, int type, int protocol, struct socket **ret)

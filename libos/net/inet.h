@@ -56,7 +56,7 @@ bool inet_idle(struct inet_sock *s);
  * kernel and stay where they are until then. */
 struct inet_io {
     enum hostcall_nr nr;
-    uint64_t a1, a2;
+    uint64_t a1, a2, a3;
     struct cspan in;
     struct span out;
     bool sends;   /* waits for room, not for data */
@@ -81,11 +81,15 @@ must_check long inet_call(struct inet_sock *s, enum hostcall_nr nr, struct cspan
 /* The address as a program gets it; -EIO if it is none of this socket's family. */
 must_check int inet_name_check(const struct inet_sock *s, const struct host_sockaddr *a,
                                struct sock_addr *ret);
-/* Buffers for data on its way, of INET_CHUNK bytes; NULL: no memory. */
-#define INET_CHUNK 65536u
-must_check uint8_t *inet_buffer_get(void);
-void inet_buffer_put(uint8_t *b);
-DEFINE_AUTO(uint8_t, inet_buffer_put)
+/* A buffer for data on its way: in host memory if one is free there (host >= 0: its number), else of
+ * the kernel; INET_CHUNK bytes. p NULL: no memory. */
+#define INET_CHUNK HOST_NET_BUFFER_SIZE
+struct inet_buffer {
+    struct span bytes;
+    int host;
+};
+struct inet_buffer inet_buffer_get(void);
+void inet_buffer_put(struct inet_buffer b);
 
 /* ---- inet_stream.c, inet_message.c ---- */
 must_check long inet_stream_send(struct socket *s, struct sock_msg *m);

@@ -5,41 +5,37 @@
  * again. A back end with a ring would leave the request with the host instead and sleep until its
  * completion arrives; callers see no difference.
  *
- * Data passes through kernel buffers, so that no user page is touched while the host is at work and
- * the host never sees more than what is sent. A few large ones are kept.
+ * Bytes of streams pass through buffers in host memory, which are neither read nor written by the kernel
+ * but in one copy from or to the program's memory. They belong to calls, not to vCPUs: a call may
+ * sleep with one. There are few, so the kernel's own memory has to do when all are in use.
  */
 #include "libos/base/atomic.h"
 #include "libos/base/errno.h"
 #include "libos/mm/heap.h"
 #include "libos/net/inet.h"
 
-#define KEPT_MAX   8
-#define FAMILY_IN  2
-#define FAMILY_IN6 10
+#define PAGES (INET_CHUNK / 4096)
 
-static struct {
-    struct spinlock lock;
-    uint8_t *kept[KEPT_MAX];
-    unsigned count;
-} buffers;
+static uint32_t buffers_used; /* bit per buffer of the host; atomic */
+_Static_assert(HOST_NET_BUFFERS == 32, "a bit each");
 
-uint8_t *inet_buffer_get(void)
+struct inet_buffer inet_buffer_get(void)
 {
-    spin_lock(&buffers.lock);
-    uint8_t *b = buffers.count > 0 ? buffers.kept[--buffers.count] : NULL;
-    spin_unlock(&buffers.lock);
-    return b ? b : kpages_alloc(INET_CHUNK / 4096);
+    uint32_t used = atomic_load(&buffers_used);
+    while (~used) {
+        unsigned i = (unsigned) __builtin_ctz(~used);
+        if (atomic_cas(&buffers_used, &used, used | 1u << i))
+            return (struct inet_buffer){host_net_buffer(i), (int) i};
+    }
+    return (struct inet_buffer){{kpages_alloc(PAGES), INET_CHUNK}, -1};
 }
 
-void inet_buffer_put(uint8_t *b)
+void inet_buffer_put(struct inet_buffer b)
 {
-    spin_lock(&buffers.lock);
-    bool kept = buffers.count < KEPT_MAX;
-    if (kept)
-        buffers.kept[buffers.count++] = b;
-    spin_unlock(&buffers.lock);
-    if (!kept)
-        kpages_free(b, INET_CHUNK / 4096);
+    if (b.host >= 0)
+        atomic_and(&buffers_used, ~(1u << b.host));
+    else if (b.bytes.p)
+        kpages_free(b.bytes.p, PAGES);
 }
 
 long inet_call(struct inet_sock *s, enum hostcall_nr nr, struct cspan in, struct span out,
@@ -51,7 +47,7 @@ long inet_call(struct inet_sock *s, enum hostcall_nr nr, struct cspan in, struct
 long inet_submit(struct inet_sock *s, struct inet_io *io)
 {
     io->seq = atomic_load(io->sends ? &s->out_seq : &s->in_seq);
-    io->result = inet_call(s, io->nr, io->in, io->out, io->a1, io->a2);
+    io->result = hostcall_io(io->nr, io->in, io->out, s->token, io->a1, io->a2, io->a3);
     if (io->result == -EAGAIN)
         inet_not_ready(s, io->sends ? POLL_OUT : POLL_IN, io->seq);
     return io->result;
@@ -83,8 +79,8 @@ int inet_name_check(const struct inet_sock *s, const struct host_sockaddr *a, st
     if (a->size == 0)
         return 0;
     memcpy(&family, a->bytes, sizeof family);
-    bool ok = s->socket.family == FAMILY_IN ? a->size == 16 && family == FAMILY_IN
-                                            : a->size == 28 && family == FAMILY_IN6;
+    bool ok = s->socket.family == LINUX_AF_INET ? a->size == 16 && family == LINUX_AF_INET
+                                                : a->size == 28 && family == LINUX_AF_INET6;
     if (!ok)
         return -EIO;
     memcpy(ret->bytes, a->bytes, a->size);

@@ -97,6 +97,8 @@ static const struct option options[] = {
     {LINUX_IPPROTO_UDP, 1 /* CORK */, 4, RW},
     {LINUX_IPPROTO_UDP, 103 /* SEGMENT */, 4, RW},
     {LINUX_IPPROTO_UDP, 104 /* GRO */, 4, RW},
+    {LINUX_IPPROTO_UDPLITE, 10 /* SEND_CSCOV */, 4, RW},
+    {LINUX_IPPROTO_UDPLITE, 11 /* RECV_CSCOV */, 4, RW},
     {LINUX_IPPROTO_IPV6, 16 /* UNICAST_HOPS */, 4, RW},
     {LINUX_IPPROTO_IPV6, 17 /* MULTICAST_IF */, 4, RW},
     {LINUX_IPPROTO_IPV6, 18 /* MULTICAST_HOPS */, 4, RW},

@@ -13,46 +13,56 @@
 #define RECV_FLAGS (LINUX_MSG_OOB | LINUX_MSG_PEEK | LINUX_MSG_TRUNC)
 
 struct transfer { /* one call; the buffer is on the stack if it is small */
-    uint8_t small[SMALL], *large;
-    struct span buf;
+    uint8_t small[SMALL];
+    struct inet_buffer buf;
+    bool is_small;
 };
 
 static int transfer_init(struct transfer *t, size_t size)
 {
-    t->large = NULL;
-    t->buf = SPAN_OF(t->small);
-    if (size <= SMALL)
-        return 0;
-    t->large = inet_buffer_get();
-    t->buf = (struct span){t->large, INET_CHUNK};
-    return t->large ? 0 : -ENOBUFS;
+    t->is_small = size <= SMALL;
+    t->buf = t->is_small ? (struct inet_buffer){SPAN_OF(t->small), -1} : inet_buffer_get();
+    return t->buf.bytes.p ? 0 : -ENOBUFS;
 }
 
 static void transfer_fini(struct transfer *t)
 {
-    if (t->large)
-        inet_buffer_put(t->large);
+    if (!t->is_small)
+        inet_buffer_put(t->buf);
 }
 
 /* ---- sending ---- */
 
-/* Sends all of data; the number of bytes sent, or an error if none. */
-static long send_all(struct inet_sock *s, struct cspan data, unsigned flags, bool nonblock,
-                     int64_t deadline)
+static struct inet_io request_to_send(const struct transfer *t, size_t from, size_t n,
+                                      unsigned flags)
+{
+    struct inet_io io = {.nr = HOSTCALL_socket_send, .a1 = flags, .sends = true};
+    if (t->buf.host >= 0) {
+        io.nr = HOSTCALL_socket_write;
+        io.a2 = (uint64_t) t->buf.host << 32 | from;
+        io.a3 = n;
+    } else {
+        io.in = (struct cspan){t->buf.bytes.p + from, n};
+    }
+    return io;
+}
+
+/* Sends the first n bytes of the buffer; the number of bytes sent, or an error if none. */
+static long send_all(struct inet_sock *s, const struct transfer *t, size_t n, unsigned flags,
+                     bool nonblock, int64_t deadline)
 {
     size_t done = 0;
     do {
-        struct inet_io io = {.nr = HOSTCALL_socket_send,
-                             .a1 = flags,
-                             .in = {data.p + done, data.n - done},
-                             .sends = true};
+        struct inet_io io = request_to_send(t, done, n - done, flags);
         long r = inet_run(s, &io, nonblock, deadline);
+        if (r > (long) (n - done))
+            r = -EIO;
         if (r < 0)
             return done ? (long) done : r;
         done += (size_t) r;
-        if (done < data.n)
+        if (done < n)
             inet_not_ready(s, POLL_OUT, io.seq);
-    } while (done < data.n);
+    } while (done < n);
     return (long) done;
 }
 
@@ -61,13 +71,13 @@ static long send_bytes(struct inet_sock *s, struct sock_msg *m, struct transfer 
     int64_t deadline = socket_deadline(s->socket.sndtimeo_ns);
     size_t done = 0;
     do {
-        size_t n = MIN(m->uio->left, t->buf.n);
+        size_t n = MIN(m->uio->left, t->buf.bytes.n);
         unsigned flags = m->flags & SEND_FLAGS;
-        long r = uio_take(m->uio, t->buf.p, n);
+        long r = uio_take(m->uio, t->buf.bytes.p, n);
         if (m->uio->left > 0)
             flags |= LINUX_MSG_MORE;
         if (r == 0)
-            r = send_all(s, (struct cspan){t->buf.p, n}, flags, m->nonblock, deadline);
+            r = send_all(s, t, n, flags, m->nonblock, deadline);
         if (r < 0)
             return done ? (long) done : r;
         done += (size_t) r;
@@ -96,17 +106,30 @@ long inet_stream_send(struct socket *socket, struct sock_msg *m)
 
 /* ---- receiving ---- */
 
+static struct inet_io request_to_receive(struct inet_sock *s, const struct transfer *t, size_t n,
+                                         unsigned flags)
+{
+    struct inet_io io = {
+        .nr = HOSTCALL_socket_recv, .a1 = flags, .seq = atomic_load(&s->in_seq), .result = -EAGAIN};
+    if (t->buf.host >= 0) {
+        io.nr = HOSTCALL_socket_read;
+        io.a2 = (uint64_t) t->buf.host << 32;
+        io.a3 = n;
+    } else {
+        io.out = (struct span){t->buf.bytes.p, n};
+    }
+    return io;
+}
+
 static long receive_chunk(struct inet_sock *s, struct sock_msg *m, struct transfer *t, size_t n,
                           bool nonblock, int64_t deadline)
 {
-    struct inet_io io = {.nr = HOSTCALL_socket_recv,
-                         .a1 = m->flags & RECV_FLAGS,
-                         .out = {t->buf.p, n},
-                         .seq = atomic_load(&s->in_seq),
-                         .result = -EAGAIN};
+    struct inet_io io = request_to_receive(s, t, n, m->flags & RECV_FLAGS);
     bool wait_first = !nonblock && !(m->flags & LINUX_MSG_OOB) && inet_idle(s);
     long r =
         wait_first ? inet_complete(s, &io, false, deadline) : inet_run(s, &io, nonblock, deadline);
+    if (r > (long) n)
+        r = -EIO;
     bool drained = r > 0 && (size_t) r < n && !(m->flags & (LINUX_MSG_PEEK | LINUX_MSG_OOB));
     if (drained)
         inet_not_ready(s, POLL_IN, io.seq);
@@ -116,7 +139,7 @@ static long receive_chunk(struct inet_sock *s, struct sock_msg *m, struct transf
         return r;
     if (m->flags & LINUX_MSG_TRUNC) /* thrown away by the host */
         return r;
-    return uio_put(m->uio, t->buf.p, (size_t) r) < 0 ? -EFAULT : r;
+    return uio_put(m->uio, t->buf.bytes.p, (size_t) r) < 0 ? -EFAULT : r;
 }
 
 /* Takes what there is, a chunk at a time, and waits while it is less than `want`. */
@@ -126,7 +149,7 @@ static long receive_bytes(struct inet_sock *s, struct sock_msg *m, struct transf
     int64_t deadline = socket_deadline(s->socket.rcvtimeo_ns);
     size_t done = 0;
     do {
-        size_t n = MIN(size - done, t->buf.n);
+        size_t n = MIN(size - done, t->buf.bytes.n);
         long r = receive_chunk(s, m, t, n, m->nonblock || done >= want, deadline);
         if (r <= 0)
             return done ? (long) done : r;

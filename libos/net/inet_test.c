@@ -74,6 +74,13 @@ static int64_t host_send(struct cspan in, struct span out, const uint64_t args[4
     return (int64_t) in.n;
 }
 
+static int64_t host_write(struct cspan in, struct span out, const uint64_t args[4])
+{
+    assert_true(args[2] >> 32 < HOST_NET_BUFFERS);
+    assert_true((args[2] & UINT32_MAX) + args[3] <= HOST_NET_BUFFER_SIZE);
+    return (int64_t) args[3];
+}
+
 static int64_t host_sendmsg(struct cspan in, struct span out, const uint64_t args[4])
 {
     struct host_msg h;
@@ -110,6 +117,7 @@ static void setup(void)
     fake_host_on(HOSTCALL_socket_name, host_name);
     fake_host_on(HOSTCALL_socket_recv, host_recv);
     fake_host_on(HOSTCALL_socket_send, host_send);
+    fake_host_on(HOSTCALL_socket_write, host_write);
     fake_host_on(HOSTCALL_socket_sendmsg, host_sendmsg);
     fake_host_on(HOSTCALL_socket_recvmsg, host_recvmsg);
     fake_host_on(HOSTCALL_socket_poll, host_poll);
@@ -194,6 +202,14 @@ TEST(inet_lengths)
     ERR(transmit(fd, 16), EIO);
     fake_host_answer(HOSTCALL_socket_send, 3, 1); /* the rest follows */
     assert_int_equal(transmit(fd, 16), 16);
+    fake_host_answer(HOSTCALL_socket_read, 5001, 1); /* the same through shared buffers */
+    ERR(receive(fd, 5000, 0), EIO);
+    fake_host_answer(HOSTCALL_socket_read, INT64_MAX, 1);
+    ERR(receive(fd, 5000, 0), EIO);
+    fake_host_answer(HOSTCALL_socket_write, 5001, 1);
+    ERR(transmit(fd, 5000), EIO);
+    fake_host_answer(HOSTCALL_socket_write, 3, 1);
+    assert_int_equal(transmit(fd, 5000), 5000);
     close_fd(fd);
     fd = socket_new_fd(LINUX_SOCK_DGRAM);
     fake_host_answer(HOSTCALL_socket_sendmsg, 17, 1);

@@ -146,6 +146,12 @@ uint32_t host_socket_events(unsigned slot)
     return __atomic_exchange_n(&shared_net()->events[slot], 0, __ATOMIC_SEQ_CST);
 }
 
+struct span host_net_buffer(unsigned index)
+{
+    check(index < HOST_NET_BUFFERS);
+    return SPAN_OF(shared_net()->buffer[index]);
+}
+
 /* The hook is called for every slot of a mark, at most all there are. */
 static void poll_sockets(void)
 {

@@ -184,6 +184,13 @@ WEAK uint32_t host_socket_events(unsigned slot)
     return events;
 }
 
+WEAK struct span host_net_buffer(unsigned index)
+{
+    static uint8_t buffer[HOST_NET_BUFFERS][HOST_NET_BUFFER_SIZE];
+    check(index < HOST_NET_BUFFERS);
+    return SPAN_OF(buffer[index]);
+}
+
 void fake_host_socket_event(unsigned slot, uint32_t events)
 {
     fake.socket_events = events;
