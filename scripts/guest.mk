@@ -53,3 +53,6 @@ test-apps: $(GUEST_NEEDS) $(B)/test/apps/driver ## Debian programs inside the Li
 	@scripts/run-apps $(APPS)
 test-apps-native: $(B)/test/apps/driver
 	@scripts/run-apps --native $(APPS)
+.PHONY: test-network
+test-network: $(GUEST_NEEDS) ## servers inside and clients outside, and the other way round
+	@test/tools/network.sh $(B)
