@@ -20,6 +20,7 @@ struct inet_sock {
     struct socket socket;
     uint32_t token; /* 0: none; constant once it is set */
     bool listening;
+    bool timestamps; /* a stream that has control messages to receive */
 
     struct spinlock lock; /* the next group; seqs are also read without it */
     uint32_t ready;
@@ -90,6 +91,10 @@ struct inet_buffer {
 };
 struct inet_buffer inet_buffer_get(void);
 void inet_buffer_put(struct inet_buffer b);
+/* One of the kernel for a whole message, INET_MESSAGE bytes, not zeroed; NULL: no memory. */
+#define INET_MESSAGE (INET_CHUNK + 4096)
+must_check uint8_t *inet_message_buffer_get(void);
+void inet_message_buffer_put(uint8_t *b);
 
 /* ---- inet_stream.c, inet_message.c ---- */
 must_check long inet_stream_send(struct socket *s, struct sock_msg *m);

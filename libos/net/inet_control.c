@@ -52,13 +52,24 @@ static bool next(struct cspan all, size_t *at, struct linux_cmsghdr *h, struct c
     return true;
 }
 
-/* Those of the socket level were looked at by scm_from_control, and belong to AF_UNIX. */
+/* Levels that Internet sockets do not have are ignored, as are AF_UNIX' own messages: by Linux, so by
+ * the host too. */
+static bool ignored(const struct linux_cmsghdr *h)
+{
+    if (h->level == LINUX_SOL_SOCKET)
+        return h->type == LINUX_SCM_RIGHTS || h->type == LINUX_SCM_CREDENTIALS;
+    return h->level != LINUX_IPPROTO_IP && h->level != LINUX_IPPROTO_IPV6 &&
+           h->level != LINUX_IPPROTO_UDP;
+}
+
 int inet_control_check(struct cspan control)
 {
     struct linux_cmsghdr h;
     struct cspan data;
     for (size_t at = 0; next(control, &at, &h, &data);) {
         const struct kind *k = kind_of(&h);
+        if (ignored(&h))
+            continue;
         if (!k || !k->send || data.n < k->min || data.n > k->max)
             return -EINVAL;
     }

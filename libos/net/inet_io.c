@@ -14,7 +14,8 @@
 #include "libos/mm/heap.h"
 #include "libos/net/inet.h"
 
-#define PAGES (INET_CHUNK / 4096)
+#define PAGES    (INET_CHUNK / 4096)
+#define KEPT_MAX 4u
 
 static uint32_t buffers_used; /* bit per buffer of the host; atomic */
 _Static_assert(HOST_NET_BUFFERS == 32, "a bit each");
@@ -36,6 +37,31 @@ void inet_buffer_put(struct inet_buffer b)
         atomic_and(&buffers_used, ~(1u << b.host));
     else if (b.bytes.p)
         kpages_free(b.bytes.p, PAGES);
+}
+
+static struct {
+    struct spinlock lock;
+    uint8_t *kept[KEPT_MAX];
+    unsigned count;
+} messages;
+
+uint8_t *inet_message_buffer_get(void)
+{
+    spin_lock(&messages.lock);
+    uint8_t *b = messages.count > 0 ? messages.kept[--messages.count] : NULL;
+    spin_unlock(&messages.lock);
+    return b ? b : kpages_alloc(INET_MESSAGE / 4096);
+}
+
+void inet_message_buffer_put(uint8_t *b)
+{
+    spin_lock(&messages.lock);
+    bool kept = messages.count < KEPT_MAX;
+    if (kept)
+        messages.kept[messages.count++] = b;
+    spin_unlock(&messages.lock);
+    if (!kept)
+        kpages_free(b, INET_MESSAGE / 4096);
 }
 
 long inet_call(struct inet_sock *s, enum hostcall_nr nr, struct cspan in, struct span out,

@@ -4,7 +4,7 @@
  * The host is sent, and answers with, a struct host_msg, control messages and data in one buffer.
  */
 #include "libos/base/atomic.h"
-#include "libos/mm/heap.h"
+#include "libos/base/panic.h"
 #include "libos/net/inet.h"
 #include "libos/task/signal.h"
 
@@ -28,14 +28,16 @@ static int packet_init(struct packet *p, size_t size)
     p->bytes = (struct span){p->small, size};
     if (size <= SMALL)
         return 0;
-    p->large = kzalloc(size);
+    check(size <= INET_MESSAGE);
+    p->large = inet_message_buffer_get();
     p->bytes.p = p->large;
     return p->large ? 0 : -ENOBUFS;
 }
 
 static void packet_fini(struct packet *p)
 {
-    kfree(p->large);
+    if (p->large)
+        inet_message_buffer_put(p->large);
 }
 
 /* ---- sending ---- */

@@ -10,6 +10,8 @@
 #define GET 2u
 #define RW  (SET | GET)
 
+enum { SO_TIMESTAMPNS_ = 35, SO_TIMESTAMPING_ = 37 };
+
 struct option {
     int level, name;
     uint32_t max; /* bytes of a value that is set */
@@ -33,8 +35,8 @@ static const struct option options[] = {
     {LINUX_SOL_SOCKET, LINUX_SO_ACCEPTCONN, 0, GET},
     {LINUX_SOL_SOCKET, LINUX_SO_SNDBUFFORCE, 4, SET},
     {LINUX_SOL_SOCKET, LINUX_SO_RCVBUFFORCE, 4, SET},
-    {LINUX_SOL_SOCKET, 35 /* TIMESTAMPNS */, 4, RW},
-    {LINUX_SOL_SOCKET, 37 /* TIMESTAMPING */, 8, RW},
+    {LINUX_SOL_SOCKET, SO_TIMESTAMPNS_, 4, RW},
+    {LINUX_SOL_SOCKET, SO_TIMESTAMPING_, 8, RW},
     {LINUX_SOL_SOCKET, 40 /* RXQ_OVFL */, 4, RW},
     {LINUX_SOL_SOCKET, 46 /* BUSY_POLL */, 4, RW},
     {LINUX_SOL_SOCKET, 47 /* MAX_PACING_RATE */, 8, RW},
@@ -174,6 +176,12 @@ static int absent(const struct socket *s, int level, int name)
     return known || level == LINUX_IPPROTO_UDP ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
 
+static bool is_timestamp(int level, int name)
+{
+    return level == LINUX_SOL_SOCKET &&
+           (name == LINUX_SO_TIMESTAMP || name == SO_TIMESTAMPNS_ || name == SO_TIMESTAMPING_);
+}
+
 /* A descriptor's low-water mark has to be the host's too: it decides when the socket is ready. */
 static void tell_lowat(struct inet_sock *s, struct cspan value)
 {
@@ -192,6 +200,8 @@ int inet_set_option(struct socket *s, int level, int name, struct cspan value)
     if (!o || !(o->ways & SET))
         return absent(s, level, name);
     value.n = MIN(value.n, (size_t) o->max);
+    if (is_timestamp(level, name))
+        inet_of(s)->timestamps = true;
     return (int) inet_call(inet_of(s), HOSTCALL_socket_setopt, value, (struct span){0},
                            (uint64_t) (int64_t) level, (uint64_t) (int64_t) name);
 }

@@ -87,11 +87,8 @@ static long send_bytes(struct inet_sock *s, struct sock_msg *m, struct transfer 
     return (long) done;
 }
 
-long inet_stream_send(struct socket *socket, struct sock_msg *m)
+static long send_stream(struct inet_sock *s, struct sock_msg *m)
 {
-    struct inet_sock *s = inet_of(socket);
-    if ((m->name && (m->flags & LINUX_MSG_FASTOPEN)) || m->control.n)
-        return inet_message_send(socket, m);
     UNINIT struct transfer t;
     long r = transfer_init(&t, m->uio->left);
     if (r == 0)
@@ -102,6 +99,22 @@ long inet_stream_send(struct socket *socket, struct sock_msg *m)
     if (r == -EPIPE && !(m->flags & LINUX_MSG_NOSIGNAL))
         signal_pipe_broken();
     return r;
+}
+
+/* Control messages and the address of a fast open go with the first part. */
+long inet_stream_send(struct socket *socket, struct sock_msg *m)
+{
+    struct inet_sock *s = inet_of(socket);
+    bool plain = !m->control.n && !(m->name && (m->flags & LINUX_MSG_FASTOPEN));
+    if (plain)
+        return send_stream(s, m);
+    size_t before = m->uio->left;
+    long first = inet_message_send(socket, m);
+    if (first < 0 || m->uio->left == 0 || (size_t) first < before - m->uio->left)
+        return first;
+    m->flags &= ~(unsigned) LINUX_MSG_FASTOPEN;
+    long rest = send_stream(s, m);
+    return rest < 0 ? first : first + rest;
 }
 
 /* ---- receiving ---- */
@@ -163,7 +176,7 @@ static long receive_bytes(struct inet_sock *s, struct sock_msg *m, struct transf
 long inet_stream_recv(struct socket *socket, struct sock_msg *m)
 {
     struct inet_sock *s = inet_of(socket);
-    if ((m->flags & LINUX_MSG_ERRQUEUE) || m->wants_control)
+    if ((m->flags & LINUX_MSG_ERRQUEUE) || (m->wants_control && s->timestamps))
         return inet_message_recv(socket, m);
     size_t size = m->uio->left;
     size_t want = m->flags & LINUX_MSG_WAITALL ? size : MIN(size, (size_t) socket->rcvlowat);
