@@ -5,7 +5,7 @@ programs "/usr/bin/python$version" cat sleep openssl
 "$top/scripts/copy-elf" "$root" /bin/dash=/bin/sh
 cp "$root/usr/bin/python$version" "$root/usr/bin/python3"
 tree "/usr/lib/python$version"
-rm -rf "$root/usr/lib/python$version"/{config-*,idlelib,ensurepip}
+rm -rf "$root/usr/lib/python$version"/{config-*,idlelib,ensurepip,test/dtracedata} # make would take its .d files for ours
 [ ! -d /usr/lib/ssl ] || { mkdir -p "$root/usr/lib/ssl"; cp -L /usr/lib/ssl/openssl.cnf "$root/usr/lib/ssl/"; }
 cp /etc/services /etc/protocols "$root/etc/"
 echo '127.0.0.1 localhost' >"$root/etc/hosts"
