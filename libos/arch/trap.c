@@ -114,7 +114,7 @@ static void kernel_dies(struct vcpu *v, struct sgx_ssa_gpr *g, struct fault_info
 static void tick(struct vcpu *v, struct sgx_ssa_gpr *g)
 {
     if (!in_user(g) || (trap_rip_is_stub && trap_rip_is_stub(g->rip)))
-        v->tick_pending = 1;
+        v->tick_pending = v->kernel_tick = 1;
     else
         enter_stage2(v, g, (struct fault_info){.vector = TRAP_TICK});
 }

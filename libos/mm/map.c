@@ -9,6 +9,7 @@
 #include "libos/base/panic.h"
 #include "libos/mm/enclave_ptr.h"
 #include "libos/mm/heap.h"
+#include "libos/mm/limit.h"
 #include "libos/mm/map.h"
 #include "libos/mm/share.h"
 #include "libos/mm/upages.h"
@@ -28,8 +29,9 @@ enum {
     MAP_FIXED_NOREPLACE_ = 0x100000,
 };
 enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
-#define EARLY_MAX   (16 * PAGE_SIZE) /* of mappings that are filled at once */
-#define EARLY_STACK (2 * PAGE_SIZE)  /* of a stack only its top: it is zeroed when it goes */
+#define EARLY_MAX   (16 * PAGE_SIZE)  /* of mappings that are filled at once */
+#define EARLY_STACK (2 * PAGE_SIZE)   /* of a stack only its top: it is zeroed when it goes */
+#define STACK_GAP   (256 * PAGE_SIZE) /* nothing is placed so close below the main stack */
 enum {
     MADV_NORMAL_ = 0,
     MADV_RANDOM_ = 1,
@@ -140,7 +142,8 @@ static uintptr_t gap_in(const struct vma_set *s, uintptr_t low, uintptr_t high, 
     for (size_t i = vma_index(s, low); at < high && len <= high - at; i++) {
         if (i == s->count || s->v[i]->start >= high)
             return at;
-        if (s->v[i]->start > at && s->v[i]->start - at >= len)
+        uintptr_t stop = s->v[i]->start - (vma_main_stack(s->v[i]) ? STACK_GAP : 0);
+        if (stop > at && stop - at >= len)
             return at;
         at = MAX(at, s->v[i]->end);
     }
@@ -159,8 +162,11 @@ static uintptr_t find_free(struct mm *mm, size_t len, bool near)
 {
     struct mm_layout lay;
     mm_layout(mm, &lay);
-    uintptr_t at =
-        near || !share_has(mm, mm->base) ? gap_for(mm, lay.mmap_base, lay.stack_top, len) : 0;
+    bool alone = !share_has(mm, mm->base);
+    uintptr_t from = alone ? MAX(lay.mmap_base, mm->map_hint) : lay.mmap_base;
+    uintptr_t at = near || alone ? gap_for(mm, from, lay.stack_top, len) : 0;
+    if (at && alone && len == PAGE_SIZE)
+        mm->map_hint = at + PAGE_SIZE; /* not one page is free below */
     for (uint32_t i = 1; !at && i < mm->hold_count; i++) {
         const struct region *r = mm->holds[i].region;
         if (r->first > 0 && r->members == 1)
@@ -238,6 +244,8 @@ static int replace_shared(struct mm *mm, const struct map_request *q)
 
 static long map_shared(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
 {
+    if (!limit_allows_locked(mm, len, false))
+        return -ENOMEM;
     uintptr_t home;
     int r = mm_file_ops->shared_home(mm_file_ops->inode(q->file), q->offset / PAGE_SIZE,
                                      len / PAGE_SIZE, &home);
@@ -284,6 +292,8 @@ static void populate_at_once(struct mm *mm, const struct map_request *q)
 
 static long map_private(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
 {
+    if (!limit_allows_locked(mm, len, q->prot & PROT_W))
+        return -ENOMEM;
     int r = place(mm, q, addr, len);
     if (r < 0)
         return r;
@@ -496,6 +506,9 @@ static long remap_locked(struct mm *mm, uintptr_t addr, size_t old_len, size_t n
         int r = new_len < old_len ? unmap_locked(mm, addr + new_len, addr + old_len) : 0;
         return r < 0 ? r : (long) addr;
     }
+    uint64_t more = flags & MREMAP_DONTUNMAP_ ? new_len : new_len - MIN(old_len, new_len);
+    if (more && !limit_allows_locked(mm, more, v->prot & PROT_W))
+        return -ENOMEM;
     if (v->kind == VMA_SHARED)
         return moves ? -ENOMEM : remap_shared(mm, v, addr, old_len, new_len);
     uintptr_t end = addr + new_len;
@@ -681,6 +694,9 @@ int mm_lock_range(struct mm *mm, uintptr_t addr, size_t len, bool lock)
     MUTEX_GUARD(&mm->lock);
     if (!covered(mm, start, end))
         return -ENOMEM;
+    int allowed = lock ? limit_lock_locked(mm, start, end) : 0;
+    if (allowed < 0)
+        return allowed;
     if (vma_split(&mm->vmas, start) < 0 || vma_split(&mm->vmas, end) < 0)
         return -ENOMEM;
     for (uintptr_t a = start; a < end;) {

@@ -1,9 +1,11 @@
 /* Address spaces as wholes: birth, layout, the break, death. */
 #include "abi/layout.h"
+#include "libos/base/atomic.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
 #include "libos/mm/family.h"
 #include "libos/mm/heap.h"
+#include "libos/mm/limit.h"
 #include "libos/mm/map.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/share.h"
@@ -105,6 +107,11 @@ static void leave_family(struct mm *mm)
     share_part(mm);
 }
 
+uint32_t mm_users(const struct mm *mm)
+{
+    return atomic_load(&mm->ref.n) - 1;
+}
+
 void mm_put(struct mm *mm)
 {
     if (!ref_put_last(&mm->ref))
@@ -148,6 +155,7 @@ uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk)
     uintptr_t old_end = ROUND_UP(mm->brk, PAGE_SIZE), new_end = ROUND_UP(new_brk, PAGE_SIZE);
     if (new_end > old_end) {
         if (vma_first(&mm->vmas, old_end, new_end) ||
+            !limit_allows_locked(mm, new_end - old_end, true) ||
             map_anon_locked(mm, old_end, new_end, PROT_R | PROT_W) < 0)
             return mm->brk;
         /* the first pages are used at once; what an earlier process left is cheaper than a fault */
@@ -175,13 +183,14 @@ void mm_stats(struct mm *mm, struct mm_stats *ret)
     *ret = (struct mm_stats){0};
     for (size_t i = 0; i < mm->vmas.count; i++) {
         const struct vma *v = mm->vmas.v[i];
-        size_t pages = (v->end - v->start) / PAGE_SIZE;
+        size_t live = v->kind == VMA_SHARED ? 0 : upages_count_live(v->start, v->end);
+        size_t pages = limit_size(v, live) / PAGE_SIZE;
         ret->total += pages;
-        ret->resident += v->kind == VMA_SHARED ? pages : upages_count_live(v->start, v->end);
+        ret->resident += v->kind == VMA_SHARED ? pages : live;
         ret->shared += v->kind == VMA_SHARED || v->kind == VMA_FILE ? pages : 0;
         ret->text += v->prot & PROT_X ? pages : 0;
-        ret->data += v->kind == VMA_ANON && (v->prot & PROT_W) ? pages : 0;
-        ret->stack += v->stack ? pages : 0;
+        ret->data += limit_is_data(v) ? pages : 0;
+        ret->stack += vma_main_stack(v) ? pages : 0;
         ret->locked += v->locked ? pages : 0;
     }
 }

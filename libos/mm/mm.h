@@ -25,6 +25,7 @@ struct mm_stats { /* pages */
 void mm_set_limit(uint64_t bytes);
 struct mm *mm_new(void); /* NULL: out of memory or granules */
 void mm_get(struct mm *mm);
+uint32_t mm_users(const struct mm *mm); /* processes; the caller's own reference is not one */
 void mm_put(struct mm *mm); /* the last one unmaps everything and keeps pages warm for the next */
 DEFINE_AUTO(struct mm, mm_put)
 struct mm *current_mm(void);

@@ -33,7 +33,9 @@ bool vma_reserve(struct vma_set *s, size_t more)
 {
     if (s->count + more <= s->cap)
         return true;
-    size_t cap = MAX(s->cap * 2, s->count + more + 16);
+    if (s->count + more > VMA_COUNT_MAX)
+        return false;
+    size_t cap = MIN(MAX(s->cap * 2, s->count + more + 16), (size_t) VMA_COUNT_MAX);
     struct vma **v = krealloc(s->v, cap * sizeof(struct vma *));
     if (!v)
         return false;

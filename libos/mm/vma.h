@@ -24,6 +24,14 @@ struct vma {
     uint32_t window;           /* pages */
 };
 
+/* The main thread's stack: mapped at full size, grows by faults. */
+static inline bool vma_main_stack(const struct vma *v)
+{
+    return v->stack && v->noreserve;
+}
+
+#define VMA_COUNT_MAX 65530u /* /proc/sys/vm/max_map_count */
+
 struct vma_set {
     struct vma **v;
     size_t count, cap;

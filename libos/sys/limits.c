@@ -1,5 +1,6 @@
-/* Resource limits. NOFILE is enforced by descriptor tables, STACK by exec, AS and DATA by mm, CPU,
- * NPROC and SIGPENDING by task; the others are kept and shown. */
+/* Resource limits. NOFILE is enforced by descriptor tables, FSIZE by files, STACK by exec, AS, DATA and
+ * MEMLOCK by mm (limit.c), CPU, NPROC and SIGPENDING by task, NICE by setpriority, MSGQUEUE by ipc; the
+ * others are kept and shown. */
 #include "abi/linux/resource.h"
 #include "libos/mm/uaccess.h"
 #include "libos/sys/syscall.h"

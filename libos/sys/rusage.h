@@ -4,5 +4,5 @@
 #include "abi/linux/resource.h"
 #include "libos/task/cputime.h"
 
-struct linux_rusage rusage_of(struct cputime used);
+struct linux_rusage rusage_of(struct cputime used, const struct usage *usage);
 #endif

@@ -41,6 +41,7 @@ static void page_fault(const struct fault_info *info)
                  : info->error_code & PF_WRITE ? PROT_W
                                                : PROT_R;
     int code = 0;
+    current()->minflt++;
     int r = mm_fault(current_mm(), info->addr, access, &code);
     if (r == 0)
         return;
@@ -141,10 +142,12 @@ void user_trap(struct user_frame *f)
     log_trace("trap %lu error 0x%lx address 0x%lx rip 0x%lx rsp 0x%lx", info.vector,
               info.error_code, info.addr, f->rip, f->rsp);
     bool syscall = false;
-    if (info.vector == TRAP_TICK)
+    if (info.vector == TRAP_TICK) {
+        sched_sample(false);
         sched_tick();
-    else
+    } else {
         syscall = exception(f, &info);
+    }
     sched_relax();
     if (atomic_load(&current()->work))
         thread_user_work(f, syscall);

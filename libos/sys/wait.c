@@ -34,7 +34,7 @@ SYSCALL(wait4, int, pid, uaddr_t, ret_status, unsigned, options, uaddr_t, ret_ru
         return r;
     if (!uaddr_null(ret_status) && put_user(ret_status, res.status) < 0)
         return -EFAULT;
-    struct linux_rusage ru = rusage_of(res.used);
+    struct linux_rusage ru = rusage_of(res.used, &res.usage);
     if (!uaddr_null(ret_rusage) && put_user(ret_rusage, ru) < 0)
         return -EFAULT;
     return res.pid;
@@ -87,7 +87,7 @@ SYSCALL(waitid, int, type, int, id, uaddr_t, ret_info, unsigned, options, uaddr_
         return r;
     if (put_siginfo(ret_info, &res) < 0)
         return -EFAULT;
-    struct linux_rusage ru = rusage_of(res.used);
+    struct linux_rusage ru = rusage_of(res.used, &res.usage);
     if (res.pid && !uaddr_null(ret_rusage) && put_user(ret_rusage, ru) < 0)
         return -EFAULT;
     return 0;

@@ -177,10 +177,34 @@ static void enter_family_locked(struct process *p, const struct clone_params *c)
     process_table_count++;
 }
 
+struct user_count {
+    uint32_t uid;
+    uint64_t threads;
+};
+
+static int count_user(struct process *p, void *arg)
+{
+    struct user_count *c = arg;
+    if (p->state == PROCESS_LIVE && p->cred.uid == c->uid)
+        c->threads += (uint64_t) p->thread_count;
+    else if (p->state == PROCESS_ZOMBIE && p->cred.uid == c->uid)
+        c->threads++;
+    return 0;
+}
+
+/* RLIMIT_NPROC counts the threads of the real user; root and its like may have any number. */
 static bool too_many_locked(struct process *me)
 {
     uint64_t limit = me->rlimits[RLIMIT_NPROC].cur;
-    return (uint64_t) process_table_count >= limit;
+    bool exempt = me->cred.uid == 0 || cred_capable(&me->cred, CAP_SYS_ADMIN) ||
+                  cred_capable(&me->cred, CAP_SYS_RESOURCE);
+    if (process_table_count >= PID_MAX / 2)
+        return true;
+    if (limit == LINUX_RLIM_INFINITY || exempt)
+        return false;
+    struct user_count c = {.uid = me->cred.uid};
+    process_for_each_locked(count_user, &c);
+    return c.threads >= limit;
 }
 
 /* 0 and the child's number, or why it cannot live. */
@@ -191,7 +215,7 @@ static int clone_enter(struct process *p, struct thread *t, const struct clone_p
     SPIN_GUARD(&process_table_lock);
     if (thread_interrupted()) /* signals sent to the group before must reach all its members */
         return -ERESTARTNOINTR;
-    if (new_process && too_many_locked(me))
+    if (too_many_locked(me))
         return -EAGAIN;
     int tid = pid_alloc_locked();
     if (tid < 0)

@@ -2,15 +2,14 @@
  * fields are read without the scheduler's locks: a value may be one slice old, never torn. */
 #include "libos/task/cputime.h"
 #include "libos/base/atomic.h"
+#include "libos/mm/mm.h"
 
 struct cputime thread_cputime(const struct thread *t)
 {
     struct cputime used = {atomic_load(&t->utime_ns), atomic_load(&t->stime_ns)};
-    int64_t since = atomic_load(&t->entered_ns);
-    if (since) {
-        int64_t slice = clock_mono_ns() - since;
-        used.user_ns += MAX(slice, 0);
-    }
+    int64_t since = atomic_load(&t->charged_ns);
+    int64_t slice = since ? MAX(clock_mono_ns() - since, (int64_t) 0) : 0;
+    *(t->in_kernel ? &used.system_ns : &used.user_ns) += slice;
     return used;
 }
 
@@ -30,4 +29,42 @@ struct cputime process_cputime(struct process *p)
 {
     SPIN_GUARD(&p->lock);
     return process_cputime_locked(p);
+}
+
+/* ---- other use -------------------------------------------------------------------------------- */
+void usage_add(struct usage *sum, const struct usage *more)
+{
+    sum->minflt += more->minflt;
+    sum->nvcsw += more->nvcsw;
+    sum->nivcsw += more->nivcsw;
+    sum->peak_pages = MAX(sum->peak_pages, more->peak_pages);
+}
+
+void usage_of_thread(const struct thread *t, struct usage *ret)
+{
+    *ret = (struct usage){.minflt = t->minflt, .nvcsw = t->nvcsw, .nivcsw = t->nivcsw};
+}
+
+void process_usage(struct process *p, struct usage *ret)
+{
+    process_note_peak(p);
+    SPIN_GUARD(&p->lock);
+    *ret = p->dead_usage;
+    struct thread *t;
+    list_for_each (t, &p->threads, proc_link) {
+        struct usage own;
+        usage_of_thread(t, &own);
+        usage_add(ret, &own);
+    }
+}
+
+void process_note_peak(struct process *p)
+{
+    AUTO(mm_put) struct mm *mm = process_mm_get(p);
+    if (!mm || mm_users(mm) > 1) /* of a vfork child: it is its parent's */
+        return;
+    struct mm_stats st;
+    mm_stats(mm, &st);
+    SPIN_GUARD(&p->lock);
+    p->dead_usage.peak_pages = MAX(p->dead_usage.peak_pages, st.resident);
 }

@@ -15,6 +15,7 @@
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
 #include "libos/task/family.h"
+#include "libos/task/cputime.h"
 #include "libos/task/futex.h"
 #include "libos/task/signal.h"
 
@@ -76,6 +77,7 @@ static void leave_table(struct process *p, struct thread *t)
 /* ---- what the process holds ------------------------------------------------------------------- */
 static void release_memory(struct process *p)
 {
+    process_note_peak(p);
     spin_lock(&p->lock);
     struct mm *mm = TAKE(p->mm);
     struct file *exe = TAKE(p->exe);

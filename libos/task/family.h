@@ -36,6 +36,8 @@ void family_add_child_locked(struct process *parent, struct process *child);
  * hold on p: the caller puts the reference the tree held after unlocking. */
 void family_reap_locked(struct process *p);
 
+int process_for_each_locked(int (*fn)(struct process *p, void *arg), void *arg);
+
 /* Process memory. */
 struct process *process_new(void);
 void process_discard(struct process *p); /* one that was never visible */

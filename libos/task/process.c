@@ -119,9 +119,8 @@ struct thread *process_thread_get(struct process *p, unsigned n)
     return NULL;
 }
 
-int process_for_each(int (*fn)(struct process *p, void *arg), void *arg)
+int process_for_each_locked(int (*fn)(struct process *p, void *arg), void *arg)
 {
-    SPIN_GUARD(&process_table_lock);
     for (int pid = 1; pid < PID_MAX; pid++) {
         struct pid_slot *s = pid_slot_locked(pid);
         if (!s) {
@@ -133,6 +132,12 @@ int process_for_each(int (*fn)(struct process *p, void *arg), void *arg)
             return r;
     }
     return 0;
+}
+
+int process_for_each(int (*fn)(struct process *p, void *arg), void *arg)
+{
+    SPIN_GUARD(&process_table_lock);
+    return process_for_each_locked(fn, arg);
 }
 
 int process_count(void)
@@ -250,4 +255,7 @@ void process_thread_exit_times_locked(struct process *p, struct thread *t)
     struct cputime used = thread_cputime(t);
     p->dead_utime_ns += used.user_ns;
     p->dead_stime_ns += used.system_ns;
+    struct usage own;
+    usage_of_thread(t, &own);
+    usage_add(&p->dead_usage, &own);
 }

@@ -40,6 +40,11 @@ struct rlimit_pair {
     uint64_t cur, max;
 };
 
+struct usage { /* getrusage, beside the times */
+    uint64_t minflt, nvcsw, nivcsw;
+    uint64_t peak_pages; /* resident at once */
+};
+
 struct process {
     struct ref ref;
     struct spinlock lock;
@@ -98,6 +103,7 @@ struct process {
     int64_t start_ns;
     int64_t dead_utime_ns, dead_stime_ns;   /* of threads that are gone */
     int64_t child_utime_ns, child_stime_ns; /* of children waited for */
+    struct usage dead_usage, child_usage;   /* the same */
     struct list posix_timers;               /* lock; posix_timer.c */
     int next_timer_id;
     struct itimers *itimers;    /* NULL: never used; itimer.c */

@@ -8,6 +8,7 @@
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
 #include "libos/task/family.h"
+#include "libos/task/cputime.h"
 #include "libos/task/futex.h"
 #include "libos/task/process_exec.h"
 #include "libos/task/signal.h"
@@ -166,6 +167,7 @@ void process_exec_commit(struct process_image *img)
     struct thread *me = current();
     struct process *p = me->proc;
     leave_old_memory(me);
+    process_note_peak(p);
     swap_sighand(p, TAKE(p->exec_sighand));
     swap_files(p, TAKE(p->exec_files));
     timers_process_exit(p);

@@ -198,11 +198,22 @@ static struct thread *pick(const struct thread *previous)
 }
 
 /* ---- switching -------------------------------------------------------------------------------- */
-static void account(struct thread *t)
+/* CPU time since the last charge belongs to where the last tick met the thread, as on Linux without a
+ * clock read at every system call. */
+static void charge(struct thread *t, int64_t now)
 {
-    if (t->entered_ns)
-        t->utime_ns += clock_mono_ns() - t->entered_ns;
-    t->entered_ns = 0;
+    if (t->charged_ns && now > t->charged_ns)
+        *(t->in_kernel ? &t->stime_ns : &t->utime_ns) += now - t->charged_ns;
+    t->charged_ns = now;
+}
+
+void sched_sample(bool in_kernel)
+{
+    struct thread *t = current();
+    if (!t)
+        return;
+    t->in_kernel = in_kernel;
+    charge(t, clock_mono_ns());
 }
 
 static void finish_switch(void)
@@ -220,7 +231,8 @@ static void finish_switch(void)
 
 static void leave_thread(struct thread *t)
 {
-    account(t);
+    charge(t, clock_mono_ns());
+    t->charged_ns = 0;
     if (t->proc) {
         t->fs_base = user_fs_base();
         if (t->state != THREAD_DEAD)
@@ -250,8 +262,7 @@ static void enter_thread(struct thread *t)
     check(!t->on_cpu);
     t->on_cpu = 1;
     t->state = THREAD_RUNNING;
-    t->switches++;
-    t->entered_ns = clock_mono_ns();
+    t->entered_ns = t->charged_ns = clock_mono_ns();
     v->current = t;
     v->kstack_top = t->kstack_top;
     take_turn(t);
@@ -335,6 +346,7 @@ static void sleep_now(struct thread *t)
     }
     t->state = THREAD_ASLEEP;
     spin_unlock(&t->lock);
+    t->nvcsw++;
     switch_away();
     /* Under the lock: a plain store could reach memory after a later waker's token, though the caller
      * looks at its condition before that waker has changed it. */
@@ -413,6 +425,7 @@ void thread_give_way(void)
     spin_lock(&t->lock);
     make_runnable_locked(t);
     spin_unlock(&t->lock);
+    t->nivcsw++;
     switch_away();
 }
 
@@ -567,8 +580,13 @@ void sched_tick(void)
 
 void sched_relax(void)
 {
-    if (unlikely(this_vcpu()->tick_pending))
-        sched_tick();
+    struct vcpu *v = this_vcpu();
+    if (likely(!v->tick_pending))
+        return;
+    if (v->kernel_tick)
+        sched_sample(true);
+    v->kernel_tick = false;
+    sched_tick();
 }
 
 static int64_t park_time(struct run_queue *rq, uint32_t bit)

@@ -5,6 +5,8 @@
 
 void sched_init(unsigned vcpus);
 noreturn_fn void sched_run_vcpu(void); /* the idle loop of the calling vCPU; never returns */
+/* A tick met the running thread: in the kernel or in its own code? */
+void sched_sample(bool in_kernel);
 void sched_tick(void);  /* the running user thread's time may be up: timers, balance, yield */
 void sched_relax(void); /* at every way out of the kernel if a tick came: cheap test inside */
 struct sched_stats {

@@ -45,8 +45,10 @@ struct thread {
     int last_cpu;
     struct list run_link;
     uint64_t cpu_mask;                      /* sched_setaffinity */
-    int64_t utime_ns, stime_ns, entered_ns; /* cpu time; entered: since when running */
-    uint64_t switches;
+    int64_t utime_ns, stime_ns, charged_ns; /* CPU time, up to charged_ns; 0: it does not run */
+    bool in_kernel;                         /* where the last tick met it: what comes counts so */
+    int64_t entered_ns;                     /* since when running */
+    uint64_t nvcsw, nivcsw, minflt;         /* slept; gave way; page faults */
     struct thread_wishes wishes;
     bool turn_pin; /* mm/low.c: runs whoever is resident */
 

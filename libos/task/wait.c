@@ -42,12 +42,15 @@ static void take_zombie_locked(struct process *c, const struct wait_params *w,
     fill(ret, c, status, sig ? CLD_KILLED : CLD_EXITED, sig ? sig : status >> 8 & 0xff);
     ret->used = (struct cputime){c->dead_utime_ns + c->child_utime_ns,
                                  c->dead_stime_ns + c->child_stime_ns};
+    ret->usage = c->dead_usage;
+    usage_add(&ret->usage, &c->child_usage);
     if (w->options & WNOWAIT)
         return;
     struct process *parent = c->parent;
     spin_lock(&parent->lock);
     parent->child_utime_ns += ret->used.user_ns;
     parent->child_stime_ns += ret->used.system_ns;
+    usage_add(&parent->child_usage, &ret->usage);
     spin_unlock(&parent->lock);
     family_reap_locked(c);
     *ret_dead = c;

@@ -15,6 +15,7 @@ struct wait_result {
     int status; /* as wait4 reports */
     struct linux_siginfo info;
     struct cputime used; /* by the child and its children */
+    struct usage usage;  /* the same */
 };
 /* -ECHILD, -ERESTARTSYS, 0. Reaps unless WNOWAIT. */
 must_check int process_wait(const struct wait_params *params, struct wait_result *ret);

@@ -177,11 +177,21 @@ void notify_dentry_emit(struct dentry *d, struct inode *i, uint32_t mask)
     dentry_put(parent);
 }
 
-static struct watch *watch_find_locked(const struct inotify *in, const struct inode *i, int wd)
+/* By inode through the inode's list: an instance may have very many watches, an inode has few. */
+static struct watch *watch_of_inode_locked(const struct inotify *in, const struct inode *i)
+{
+    struct watch *w;
+    list_for_each (w, i->watches, inode_link)
+        if (w->owner == in)
+            return w;
+    return NULL;
+}
+
+static struct watch *watch_by_number_locked(const struct inotify *in, int wd)
 {
     struct watch *w;
     list_for_each (w, &in->watches, instance_link)
-        if (i ? w->inode == i : w->wd == wd)
+        if (w->wd == wd)
             return w;
     return NULL;
 }
@@ -228,7 +238,7 @@ int inotify_add(struct file *f, struct inode *i, uint32_t mask)
     }
     uint32_t keep = mask & (0xfff | IN_EXCL_UNLINK | IN_ONESHOT);
     spin_lock(&inotify_lock);
-    struct watch *w = watch_find_locked(in, i, 0);
+    struct watch *w = watch_of_inode_locked(in, i);
     int wd;
     if (w && (mask & IN_MASK_CREATE)) {
         wd = -EEXIST;
@@ -261,7 +271,7 @@ int inotify_remove(struct file *f, int wd)
         return -EINVAL;
     struct inotify *in = f->priv;
     spin_lock(&inotify_lock);
-    struct watch *w = watch_find_locked(in, NULL, wd);
+    struct watch *w = watch_by_number_locked(in, wd);
     if (w) {
         watch_unlink_locked(w);
         queue_event_locked(in, wd, IN_IGNORED, (struct qname){0}, 0);

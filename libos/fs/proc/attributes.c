@@ -69,7 +69,8 @@ int proc_schedstat_text(const struct proc_ref *ref, struct text *t)
     AUTO(thread_put) struct thread *th = thread_lookup_get(ref->tid ? ref->tid : ref->pid, &p);
     if (!th)
         return -ESRCH;
-    text_add(t, "%ld 0 %lu\n", (long) th->utime_ns, (unsigned long) th->switches);
+    text_add(t, "%ld 0 %lu\n", (long) (th->utime_ns + th->stime_ns),
+             (unsigned long) (th->nvcsw + th->nivcsw));
     process_put(p);
     return 0;
 }

@@ -123,15 +123,18 @@ static int stat_text(const struct proc_ref *ref, struct text *t)
     struct mm_stats m;
     memory_of(p, &m);
     struct cputime c = process_cputime(p);
+    struct usage u;
+    process_usage(p, &u);
     int priority = 20 + p->nice, foreground;
     uint64_t tty;
     tty_of_process(p, &tty, &foreground);
-    text_add(t,
-             "%d (%s) %c %d %d %d %lu %d 4194304 0 0 0 0 %ld %ld %ld %ld %d %d %d 0 %ld %lu %lu ",
-             ref->tid ? ref->tid : p->pid, p->comm, process_state_letter(p), process_parent_pid(p),
-             p->pgid, p->sid, (unsigned long) tty, foreground, ticks(c.user_ns), ticks(c.system_ns),
-             ticks(p->child_utime_ns), ticks(p->child_stime_ns), priority, p->nice, p->thread_count,
-             ticks(p->start_ns), (unsigned long) (m.total * PAGE_SIZE), (unsigned long) m.resident);
+    text_add(
+        t, "%d (%s) %c %d %d %d %lu %d 4194304 %lu %lu 0 0 %ld %ld %ld %ld %d %d %d 0 %ld %lu %lu ",
+        ref->tid ? ref->tid : p->pid, p->comm, process_state_letter(p), process_parent_pid(p),
+        p->pgid, p->sid, (unsigned long) tty, foreground, (unsigned long) u.minflt,
+        (unsigned long) p->child_usage.minflt, ticks(c.user_ns), ticks(c.system_ns),
+        ticks(p->child_utime_ns), ticks(p->child_stime_ns), priority, p->nice, p->thread_count,
+        ticks(p->start_ns), (unsigned long) (m.total * PAGE_SIZE), (unsigned long) m.resident);
     text_add(t,
              "18446744073709551615 0 0 %lu 0 0 %lu 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 %lu %lu %lu "
              "%lu %d\n",
@@ -177,10 +180,12 @@ static void status_memory(struct text *t, struct process *p)
     if (!m.total)
         return;
     unsigned long kb = PAGE_SIZE / 1024;
+    struct usage u;
+    process_usage(p, &u);
     text_add(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t       0 kB\n",
              m.total * kb, m.total * kb, m.locked * kb);
     text_add(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t       0 kB\n",
-             m.resident * kb, m.resident * kb, m.resident * kb);
+             MAX((unsigned long) u.peak_pages, m.resident) * kb, m.resident * kb, m.resident * kb);
     text_add(t, "RssShmem:\t%8lu kB\nVmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n",
              m.shared * kb, m.data * kb, m.stack * kb, m.text * kb);
     text_add(t, "VmLib:\t       0 kB\nVmPTE:\t       0 kB\nVmSwap:\t       0 kB\n");
@@ -236,8 +241,12 @@ static int status_text(const struct proc_ref *ref, struct text *t)
         (unsigned long) c.cap_ambient);
     text_add(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%x\nCpus_allowed_list:\t0-%d\n",
              c.no_new_privs, (1u << sched_cpu_count()) - 1, sched_cpu_count() - 1);
-    text_add(t, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\n"
-                "nonvoluntary_ctxt_switches:\t0\n");
+    struct usage u;
+    process_usage(p, &u);
+    text_add(t,
+             "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n"
+             "nonvoluntary_ctxt_switches:\t%lu\n",
+             (unsigned long) u.nvcsw, (unsigned long) u.nivcsw);
     return 0;
 }
 

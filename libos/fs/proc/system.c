@@ -37,6 +37,23 @@ static int meminfo_text(const struct proc_ref *ref, struct text *t)
     return 0;
 }
 
+/* Objects of the kernel heap by size, in the format of Linux, whose caches have names instead. */
+static int slabinfo_text(const struct proc_ref *ref, struct text *t)
+{
+    text_add(t, "slabinfo - version: 2.1\n"
+                "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>"
+                " : tunables <limit> <batchcount> <sharedfactor>"
+                " : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+    struct heap_class_stats s;
+    for (unsigned i = 0; heap_class_stats(i, &s); i++)
+        text_add(t,
+                 "kmalloc-%-9u %6u %6u %6u %4u %4u : tunables    0    0    0 : slabdata %6u %6u"
+                 "      0\n",
+                 s.size, s.used, s.objects, s.size, s.slabs ? s.objects / s.slabs : 0, s.slab_pages,
+                 s.slabs, s.slabs);
+    return 0;
+}
+
 static const struct host_cpuid *cpuid_leaf(uint32_t leaf, uint32_t subleaf)
 {
     for (unsigned i = 0; i < host_params.cpuid_count; i++)
@@ -394,13 +411,23 @@ const struct proc_entry proc_sys_children[] = {
 };
 
 const struct proc_entry proc_system_children[] = {
-    PROC_LINK("self", self_text),          PROC_LINK("thread-self", thread_self_text),
-    PROC_LINK("mounts", self_mounts_text), PROC_FILE("meminfo", meminfo_text),
-    PROC_FILE("cpuinfo", cpuinfo_text),    PROC_FILE("stat", system_stat_text),
-    PROC_FILE("uptime", uptime_text),      PROC_FILE("loadavg", loadavg_text),
-    PROC_FILE("version", version_text),    PROC_FILE("filesystems", filesystems_text),
-    PROC_FILE("swaps", swaps_text),        PROC_FILE("devices", devices_text),
-    PROC_FILE("cmdline", cmdline_text),    PROC_FILE("vmstat", empty_text),
-    PROC_DIR("sys", proc_sys_children),    PROC_DIR("sysvipc", proc_sysvipc_children),
-    PROC_FILE("locks", locks_text),        {.name = NULL},
+    PROC_LINK("self", self_text),
+    PROC_LINK("thread-self", thread_self_text),
+    PROC_LINK("mounts", self_mounts_text),
+    PROC_FILE("meminfo", meminfo_text),
+    PROC_FILE("cpuinfo", cpuinfo_text),
+    PROC_FILE("stat", system_stat_text),
+    PROC_FILE("uptime", uptime_text),
+    PROC_FILE("loadavg", loadavg_text),
+    PROC_FILE("version", version_text),
+    PROC_FILE("filesystems", filesystems_text),
+    PROC_FILE("swaps", swaps_text),
+    PROC_FILE("devices", devices_text),
+    PROC_FILE("cmdline", cmdline_text),
+    PROC_FILE("vmstat", empty_text),
+    PROC_DIR("sys", proc_sys_children),
+    PROC_DIR("sysvipc", proc_sysvipc_children),
+    PROC_FILE("locks", locks_text),
+    {.name = "slabinfo", .mode = S_IFREG | 0400, .text = slabinfo_text},
+    {.name = NULL},
 };

@@ -204,7 +204,7 @@ static void switch_to(struct co *next)
         return;
     }
     u.cur = next;
-    me->t.switches++;
+    me->t.nvcsw++;
 #ifdef UNIT_ASAN
     /* The main thread's stack bounds are what the sanitizer reported when it was first left. */
     __sanitizer_start_switch_fiber(me->t.state == THREAD_DEAD ? NULL : &me->fake_stack, next->stack,
