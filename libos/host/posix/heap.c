@@ -14,6 +14,11 @@ void unit_fail_alloc(unsigned nth)
     fail_in = nth;
 }
 
+bool unit_fail_pending(void)
+{
+    return fail_in > 0;
+}
+
 size_t unit_alloc_count(void)
 {
     return live;

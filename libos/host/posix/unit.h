@@ -30,6 +30,7 @@ noreturn_fn void unit_no_panic(const char *file, int line, const char *statement
 
 /* ---- memory: makes the nth allocation from now on fail, once (0: none). */
 void unit_fail_alloc(unsigned nth);
+bool unit_fail_pending(void);  /* it has not failed yet */
 size_t unit_alloc_count(void); /* live objects, to find leaks in the middle of a test */
 
 /* ---- threads */
