@@ -280,6 +280,84 @@ def procps_top(command):
 
 
 @case(RUN, EXEC)
+def bash(command):
+    """An interactive shell inside: job control, pipelines, editing of the line, the size in COLUMNS."""
+    t = on(command, '/bin/bash', '--norc', '--noprofile', rows=24, cols=80)
+    t.type("PS1='<prompt>'\n")
+    t.expect('<prompt>$')
+    t.type('seq 30 | tail -n 1 | sed s/^/last-/\n')
+    t.expect('last-30')
+    t.expect('<prompt>')
+    t.type('cat\n')
+    t.expect('\n')
+    t.type('one\n')
+    t.expect('one\r\none')
+    t.type('\x1a')
+    t.expect('Stopped')
+    t.expect('<prompt>')
+    t.type('jobs | wc -l | sed s/^/jobs-/\n')
+    t.expect('jobs-1')
+    t.type('fg\n')
+    t.expect('[\\r\\n]cat\\r')
+    t.type('two\n')
+    t.expect('two\r\ntwo')
+    t.type('\x03')
+    t.expect('<prompt>')
+    t.type('echo status-$?\n')
+    t.expect('status-130')
+    t.type('sleep 1000 & kill %1; wait %1; echo status-$?\n')
+    t.expect('status-143')
+    t.type('ecXho\x02\x02\x7f\x05 edited\n') # back, rub out, to the end
+    t.expect('[\\r\\n]edited\\r')
+    t.resize(30, 99)
+    t.type('until [ $COLUMNS = 99 ]; do sleep 0.05; done; echo columns-$COLUMNS\n')
+    t.expect('columns-99')
+    t.type('exit 3\n')
+    t.status(3)
+    t.settings_are_back()
+    return t
+
+
+@case(RUN, EXEC)
+def script(command):
+    """A pseudo-terminal inside, between the program and ours."""
+    t = on(command, '/usr/bin/script', '-q', '-c', '/bin/resident terminal', '/tmp/typescript', rows=33, cols=66)
+    t.expect(r'tty 1 name /dev/pts/\d+ leader \d foreground 1')
+    t.expect('size 33x66')
+    t.expect('ready')
+    t.type('hello\n')
+    t.expect('got hello')
+    t.resize(44, 55)
+    t.expect('size 44x55')
+    t.type('\x03')
+    t.status(0)
+    t.settings_are_back()
+    return t
+
+
+@case(RUN, EXEC)
+def tmux(command):
+    """Two panes; each has its own terminal; what is typed goes to the current one."""
+    t = on(command, '/usr/bin/tmux', '-u', '-f', '/root/tmux.conf', '-L', 'test', 'new-session',
+           '/bin/bash --norc --noprofile', rows=24, cols=80)
+    t.expect('bash-')
+    t.type('echo first-$((40 + 2))\n')
+    t.expect('first-42')
+    t.type('\x02"') # C-b ": another pane below
+    t.type('tty; echo second-$((40 + 3))\n')
+    t.expect('second-43')
+    t.type('exit\n')
+    t.expect('first-42') # the whole window again
+    t.type('echo third-$((40 + 4))\n')
+    t.expect('third-44')
+    t.type('exit\n')
+    t.expect('exited')
+    t.status(0)
+    t.settings_are_back()
+    return t
+
+
+@case(RUN, EXEC)
 def less_from_pipe(command):
     """Its text comes from a pipe, its keys from /dev/tty."""
     t = Terminal(['bash', '-c', 'seq 1000 1200 | ' + ' '.join(c for c in command if c != '-t') +
