@@ -63,12 +63,17 @@ static void spawn_main(void *arg)
     if (params->idle)
         params->idle();
     int r = process_hooks.load_init(params);
+    if (thread_dying()) { /* killed meanwhile, which is no error of the program's */
+        tell_done(params, 0);
+        process_exit_thread(0);
+    }
     if (r < 0) {
         log_error("cannot start %s: %s (error %d)", params->path, process_start_error(-r), -r);
         tell_done(params, -r);
         process_exit_group((r == -ENOENT ? 127 : 126) << 8);
     }
     tell_done(params, 0);
+    sigmask_set(0);
     thread_enter_user();
 }
 
@@ -98,6 +103,7 @@ static struct process *spawn_new(const struct spawn_params *params, struct threa
     p->dumpable = true;
     p->outside = !params->idle;
     p->exit_signal = SIGCHLD;
+    t->sigmask = ~sigbit(SIGKILL); /* loading is not interrupted; what comes meanwhile waits */
     t->kthread_fn = spawn_main;
     t->kthread_arg = unconst(params);
     *ret_thread = t;
