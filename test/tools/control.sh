@@ -254,5 +254,5 @@ is 'numbers, kill' 1 "$occlum" kill 2
 is 'numbers, stop' 0 "$occlum" stop -t 0
 wait
 
-echo "control: $passed passed, $failed failed"
+echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -459,7 +459,7 @@ def main():
         except Failed as e:
             failed += 1
             print(f'FAIL {name}: {e}', flush=True)
-    print(f'terminal: {passed} passed, {failed} failed')
+    print(f'{passed} passed, {failed} failed')
     return failed != 0
 
 
