@@ -1,15 +1,6 @@
 # needs: gcc libc6-dev binutils
-major=$(gcc -dumpversion) triple=$(gcc -dumpmachine)
-programs gcc as ld objdump nm readelf size strip ar ranlib cat
-cp -L "$(command -v gcc)" "$root/usr/bin/cc"
-tree "/usr/lib/gcc/$triple/$major" /usr/include "/usr/lib/$triple/ldscripts"
-rm -rf "$root/usr/include/c++" "$root/usr/lib/gcc/$triple/$major/"{cc1plus,lto1,g++-mapper-server,plugin}
-for f in crt1.o Scrt1.o rcrt1.o crti.o crtn.o libc.so libc.a libc_nonshared.a libm.so libm.a libmvec.a libpthread.a libgcc_s.so.1 libc.so.6 \
-    libm.so.6 libmvec.so.1 $(cd "/usr/lib/$triple" && echo libm-*.a); do
-    from=/usr/lib/$triple/$f; [ -e "$from" ] || from=/lib/$triple/$f
-    [ -e "$from" ] || continue
-    for d in /usr/lib /lib; do mkdir -p "$root$d/$triple"; cp -L "$from" "$root$d/$triple/"; done
-done
+compiler
+programs objdump nm readelf size strip ar ranlib cat
 file hello.c <<'END'
 #include <math.h>
 #include <stdio.h>
