@@ -2,9 +2,9 @@
 #include <sys/mman.h>
 #include "bench.h"
 
-#define HEAP    (100ul << 20)
-#define PAGE    4096ul
-#define CHATTY  1024
+#define HEAP   (100ul << 20)
+#define PAGE   4096ul
+#define CHATTY 1024
 
 static unsigned char *heap;
 static char program[400];

@@ -29,6 +29,9 @@
 #include "libos/mm/heap.h"
 #include "libos/task/process.h"
 
+#define STAY_FACTOR 20
+#define STAY_MAX_NS (200 * NSEC_PER_MS)
+
 struct family low_family = {.members = LIST_INIT(low_family.members), .permanent = true};
 
 static struct {
@@ -203,8 +206,11 @@ void mm_turn_arrive(struct mm *mm)
 {
     if (likely(!mm || !atomic_load(&mm->family)) || !move_begins(mm))
         return;
+    int64_t began = clock_mono_ns();
     share_arrive(mm);
     struct family *f = family_lock(mm);
+    f->since_ns = clock_mono_ns();
+    f->stay_ns = MIN(STAY_FACTOR * (f->since_ns - began), STAY_MAX_NS);
     f->resident = mm;
     f->pinned = NULL;
     f->moving = false;
@@ -226,6 +232,8 @@ bool mm_is_doomed(const struct mm *mm)
     return atomic_load(&mm->doomed);
 }
 
+/* Exchanging pages costs both sides: a turn that nobody gives up by sleeping lasts STAY_FACTOR times as long
+ * as the exchange before it took. */
 bool mm_turn_wanted(struct mm *mm)
 {
     if (likely(!mm || !atomic_load(&mm->family)))
@@ -233,7 +241,8 @@ bool mm_turn_wanted(struct mm *mm)
     struct family *f = family_lock(mm);
     if (!f)
         return false;
-    bool wanted = f->next && f->next != mm && !f->pinned;
+    bool stays = clock_mono_ns() - f->since_ns < f->stay_ns;
+    bool wanted = f->next && f->next != mm && !f->pinned && !stays;
     f->hand_over |= wanted;
     spin_unlock(&f->lock);
     return wanted;

@@ -14,6 +14,8 @@ struct family {
     bool moving;         /* pages of the pinned one and of owners of its regions are on their way */
     struct mm *next;     /* waits for its turn; NULL: nobody */
     bool hand_over;      /* the resident had its time: only next may run */
+    int64_t since_ns;    /* the resident's turn began */
+    int64_t stay_ns;     /* how long a turn lasts at least if others wait: see mm_turn_wanted */
     struct family *free; /* chain of families that are not in use */
 };
 

@@ -21,7 +21,8 @@ enum {
     WINDOW_MAX = 256,
     WINDOW_COLD = 2,
     WINDOW_WHOLE = 40,
-    STUBS_AHEAD = 4
+    STUBS_AHEAD = 4,
+    WINDOW_OPEN = 4
 };
 enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
 
@@ -45,10 +46,11 @@ static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr
 }
 
 /* True: faults are sequential, or the mapping is taken whole. */
-static bool choose_window(struct vma *v, uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
+static bool choose_window(struct vma *v, uintptr_t addr, uint32_t least, uintptr_t *ret_start,
+                          uintptr_t *ret_end)
 {
-    uint32_t least = v->kind == VMA_FILE ? WINDOW_FILE : WINDOW_MIN;
-    if (v->kind == VMA_FILE && v->next_fault && v->end - v->start <= WINDOW_WHOLE * PAGE_SIZE) {
+    bool small = v->end - v->start <= WINDOW_WHOLE * PAGE_SIZE;
+    if (v->kind == VMA_FILE && v->next_fault && small && least > WINDOW_OPEN) {
         *ret_start = v->start;
         *ret_end = v->end;
         return true;
@@ -98,7 +100,8 @@ static bool page_ready(uintptr_t addr, const struct vma *v)
 static int populate_around(struct mm *mm, struct vma *v, uintptr_t addr)
 {
     uintptr_t start, end;
-    if (!choose_window(v, addr, &start, &end) && v->kind == VMA_FILE)
+    uint32_t least = v->kind == VMA_FILE ? WINDOW_FILE : WINDOW_MIN;
+    if (!choose_window(v, addr, least, &start, &end) && v->kind == VMA_FILE)
         narrow_cold(v, addr, &start, &end);
     int r = populate(mm, v, start, end);
     if (r == 0 && page_ready(ROUND_DOWN(addr, PAGE_SIZE), v))
@@ -120,11 +123,11 @@ static int shared_ready(const struct vma *v, uintptr_t addr)
 }
 
 /* Live pages of a writable mapping that are closed, because they are or were shared: opens the one at addr
- * and those around it. A fault costs as much as some twenty copies. */
+ * and those around it. Each is copied now, again when the turn moves, and back: few are right. */
 static int open_around(struct mm *mm, struct vma *v, uintptr_t addr)
 {
     uintptr_t start, end;
-    (void) choose_window(v, addr, &start, &end);
+    (void) choose_window(v, addr, WINDOW_OPEN, &start, &end);
     int r = share_keep_written(mm, start, end, v->prot);
     if (r < 0) {
         start = ROUND_DOWN(addr, PAGE_SIZE);

@@ -69,23 +69,33 @@ static void enter_all_locked(struct mm *mm, const struct region *r, uintptr_t at
     }
 }
 
-/* Every other member gets what is in place at addr, which did not differ, as an entry; with permission
- * prot if it is a copy and prot is not 0. */
-static int keep_page(struct mm *mm, const struct region *r, uintptr_t addr, int prot)
+/* Every other member, if there is one, gets what is in place at addr as an entry; with permission prot if
+ * it is a copy and prot is not 0. */
+static int enter_page_locked(struct mm *mm, const struct region *r, uintptr_t addr, int prot)
 {
     uintptr_t at = addr - region_start(r), frame = 0;
     bool any = false;
+    if (!reserve_locked(mm, r, at, &any))
+        return -ENOMEM;
+    if (!any)
+        return 0;
+    if (upage_needs_frame(addr) && !(frame = frame_alloc()))
+        return -ENOMEM;
+    struct saved_page e = upage_entry(addr, frame);
+    if (prot && e.kind == SAVED_COPY)
+        e.prot = (uint8_t) prot;
+    enter_all_locked(mm, r, at, e);
+    return 0;
+}
+
+/* A page that did not differ does now. */
+static int keep_page(struct mm *mm, const struct region *r, uintptr_t addr, int prot)
+{
     if (mm->family) {
         SPIN_GUARD(&mm->family->lock);
-        if (!reserve_locked(mm, r, at, &any))
-            return -ENOMEM;
-        if (any && upage_needs_frame(addr) && !(frame = frame_alloc()))
-            return -ENOMEM;
-        struct saved_page e = upage_entry(addr, frame);
-        if (prot && e.kind == SAVED_COPY)
-            e.prot = (uint8_t) prot;
-        if (any)
-            enter_all_locked(mm, r, at, e);
+        int n = enter_page_locked(mm, r, addr, prot);
+        if (n < 0)
+            return n;
     }
     upages_unshare(addr, addr + PAGE_SIZE);
     return 0;

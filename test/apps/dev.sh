@@ -1,6 +1,6 @@
 # needs: git make gcc libc6-dev bash coreutils python3 perl
 # Version control and a build of many files, both of which start hundreds of processes.
-programs bash git make ls cat sort head wc rm mkdir seq sed grep true env find perl diff touch
+programs bash git make ls cat sort head tail cut wc rm mkdir seq sed grep true env find perl diff touch
 compiler
 ln -sf bash "$root/usr/bin/sh"; ln -sf ../usr/bin/bash "$root/bin/sh"
 tree /usr/lib/git-core /usr/share/git-core/templates
@@ -17,7 +17,7 @@ git merge -q -m merge side; git log --oneline --graph | head -4
 git diff HEAD~3 --stat | tail -1; git blame file | head -2 | cut -c1-8
 git gc -q; git count-objects -v | grep -E 'count|in-pack'; git fsck --strict; echo fsck $?
 git clone -q /tmp/repo /tmp/clone; cd /tmp/clone; git log -1 --format=%H; git status --short | wc -l; ls | wc -l
-git stash list; git tag v1; git describe; git rev-parse HEAD^{tree}
+git stash list; git tag v1; git describe --tags; git rev-parse HEAD^{tree}
 END
 mkdir -p "$root/data/proj"
 for i in $(seq 60); do printf 'int f%d(int x) { int s = 0; for (int i = 0; i < x; i++) s += i ^ %d; return s; }\n' $i $i >"$root/data/proj/f$i.c"; done

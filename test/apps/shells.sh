@@ -52,7 +52,7 @@ for i in {1..8}; do (sleep 0.0$i; exit $i) & done; for j in {1..8}; do wait -n; 
 shopt -s lastpipe; echo last | read -r w; echo $w
 mapfile -t m < <(seq 4); echo ${#m[@]}
 time_out() { local t; t=$( { sleep 0.01; } 2>&1 ); }; time_out; echo ok
-set -m; sleep 0.02 & jobs; wait; echo done
+set -m; sleep 0.02 & wait; echo done
 END
 file zsh.zsh <<'END'
 a=(one two three); print ${#a} $a[2]
