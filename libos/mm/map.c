@@ -80,7 +80,7 @@ static int vma_add(struct mm *mm, const struct map_request *q)
         .noreserve = (q->flags & MAP_NORESERVE_) != 0,
     };
     if (v->file) {
-        mm_file_ops->get(v->file);
+        mm_file_ops->get(v->file, q->kind == VMA_SHARED);
         struct inode *i = mm_file_ops->inode(v->file);
         v->unique = q->kind == VMA_FILE && mm_file_ops->immutable(i) ? mm_file_ops->unique(i) : 0;
     }
@@ -349,7 +349,7 @@ long mm_map(struct mm *mm, uintptr_t addr, size_t len, int prot, int flags, stru
     long r = shared ? map_shared(mm, &q, addr, len) : map_private(mm, &q, addr, len);
     mutex_unlock(&mm->lock);
     if (anon)
-        mm_file_ops->put(anon);
+        mm_file_ops->put(anon, false);
     return r;
 }
 
@@ -486,10 +486,10 @@ static long remap_shared(struct mm *mm, struct vma *v, uintptr_t addr, size_t ol
                                      new_len / PAGE_SIZE, &home);
     if (r < 0)
         return r;
-    mm_file_ops->get(q.file);
+    mm_file_ops->get(q.file, true);
     r = unmap_locked(mm, addr, addr + old_len);
     long at = r < 0 ? r : map_shared(mm, &q, 0, new_len);
-    mm_file_ops->put(q.file);
+    mm_file_ops->put(q.file, true);
     return at;
 }
 

@@ -120,9 +120,9 @@ bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret);
 
 /* What mm needs of files, installed by vfs at boot (mm may not call up). */
 struct mm_file_ops {
-    /* A mapping's reference; the file may count those. hold: any other one, dropped by file_put. */
-    void (*get)(struct file *f);
-    void (*put)(struct file *f);
+    /* A mapping's reference; shared ones are counted. hold: any other one, dropped by file_put. */
+    void (*get)(struct file *f, bool shared);
+    void (*put)(struct file *f, bool shared);
     void (*hold)(struct file *f);
     struct inode *(*inode)(struct file *f); /* borrowed from f */
     /* May this file be mapped so? 0, -EACCES, -ENODEV (no mmap), -EPERM (noexec). */

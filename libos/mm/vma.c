@@ -44,23 +44,28 @@ bool vma_reserve(struct vma_set *s, size_t more)
     return true;
 }
 
+static bool is_shared(const struct vma *v)
+{
+    return v->kind == VMA_SHARED;
+}
+
 void vma_hold_file(const struct vma *v)
 {
     for (uint32_t i = 0; v->file && i <= v->again; i++)
-        mm_file_ops->get(v->file);
+        mm_file_ops->get(v->file, is_shared(v));
 }
 
 /* An object has one address, so mapping it once more is counting. Each time holds its own reference on
  * the file; which file it is matters only for what mprotect may allow. */
 void vma_map_again(struct vma *v, struct file *f, int prot)
 {
-    mm_file_ops->get(v->file);
+    mm_file_ops->get(v->file, true);
     v->again++;
     if (!(prot & ~v->prot))
         return;
     for (uint32_t i = 0; i <= v->again; i++) {
-        mm_file_ops->get(f);
-        mm_file_ops->put(v->file);
+        mm_file_ops->get(f, true);
+        mm_file_ops->put(v->file, true);
     }
     v->file = f;
     v->prot |= prot;
@@ -71,14 +76,14 @@ bool vma_drop_again(struct vma *v)
     if (v->again == 0)
         return false;
     v->again--;
-    mm_file_ops->put(v->file);
+    mm_file_ops->put(v->file, true);
     return true;
 }
 
 void vma_free(struct vma *v)
 {
     for (uint32_t i = 0; v->file && i <= v->again; i++)
-        mm_file_ops->put(v->file);
+        mm_file_ops->put(v->file, is_shared(v));
     kfree(v);
 }
 

@@ -20,7 +20,7 @@ struct file_ops {
     int (*fsync)(struct file *f, bool data_only);
     long (*fallocate)(struct file *f, int mode, uint64_t offset, uint64_t len);
     int (*mmap)(struct file *f, int prot, bool shared); /* 0: it may be mapped so; 1: as private */
-    /* A mapping of it comes or goes; mm->lock is held. */
+    /* A shared mapping of it comes or goes; mm->lock is held. */
     void (*mapped)(struct file *f, bool comes);
     void (*fdinfo)(struct file *f, struct text *t);
     const char *name; /* pathless files: "anon_inode:[eventfd]" in /proc/self/fd */

@@ -141,6 +141,7 @@ struct inode {
     struct pipe *pipe;       /* FIFOs, vfs/pipe.c */
     int writers;    /* > 0 open for writing; < 0 programs that run deny it; not of the real inode */
     uint32_t seals; /* memfd; mutex */
+    uint32_t writable_maps; /* shared mappings by files that may write; atomic */
     struct inode *above; /* upper layer of a union: the union inode of a copied-up file; set once */
     struct inode *hash_next;
 };

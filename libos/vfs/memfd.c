@@ -117,8 +117,8 @@ long memfd_add_seals(struct file *f, unsigned seals)
     MUTEX_GUARD(&i->mutex);
     if (i->seals & SEAL_SEAL)
         return -EPERM;
-    if ((seals & SEAL_WRITE) && i->pages.home)
-        return -EBUSY; /* a writable shared mapping may exist */
+    if ((seals & SEAL_WRITE) && atomic_load(&i->writable_maps))
+        return -EBUSY;
     i->seals |= seals;
     return 0;
 }

@@ -90,16 +90,20 @@ static int map_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t *
     return pages_shared_home(inode_real(i), first, count, ret_addr);
 }
 
-static void map_get(struct file *f)
+static void map_get(struct file *f, bool shared)
 {
     file_get(f);
-    if (f->ops->mapped)
+    if (shared && (f->mode & FILE_WRITE))
+        atomic_add(&f->inode->writable_maps, 1);
+    if (shared && f->ops->mapped)
         f->ops->mapped(f, true);
 }
 
-static void map_put(struct file *f)
+static void map_put(struct file *f, bool shared)
 {
-    if (f->ops->mapped)
+    if (shared && (f->mode & FILE_WRITE))
+        atomic_sub(&f->inode->writable_maps, 1);
+    if (shared && f->ops->mapped)
         f->ops->mapped(f, false);
     file_put(f);
 }

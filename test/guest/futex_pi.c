@@ -444,3 +444,25 @@ TEST_CASE(any_of_several)
     bad = (struct wanted){.uaddr = 8, .flags = 2};
     CHECK_ERR(syscall(SYS_futex_waitv, &bad, 1, 0, NULL, CLOCK_MONOTONIC), EFAULT);
 }
+
+TEST_CASE(over_fork)
+{
+    uint32_t *w = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(w != MAP_FAILED);
+    pid_t pid = (pid_t) OK_OR_SKIP(fork());
+    for (int i = 0; i < 300; i++) {
+        if (lock(w) != 0)
+            _exit(1);
+        w[1]++;
+        if (i % 16 == 0)
+            sched_yield();
+        if (unlock(w) != 0)
+            _exit(2);
+    }
+    if (pid == 0)
+        _exit(0);
+    CHECK_EQ(child_wait(pid), 0);
+    CHECK_EQ(w[1], 600);
+    CHECK_EQ(load(w), 0);
+    OK(munmap(w, PAGE));
+}

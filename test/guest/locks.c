@@ -239,3 +239,24 @@ TEST_CASE(leases)
     CHECK_EQ(fcntl(fd, F_GETLEASE), F_UNLCK);
     OK(close(fd));
 }
+
+TEST_CASE(over_fork)
+{
+    int fd = make("fork");
+    OK(lock(fd, F_SETLK, F_WRLCK, 0, 0));
+    OK(lock(fd, F_OFD_SETLK, F_UNLCK, 0, 0));
+    pid_t pid = (pid_t) OK_OR_SKIP(fork());
+    if (pid == 0) /* record locks are the parent's */
+        _exit(lock(fd, F_SETLK, F_WRLCK, 0, 0) < 0 && errno == EAGAIN ? 0 : 1);
+    CHECK_EQ(child_wait(pid), 0);
+    CHECK_EQ(other("fork", F_WRLCK, 0, 0), EAGAIN); /* the child's close took nothing away */
+    OK(flock(fd, LOCK_EX));
+    pid = (pid_t) OK(fork());
+    if (pid == 0) /* the open file is shared, and so is its flock */
+        _exit(flock(fd, LOCK_EX | LOCK_NB) == 0 && flock(fd, LOCK_UN) == 0 ? 0 : 1);
+    CHECK_EQ(child_wait(pid), 0);
+    int fresh = make("fork");
+    OK(flock(fresh, LOCK_EX | LOCK_NB));
+    OK(close(fresh));
+    OK(close(fd));
+}

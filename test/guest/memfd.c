@@ -176,3 +176,31 @@ TEST_CASE(mapped_twice)
     CHECK_ERR(msync(q + 3 * PAGE, PAGE, MS_ASYNC), ENOMEM);
     OK(close(fd));
 }
+
+TEST_CASE(sealed_after_the_mapping_is_gone)
+{
+    int fd = (int) OK(memfd_create("seal", MFD_ALLOW_SEALING));
+    OK(ftruncate(fd, 2 * PAGE));
+    char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(p != MAP_FAILED);
+    strcpy(p, "content");
+    CHECK_ERR(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+    char *q = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    OK(munmap(p, 2 * PAGE));
+    CHECK_ERR(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY); /* q could be made writable */
+    CHECK_STR(q, "content");
+    OK(munmap(q, PAGE));
+    char *own = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    own[0] = 'C';
+    OK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK));
+    CHECK_EQ(fcntl(fd, F_GET_SEALS), F_SEAL_WRITE | F_SEAL_SHRINK);
+    CHECK_ERR(write(fd, "x", 1), EPERM);
+    CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+    CHECK_EQ(errno, EPERM);
+    CHECK_STR(own, "Content");
+    char buf[8];
+    CHECK_EQ(pread(fd, buf, 7, 0), 7);
+    CHECK(memcmp(buf, "content", 7) == 0);
+    OK(munmap(own, PAGE));
+    OK(close(fd));
+}

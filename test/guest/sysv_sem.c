@@ -469,3 +469,16 @@ TEST_CASE(many_sets)
     for (int i = 0; i < MANY; i++)
         OK(semctl(ids[i], 0, IPC_RMID));
 }
+
+TEST_CASE(fork_inherits_no_undo)
+{
+    int id = new_set(1);
+    set_value(id, 0, 5);
+    OK(op(id, 0, -2, SEM_UNDO));
+    pid_t pid = (pid_t) OK_OR_SKIP(fork());
+    if (pid == 0)
+        _exit(op(id, 0, -1, SEM_UNDO) == 0 && value(id, 0) == 2 ? 0 : 1);
+    CHECK_EQ(child_wait(pid), 0);
+    CHECK_EQ(value(id, 0), 3);
+    drop_set();
+}

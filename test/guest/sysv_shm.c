@@ -374,3 +374,30 @@ TEST_CASE(many_segments)
         OK(shmdt(at[i]));
     }
 }
+
+TEST_CASE(inherited_by_fork)
+{
+    int id = new_segment(2 * PAGE), p[2];
+    char *at = attach(id, 0), c;
+    OK(pipe(p));
+    strcpy(at, "before");
+    pid_t pid = (pid_t) OK_OR_SKIP(fork());
+    if (pid == 0) {
+        if (strcmp(at, "before") != 0 || stat_of(id).shm_nattch != 2)
+            _exit(1);
+        strcpy(at + PAGE, "from the child");
+        _exit(shmdt(at) == 0 && write(p[1], "x", 1) == 1 ? park() : 2);
+    }
+    CHECK_EQ(read(p[0], &c, 1), 1);
+    CHECK_STR(at + PAGE, "from the child");
+    CHECK_EQ(stat_of(id).shm_nattch, 1);
+    OK(kill(pid, SIGKILL));
+    CHECK_EQ(child_wait(pid), 128 + SIGKILL);
+    pid = (pid_t) OK(fork());
+    if (pid == 0)
+        _exit(stat_of(id).shm_nattch == 2 ? 0 : 1); /* its end detaches */
+    CHECK_EQ(child_wait(pid), 0);
+    CHECK_EQ(stat_of(id).shm_nattch, 1);
+    OK(shmdt(at));
+    drop(id);
+}
