@@ -32,8 +32,11 @@ uint64_t spin(uint64_t rounds, const void *patterns, uint64_t wide);
 
 static uint8_t scratch[3 * PAGE_SIZE] __attribute__((aligned(4096)));
 
-/* The command of each vCPU, for its exception handler: kept in the GS page. */
+/* The command of each vCPU, for its exception handler: kept in the GS page. Between commands it is
+ * nobody's: a tick may come before a command is known, when the memory of the last one is something
+ * else again. */
 #define COMMAND_AT 0x200
+static struct command nobody;
 
 static void set_current(struct command *c)
 {
@@ -44,7 +47,7 @@ static struct command *current(void)
 {
     struct command *c;
     __asm__ volatile("mov %%gs:%c1, %0" : "=r"(c) : "i"(COMMAND_AT));
-    return c;
+    return c ? c : &nobody;
 }
 
 static uint64_t gs_base(void)
@@ -102,9 +105,8 @@ static void leaf_with_other_gs(struct command *c)
     __asm__ volatile("wrgsbase %0" : : "r"(mine));
 }
 
-uint64_t command(struct command *c)
+static void run(struct command *c)
 {
-    set_current(c);
     switch (c->op) {
     case OP_ECHO:
         c->result = c->arg[0] + 1;
@@ -155,6 +157,13 @@ uint64_t command(struct command *c)
         c->result = (uint64_t) -1;
         break;
     }
+}
+
+uint64_t command(struct command *c)
+{
+    set_current(c);
+    run(c);
+    set_current(&nobody);
     return c->result;
 }
 
