@@ -132,3 +132,53 @@ TEST_CASE(file_notification)
     OK(inotify_rm_watch(fd, w));
     close(fd);
 }
+
+TEST_CASE(bind_mounts)
+{
+    char b[4096];
+    may_mount();
+    OK(mkdir(test_path("from"), 0755));
+    OK(mkdir(test_path("to"), 0755));
+    write_file(test_path("from/f"), "bound", 5);
+    OK_OR_SKIP(mount(test_path("from"), test_path("to"), NULL, MS_BIND, NULL));
+    read_file(test_path("to/f"), b, sizeof b);
+    CHECK_STR(b, "bound");
+    struct stat x, y;
+    OK(stat(test_path("from/f"), &x));
+    OK(stat(test_path("to/f"), &y));
+    CHECK(x.st_ino == y.st_ino && x.st_dev == y.st_dev);
+    write_file(test_path("to/g"), "new", 3); /* it is the same directory */
+    CHECK(path_exists(test_path("from/g")));
+    CHECK_ERR(rename(test_path("to/g"), test_path("from/h")), EXDEV);
+    read_file("/proc/self/mountinfo", b, sizeof b);
+    CHECK(strstr(b, "/from ") || strlen(b) == sizeof b - 1);
+    OK(mount(NULL, test_path("to"), NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+    CHECK_ERR(open(test_path("to/x"), O_CREAT | O_WRONLY, 0600), EROFS);
+    write_file(test_path("from/x"), "x", 1); /* the other way in is not read-only */
+    OK(umount(test_path("to")));
+    CHECK(!path_exists(test_path("to/f")) && path_exists(test_path("from/f")));
+    write_file(test_path("plain"), "p", 1);
+    CHECK_ERR(mount(test_path("plain"), test_path("to"), NULL, MS_BIND, NULL), ENOTDIR);
+    CHECK_ERR(mount(test_path("absent"), test_path("to"), NULL, MS_BIND, NULL), ENOENT);
+    OK(mount(test_path("plain"), test_path("from/f"), NULL, MS_BIND, NULL)); /* of a file */
+    read_file(test_path("from/f"), b, sizeof b);
+    CHECK_STR(b, "p");
+    OK(umount(test_path("from/f")));
+}
+
+TEST_CASE(moving_mounts)
+{
+    may_mount();
+    const char *type = in_libos() ? "ramfs" : "tmpfs";
+    OK(mkdir(test_path("one"), 0755));
+    OK(mkdir(test_path("two"), 0755));
+    OK_OR_SKIP(mount("ram", test_path("one"), type, 0, NULL));
+    write_file(test_path("one/f"), "x", 1);
+    OK(mkdir(test_path("one/inside"), 0755));
+    CHECK_ERR(mount(test_path("one"), test_path("one/inside"), NULL, MS_MOVE, NULL), ELOOP);
+    CHECK_ERR(mount(test_path("one/inside"), test_path("two"), NULL, MS_MOVE, NULL), EINVAL);
+    OK(mount(test_path("one"), test_path("two"), NULL, MS_MOVE, NULL));
+    CHECK(path_exists(test_path("two/f")) && !path_exists(test_path("one/f")));
+    OK(rmdir(test_path("one"))); /* no longer a mount point */
+    OK(umount(test_path("two")));
+}
