@@ -1,4 +1,4 @@
-/* Looking into other processes: process_vm_readv, process_vm_writev, kcmp. Who may is decided as ptrace
+/* Looking into other processes: process_vm_readv and its relatives, kcmp. Who may is decided as ptrace
  * would: the same user and a dumpable process, or CAP_SYS_PTRACE. */
 #include "abi/layout.h"
 #include "libos/arch/random.h"
@@ -8,6 +8,7 @@
 #include "libos/mm/uio.h"
 #include "libos/sys/syscall.h"
 #include "libos/task/process.h"
+#include "libos/vfs/pidfd.h"
 #include "libos/vfs/vfs.h"
 
 DEFINE_AUTO(struct fdtable, fdtable_put)
@@ -129,6 +130,71 @@ SYSCALL(process_vm_writev, int, pid, uaddr_t, local, uint64_t, local_count, uadd
         uint64_t, remote_count, uint64_t, flags)
 {
     return process_vm(pid, local, local_count, remote, remote_count, flags, true);
+}
+
+/* ---- advice ----------------------------------------------------------------------------------- */
+enum { ADVICE_WILLNEED = 3, ADVICE_COLD = 20, ADVICE_PAGEOUT = 21, ADVICE_COLLAPSE = 25 };
+
+static long advise_all(struct mm *mm, const struct user_iovec *vec, uint64_t count, int advice)
+{
+    uint64_t done = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t len = ROUND_UP(vec[i].len, PAGE_SIZE);
+        bool odd = vec[i].base % PAGE_SIZE || (vec[i].len && !len);
+        int r = odd ? -EINVAL : len > ELRANGE_SIZE ? -ENOMEM : 0;
+        if (r == 0 && len > 0)
+            r = mm_advise(mm, vec[i].base, len, advice);
+        if (r < 0)
+            return done ? (long) done : r;
+        done += vec[i].len;
+    }
+    return (long) done;
+}
+
+static long advise(struct process *p, uaddr_t vec, uint64_t count, int advice)
+{
+    AUTO(mm_put) struct mm *mm = process_mm_get(p);
+    if (!mm)
+        return -ESRCH;
+    if (!may_look(p) || (p != current_process() && !capable(CAP_SYS_NICE)))
+        return -EPERM;
+    struct user_iovec *v = kzalloc((count + 1) * sizeof *v);
+    if (!v)
+        return -ENOMEM;
+    long r = remote_vec_from_user(v, vec, count);
+    if (r == 0)
+        r = advise_all(mm, v, count, advice);
+    kfree(v);
+    return r;
+}
+
+/* full */
+SYSCALL(process_madvise, int, pidfd, uaddr_t, vec, uint64_t, count, int, advice, unsigned, flags)
+{
+    if (flags || count > IOV_LIMIT)
+        return -EINVAL;
+    AUTO(process_put) struct process *p = NULL;
+    int r = pidfd_process_get(pidfd, &p);
+    if (r < 0)
+        return r;
+    bool known = advice == ADVICE_WILLNEED || advice == ADVICE_COLD || advice == ADVICE_PAGEOUT ||
+                 advice == ADVICE_COLLAPSE;
+    return known ? advise(p, vec, count, advice) : -EINVAL;
+}
+
+/* full */
+SYSCALL(process_mrelease, int, pidfd, unsigned, flags)
+{
+    if (flags)
+        return -EINVAL;
+    AUTO(process_put) struct process *p = NULL;
+    int r = pidfd_process_get(pidfd, &p);
+    if (r < 0)
+        return r;
+    AUTO(mm_put) struct mm *mm = process_mm_get(p);
+    if (!mm)
+        return -ESRCH;
+    return p->exiting ? 0 : -EINVAL; /* one that dies gives its memory back by itself */
 }
 
 /* ---- kcmp ------------------------------------------------------------------------------------- */

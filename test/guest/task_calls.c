@@ -204,6 +204,29 @@ TEST_CASE(memory_of_this_process)
     CHECK_ERR(process_vm_writev(getpid(), l, 1, r, 2000, 0), EINVAL);
 }
 
+TEST_CASE(process_madvise)
+{
+    int self = (int) OK_OR_SKIP(syscall(SYS_pidfd_open, getpid(), 0));
+    char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(p != MAP_FAILED);
+    p[0] = 5;
+    struct iovec v = {p, 2 * PAGE}, odd = {p + 1, PAGE}, none = {(void *) 4096, PAGE};
+    CHECK_EQ(OK_OR_SKIP(syscall(SYS_process_madvise, self, &v, 1L, 20, 0)), 2 * PAGE);
+    CHECK_EQ(p[0], 5);
+    CHECK_EQ(syscall(SYS_process_madvise, self, &v, 0L, 20, 0), 0);
+    CHECK_ERR(syscall(SYS_process_madvise, self, &v, 1L, 99, 0), EINVAL);
+    CHECK_ERR(syscall(SYS_process_madvise, self, &v, 1L, 20, 1), EINVAL);
+    CHECK_ERR(syscall(SYS_process_madvise, self, &odd, 1L, 20, 0), EINVAL);
+    CHECK_ERR(syscall(SYS_process_madvise, self, &none, 1L, 20, 0), ENOMEM);
+    CHECK_ERR(syscall(SYS_process_madvise, self, 8L, 1L, 20, 0), EFAULT);
+    CHECK_ERR(syscall(SYS_process_madvise, -1, &v, 1L, 20, 0), EBADF);
+    CHECK_ERR(syscall(448, self, 1), EINVAL); /* process_mrelease */
+    CHECK_ERR(syscall(448, self, 0), EINVAL); /* not dying */
+    CHECK_ERR(syscall(448, -1, 0), EBADF);
+    OK(munmap(p, 2 * PAGE));
+    close(self);
+}
+
 /* ---- descriptors of others -------------------------------------------------------------------- */
 TEST_CASE(pidfd_getfd)
 {
