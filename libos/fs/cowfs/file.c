@@ -1,0 +1,234 @@
+/* Content and attributes of inodes. Data blocks of files go straight to new places on the device; only
+ * the pointers to them wait for the commit. */
+#include "libos/base/ckmath.h"
+#include "libos/fs/cowfs/priv.h"
+#include "abi/linux/fs.h"
+
+#define SIZE_LIMIT (cow_tree_span(COW_DEPTH_MAX) * COW_BLOCK)
+
+int cow_get(struct cow *c, uint64_t ino, struct cow_inode **ret)
+{
+    MUTEX_GUARD(&c->lock);
+    return cow_inode_load(c, ino, ret);
+}
+
+void cow_put(struct cow *c, struct cow_inode *i)
+{
+    MUTEX_GUARD(&c->lock);
+    bool last = i->refs == 1 && i->d.nlink == 0;
+    if (last && cow_begin(c, 8, true) == 0 && i->refs == 1 && cow_inode_delete(c, i) == 0)
+        return;
+    cow_inode_unref(c, i); /* what could not be deleted stays in the orphan list */
+}
+
+void cow_attr_get(struct cow *c, struct cow_inode *i, struct cow_attr *ret)
+{
+    MUTEX_GUARD(&c->lock);
+    const struct cow_inode_disk *d = &i->d;
+    *ret = (struct cow_attr){
+        .ino = i->ino,
+        .size = S_ISDIR(d->mode) ? i->tree.blocks * COW_BLOCK : d->size,
+        .blocks = i->tree.blocks,
+        .rdev = d->rdev,
+        .origin = d->origin,
+        .mode = d->mode,
+        .nlink = d->nlink,
+        .uid = d->uid,
+        .gid = d->gid,
+        .flags = d->flags,
+        .atime_ns = d->atime_ns,
+        .mtime_ns = d->mtime_ns,
+        .ctime_ns = d->ctime_ns,
+        .btime_ns = d->btime_ns,
+    };
+}
+
+int cow_attr_set(struct cow *c, struct cow_inode *i, const struct cow_attr *a)
+{
+    MUTEX_GUARD(&c->lock);
+    int r = cow_begin(c, 4, true);
+    if (r < 0)
+        return r;
+    struct cow_inode_disk *d = &i->d;
+    d->mode = (d->mode & S_IFMT) | (a->mode & 07777);
+    d->uid = a->uid;
+    d->gid = a->gid;
+    d->origin = a->origin;
+    d->flags = (d->flags & COW_FLAG_PRIVATE) | (a->flags & COW_FLAG_OPAQUE);
+    d->atime_ns = a->atime_ns;
+    d->mtime_ns = a->mtime_ns;
+    d->ctime_ns = a->ctime_ns;
+    cow_inode_change(c, i);
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static int open_run(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
+                    const struct cow_ptr *p, uint8_t *dst)
+{
+    int r = cow_dev_read(c, p[0].addr, count, dst);
+    for (uint32_t k = 0; k < count && r == 0; k++)
+        r = cow_open(c, &i->tree, 0, block + k, &p[k], dst + (size_t) k * COW_BLOCK);
+    return r == -EBADMSG ? cow_poison(c, r, "a data block was tampered with") : r;
+}
+
+/* Blocks that lie one behind the other are read at once. */
+static int read_run(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
+                    uint8_t *dst, uint32_t *ret_done)
+{
+    struct cow_ptr p[COW_IO_BLOCKS];
+    uint32_t n = 0;
+    for (; n < MIN(count, COW_IO_BLOCKS); n++) {
+        int r = cow_tree_ptr(c, &i->tree, block + n, &p[n]);
+        if (r < 0)
+            return r;
+        if (!cow_hole(&p[n]) && !cow_ptr_ok(c, &p[n]))
+            return cow_poison(c, -EUCLEAN, "a pointer that leads nowhere");
+        if (n && (cow_hole(&p[0]) ? !cow_hole(&p[n]) : p[n].addr != p[0].addr + n))
+            break;
+    }
+    *ret_done = n;
+    if (!cow_hole(&p[0]))
+        return open_run(c, i, block, n, p, dst);
+    memset(dst, 0, (size_t) n * COW_BLOCK);
+    return 0;
+}
+
+int cow_read(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count, void *dst)
+{
+    MUTEX_GUARD(&c->lock);
+    cow_cache_trim(c, c->cache_limit);
+    uint8_t *to = dst;
+    for (uint32_t done = 0, n; done < count; done += n) {
+        int r = read_run(c, i, block + done, count - done, to + (size_t) done * COW_BLOCK, &n);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static int write_one(struct cow *c, struct cow_inode *i, uint64_t block, const uint8_t *src)
+{
+    uint64_t addr;
+    uint8_t *out;
+    struct cow_ptr p;
+    int r = cow_alloc(c, &addr);
+    if (r < 0)
+        return r;
+    r = cow_queue_block(c, addr, &out);
+    if (r == 0)
+        r = cow_seal(c, &i->tree, 0, block, addr, src, out, &p);
+    if (r < 0)
+        return cow_poison(c, r, "a data block could not be written");
+    r = cow_tree_set(c, &i->tree, block, &p);
+    if (r < 0)
+        cow_free(c, &p);
+    return r;
+}
+
+int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count, const void *src,
+              uint64_t size)
+{
+    MUTEX_GUARD(&c->lock);
+    uint64_t end;
+    const uint8_t *from = src;
+    if (ck_add(&end, block, (uint64_t) count) || end > SIZE_LIMIT / COW_BLOCK || size > SIZE_LIMIT)
+        return -EFBIG;
+    int r = cow_begin(c, count + count / COW_FAN + 2 * COW_DEPTH_MAX, false);
+    for (uint32_t k = 0; k < count && r == 0; k++)
+        r = write_one(c, i, block + k, from + (size_t) k * COW_BLOCK);
+    int flushed = cow_queue_flush(c);
+    r = r < 0 ? r : flushed;
+    if (r == 0)
+        i->d.size = MAX(i->d.size, size);
+    cow_inode_change(c, i);
+    return r;
+}
+
+/* What lies behind the end in the last block becomes zero, so that growing shows zeros. */
+static int zero_tail(struct cow *c, struct cow_inode *i, uint64_t size)
+{
+    struct cow_ptr p;
+    uint64_t block = size / COW_BLOCK;
+    int r = cow_tree_ptr(c, &i->tree, block, &p);
+    if (r < 0 || size % COW_BLOCK == 0 || cow_hole(&p))
+        return r;
+    uint8_t *buf = kzalloc(COW_BLOCK);
+    if (!buf)
+        return -ENOMEM;
+    r = cow_ptr_ok(c, &p) ? open_run(c, i, block, 1, &p, buf) : -EUCLEAN;
+    if (r == 0) {
+        memset(buf + size % COW_BLOCK, 0, COW_BLOCK - size % COW_BLOCK);
+        r = write_one(c, i, block, buf);
+    }
+    if (r == 0)
+        r = cow_queue_flush(c);
+    kfree(buf);
+    return r;
+}
+
+int cow_truncate(struct cow *c, struct cow_inode *i, uint64_t size)
+{
+    MUTEX_GUARD(&c->lock);
+    bool shrinks = size < i->d.size;
+    if (size > SIZE_LIMIT)
+        return -EFBIG;
+    int r = cow_begin(c, 8, true);
+    if (r == 0 && shrinks)
+        r = zero_tail(c, i, size);
+    if (r == 0 && shrinks)
+        r = cow_tree_cut(c, &i->tree, (size + COW_BLOCK - 1) / COW_BLOCK, UINT64_MAX);
+    if (r == 0)
+        i->d.size = size;
+    cow_inode_change(c, i);
+    return r;
+}
+
+int cow_punch(struct cow *c, struct cow_inode *i, uint64_t block, uint64_t count)
+{
+    MUTEX_GUARD(&c->lock);
+    uint64_t end;
+    int r = ck_add(&end, block, count) ? -EFBIG : cow_begin(c, 8, true);
+    if (r == 0)
+        r = cow_tree_cut(c, &i->tree, block, end);
+    if (r == 0)
+        cow_inode_change(c, i);
+    return r;
+}
+
+int cow_next(struct cow *c, struct cow_inode *i, uint64_t block, bool data, uint64_t *ret)
+{
+    MUTEX_GUARD(&c->lock);
+    cow_cache_trim(c, c->cache_limit);
+    if (data)
+        return cow_tree_next(c, &i->tree, block, ret);
+    for (;; block++) {
+        struct cow_ptr p;
+        int r = cow_tree_ptr(c, &i->tree, block, &p);
+        if (r < 0)
+            return r;
+        if (cow_hole(&p)) {
+            *ret = block;
+            return 0;
+        }
+    }
+}
+
+long cow_readlink(struct cow *c, struct cow_inode *i, char *buf, size_t size)
+{
+    MUTEX_GUARD(&c->lock);
+    size_t n = MIN(size, (size_t) i->d.size);
+    if (i->d.size <= COW_INLINE_MAX) {
+        memcpy(buf, i->d.inline_data, n);
+        return (long) n;
+    }
+    struct cow_blk *b;
+    int r = cow_blk_get(c, &i->tree, 0, 0, false, &b);
+    if (r < 0 || !b || i->d.size > COW_BLOCK)
+        return r < 0 ? r : -EUCLEAN;
+    memcpy(buf, b->data, n);
+    return (long) n;
+}

@@ -1,0 +1,273 @@
+/* Making a volume, opening it again after whatever happened, closing it.
+ *
+ * The newest superblock that authenticates is taken if every block that its commit wrote is there; else
+ * the one before it, which a barrier made durable before the newest was begun. */
+#include "libos/arch/random.h"
+#include "libos/base/log.h"
+#include "libos/fs/cowfs/priv.h"
+#include "abi/linux/fs.h"
+
+#define CACHE_LIMIT 1024u /* metadata blocks kept between operations */
+
+static void seal_gcm(const struct gcm_key *k, const uint8_t nonce[GCM_NONCE_SIZE], struct cspan aad,
+                     struct cspan in, uint8_t *out, uint8_t ret_tag[GCM_TAG_SIZE])
+{
+    gcm_seal(k, nonce, aad, in, out, ret_tag);
+}
+
+static int open_gcm(const struct gcm_key *k, const uint8_t nonce[GCM_NONCE_SIZE], struct cspan aad,
+                    struct cspan in, uint8_t *out, const uint8_t tag[GCM_TAG_SIZE])
+{
+    return gcm_open(k, nonce, aad, in, out, tag);
+}
+
+static const struct cow_cipher gcm = {seal_gcm, open_gcm};
+
+static struct cow *cow_new(const struct cow_params *p)
+{
+    struct cow *c = new_zero(struct cow);
+    if (!c)
+        return NULL;
+    mutex_init(&c->lock);
+    waitq_init(&c->held);
+    list_init(&c->lru);
+    list_init(&c->changed);
+    cow_tree_init(&c->table, COW_INO_TABLE, 0);
+    cow_tree_init(&c->bitmap, COW_INO_BITMAP, 0);
+    cow_tree_init(&c->epoch_tree, COW_INO_EPOCHS, 0);
+    c->dev = p->dev;
+    c->cipher = p->cipher ? p->cipher : &gcm;
+    c->anchor = p->anchor;
+    c->blocks_max = MAX(p->blocks_max, p->blocks);
+    c->cache_limit = CACHE_LIMIT;
+    c->queue = kzalloc((size_t) COW_QUEUE * COW_BLOCK);
+    if (!c->queue) {
+        kfree(c);
+        return NULL;
+    }
+    return c;
+}
+
+static void forget_all(struct cow *c)
+{
+    cow_inodes_free(c);
+    struct cow_tree *trees[] = {&c->table, &c->bitmap, &c->epoch_tree};
+    for (unsigned i = 0; i < ARRAY_SIZE(trees); i++)
+        cow_tree_forget(c, trees[i]);
+}
+
+void cow_abandon(struct cow *c)
+{
+    forget_all(c);
+    cow_epochs_free(c);
+    kfree(c->used);
+    kfree(c->pending);
+    kfree(c->chunk_dirty);
+    kfree(c->queue);
+    kfree(c);
+}
+
+/* ---- a new volume ---- */
+
+static int first_inodes(struct cow *c)
+{
+    const struct cow_new root = {.mode = S_IFDIR | 0755}, orphans = {.mode = S_IFREG};
+    struct cow_inode *i;
+    int r = cow_inode_new(c, &root, &i);
+    if (r < 0)
+        return r;
+    cow_inode_unref(c, i);
+    r = cow_inode_new(c, &orphans, &i);
+    if (r < 0)
+        return r;
+    i->d.flags = COW_FLAG_PRIVATE;
+    cow_inode_unref(c, i);
+    return 0;
+}
+
+static int ring_clear(struct cow *c)
+{
+    return c->dev->ops->write(c->dev, COW_RING_FIRST, COW_RING, c->queue);
+}
+
+int cow_create(const struct cow_params *p)
+{
+    struct cow *c = cow_new(p);
+    if (!c)
+        return -ENOMEM;
+    c->block_count = p->blocks;
+    c->next_ino = COW_INO_ROOT;
+    c->next_generation = 1;
+    random_bytes(SPAN_OF(c->uuid));
+    random_bytes(SPAN_OF(c->key));
+    random_bytes(SPAN_OF(c->name_seed));
+    int r = p->blocks < 2 * COW_FIRST || p->blocks > COW_ADDR_MAX ? -EINVAL : 0;
+    if (r == 0)
+        r = p->dev->ops->grow(p->dev, p->blocks);
+    if (r == 0)
+        r = ring_clear(c);
+    if (r == 0)
+        r = cow_header_write(p, c->uuid, c->key);
+    if (r == 0)
+        r = cow_epoch_start(c);
+    if (r == 0)
+        r = cow_alloc_init(c);
+    if (r == 0)
+        r = first_inodes(c);
+    if (r == 0)
+        r = cow_commit(c, COW_SUPER_TWO_BARRIERS);
+    cow_abandon(c);
+    return r;
+}
+
+/* ---- opening ---- */
+
+struct newborn_walk {
+    struct cow_walk walk;
+    const struct cow *c;
+};
+
+static int newborn_ptr(struct cow_walk *w, const struct cow_tree *t, uint32_t level, uint64_t index,
+                       const struct cow_ptr *p)
+{
+    return cow_newborn(container_of(w, struct newborn_walk, walk)->c, p);
+}
+
+/* -EBADMSG: part of what it says is not there. */
+static int candidate_take(struct cow *c, const struct cow_super_disk *s, bool verify)
+{
+    forget_all(c);
+    int r = memcmp(s->body.uuid, c->uuid, sizeof c->uuid) ? -EUCLEAN : cow_super_take(c, &s->body);
+    if (r < 0 || s->body.txg != s->txg)
+        return -EUCLEAN;
+    kfree(c->epochs);
+    c->epochs = kzalloc(c->epoch_count * sizeof *c->epochs);
+    if (!c->epochs) {
+        c->epoch_count = 0;
+        return -ENOMEM;
+    }
+    memcpy(c->epochs[c->epoch].salt, s->salt, sizeof s->salt);
+    struct newborn_walk w = {.walk = {.ptr = newborn_ptr}, .c = c};
+    if (verify && !(s->body.flags & COW_SUPER_TWO_BARRIERS))
+        r = cow_walk_all(c, &w.walk);
+    if (r == 0)
+        r = cow_epoch_load(c, c->epoch_count);
+    if (r == 0 && memcmp(c->epochs[c->epoch].salt, s->salt, sizeof s->salt))
+        r = -EUCLEAN;
+    return r;
+}
+
+/* Keys of a candidate that was not taken. */
+static void candidate_drop(struct cow *c)
+{
+    forget_all(c);
+    for (uint32_t i = 0; i < c->epoch_count; i++)
+        if (c->epochs[i].key) {
+            gcm_key_wipe(c->epochs[i].key);
+            kfree(c->epochs[i].key);
+        }
+    kfree(c->epochs);
+    c->epochs = NULL;
+    c->epoch_count = 0;
+    c->error = 0;
+}
+
+/* The authentic superblock with the highest txg at or below limit. */
+static int newest(struct cow *c, uint64_t limit, struct cow_super_disk *ret)
+{
+    struct cow_super_disk *s = new_zero(struct cow_super_disk);
+    if (!s)
+        return -ENOMEM;
+    int found = -EBADMSG;
+    for (uint64_t slot = 0; slot < COW_RING; slot++) {
+        int r = cow_super_read(c, slot, s);
+        if (r < 0 && r != -EBADMSG) {
+            found = r;
+            break;
+        }
+        if (r == 0 && s->txg <= limit && (found < 0 || s->txg > ret->txg)) {
+            memcpy(ret, s, sizeof *s);
+            found = 0;
+        }
+    }
+    kfree(s);
+    return found;
+}
+
+static int choose(struct cow *c, struct cow_super_disk *s)
+{
+    int r = newest(c, UINT64_MAX, s);
+    if (r < 0)
+        return r;
+    r = candidate_take(c, s, true);
+    if (r != -EBADMSG || s->txg == 0)
+        return r;
+    uint64_t torn = s->txg;
+    candidate_drop(c);
+    r = newest(c, torn - 1, s);
+    if (r < 0)
+        return r;
+    if (s->txg != torn - 1)
+        return -EBADMSG;
+    r = candidate_take(c, s, false);
+    if (r == 0)
+        log_warn("cowfs: the last commit was torn; the one before it is used");
+    return r;
+}
+
+static int anchor_check(struct cow *c)
+{
+    uint64_t txg;
+    if (!c->anchor)
+        return 0;
+    int r = c->anchor->ops->read(c->anchor, c->uuid, &txg);
+    if (r < 0)
+        return r;
+    if (c->txg < txg)
+        return -ESTALE;
+    return c->txg > txg ? c->anchor->ops->advance(c->anchor, c->uuid, c->txg) : 0;
+}
+
+static int open_volume(struct cow *c, const struct cow_params *p)
+{
+    int r = cow_header_read(p, c->uuid, c->key);
+    struct cow_super_disk *s = r == 0 ? new_zero(struct cow_super_disk) : NULL;
+    if (!s)
+        return r < 0 ? r : -ENOMEM;
+    r = choose(c, s);
+    kfree(s);
+    if (r == 0)
+        r = anchor_check(c);
+    if (r == 0 && c->dev->blocks < c->block_count)
+        r = c->dev->ops->grow(c->dev, c->block_count);
+    if (r == 0)
+        r = cow_alloc_load(c);
+    if (r == 0)
+        r = cow_epoch_start(c);
+    if (r == 0)
+        r = cow_inode_load(c, COW_INO_ORPHANS, &c->orphans);
+    return r == 0 ? cow_orphans_clean(c) : r;
+}
+
+int cow_mount(const struct cow_params *p, struct cow **ret)
+{
+    struct cow *c = cow_new(p);
+    if (!c)
+        return -ENOMEM;
+    int r = open_volume(c, p);
+    if (r < 0) {
+        cow_abandon(c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+int cow_unmount(struct cow *c)
+{
+    mutex_lock(&c->lock);
+    int r = cow_commit(c, COW_SUPER_TWO_BARRIERS | COW_SUPER_CLEAN);
+    mutex_unlock(&c->lock);
+    cow_abandon(c);
+    return r;
+}

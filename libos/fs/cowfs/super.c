@@ -1,0 +1,265 @@
+/* Header and superblocks: the two places whose contents are read before anything vouches for them. */
+#include "libos/arch/random.h"
+#include "libos/base/log.h"
+#include "libos/base/panic.h"
+#include "libos/crypto/hkdf.h"
+#include "libos/fs/cowfs/priv.h"
+
+#define WALK_MAX 4096u /* newborn blocks that a mount verifies; more are made durable first */
+
+/* ---- header ---- */
+
+static void wrap_key(const struct cow_header_disk *h, const uint8_t secret[32], struct gcm_key *ret)
+{
+    static const char use[] = "cowfs slot";
+    uint8_t key[GCM_KEY_SIZE];
+    hkdf_sha256((struct cspan){secret, 32}, CSPAN_OF(h->kdf_salt),
+                (struct cspan){(const uint8_t *) use, sizeof use - 1}, SPAN_OF(key));
+    gcm_key_init(ret, key);
+    wipe(key, sizeof key);
+}
+
+/* What a slot's key also vouches for: all of the header that is not a slot. */
+static struct cspan header_aad(const struct cow_header_disk *h)
+{
+    return (struct cspan){(const uint8_t *) h, offsetof(struct cow_header_disk, slots)};
+}
+
+static int slot_open(const struct cow_params *p, const struct cow_header_disk *h,
+                     const struct cow_slot *s, uint8_t key[32])
+{
+    struct cow_slot copy = *s;
+    struct gcm_key k;
+    uint8_t secret[32];
+    int r = p->slot_secret(p, &copy, false, secret);
+    if (r < 0)
+        return r;
+    wrap_key(h, secret, &k);
+    r = gcm_open(&k, s->nonce, header_aad(h), CSPAN_OF(s->wrapped), key, s->tag);
+    gcm_key_wipe(&k);
+    wipe(secret, sizeof secret);
+    return r < 0 ? -EKEYREJECTED : 0;
+}
+
+static int header_parse(const struct cow_params *p, const uint8_t *block, uint8_t uuid[16],
+                        uint8_t key[32])
+{
+    struct cow_header_disk h;
+    memcpy(&h, block, sizeof h);
+    if (h.magic != COW_HEADER_MAGIC)
+        return -EBADMSG;
+    if (h.version != COW_VERSION || h.cipher != 1)
+        return -EOPNOTSUPP;
+    int r = -EKEYREJECTED;
+    for (unsigned i = 0; i < COW_SLOTS && r < 0; i++)
+        if (h.slots[i].kind == p->kind)
+            r = slot_open(p, &h, &h.slots[i], key);
+    memcpy(uuid, h.uuid, sizeof h.uuid);
+    return r;
+}
+
+int cow_header_read(const struct cow_params *p, uint8_t uuid[16], uint8_t key[32])
+{
+    int best = -EBADMSG;
+    if (p->dev->blocks == 0)
+        return -ENODATA;
+    if (p->dev->blocks < COW_FIRST)
+        return -EBADMSG;
+    uint8_t *block = kzalloc(COW_BLOCK);
+    if (!block)
+        return -ENOMEM;
+    for (uint64_t copy = 0; copy < 2; copy++) {
+        int r = p->dev->ops->read(p->dev, copy, 1, block);
+        if (r == 0)
+            r = header_parse(p, block, uuid, key);
+        if (r == 0 || best == -EBADMSG)
+            best = r;
+        if (r == 0)
+            break;
+    }
+    kfree(block);
+    return best;
+}
+
+int cow_header_write(const struct cow_params *p, const uint8_t uuid[16], const uint8_t key[32])
+{
+    uint8_t *block = kzalloc(2 * COW_BLOCK), secret[32];
+    if (!block)
+        return -ENOMEM;
+    struct cow_header_disk *h = (struct cow_header_disk *) block;
+    struct cow_slot *s = &h->slots[0];
+    h->magic = COW_HEADER_MAGIC;
+    h->version = COW_VERSION;
+    h->cipher = 1;
+    memcpy(h->uuid, uuid, sizeof h->uuid);
+    random_bytes(SPAN_OF(h->kdf_salt));
+    s->kind = (uint32_t) p->kind;
+    random_bytes(SPAN_OF(s->nonce));
+    int r = p->slot_secret(p, s, true, secret);
+    if (r == 0) {
+        struct gcm_key k;
+        wrap_key(h, secret, &k);
+        gcm_seal(&k, s->nonce, header_aad(h), (struct cspan){key, 32}, s->wrapped, s->tag);
+        gcm_key_wipe(&k);
+        memcpy(block + COW_BLOCK, block, COW_BLOCK);
+        r = p->dev->ops->write(p->dev, 0, 2, block);
+    }
+    wipe(secret, sizeof secret);
+    kfree(block);
+    return r;
+}
+
+int cow_secret_sealed(const struct cow_params *p, struct cow_slot *slot, bool create,
+                      uint8_t ret[32])
+{
+    struct seal_id id = {.policy = slot->policy, .isv_svn = slot->isv_svn};
+    memcpy(id.cpu_svn, slot->cpu_svn, sizeof id.cpu_svn);
+    memcpy(id.key_id, slot->key_id, sizeof id.key_id);
+    if (create) {
+        seal_id_new(SGX_KEYPOLICY_MRSIGNER, &id);
+        slot->policy = id.policy;
+        slot->isv_svn = id.isv_svn;
+        memcpy(slot->cpu_svn, id.cpu_svn, sizeof id.cpu_svn);
+        memcpy(slot->key_id, id.key_id, sizeof id.key_id);
+    }
+    memset(ret, 0, 32);
+    return seal_key_get(&id, ret); /* 128 bits; the rest is zero */
+}
+
+int cow_secret_user(const struct cow_params *p, struct cow_slot *slot, bool create, uint8_t ret[32])
+{
+    if (!p->user_key)
+        return -EKEYREJECTED;
+    memcpy(ret, p->user_key, 32);
+    return 0;
+}
+
+/* ---- superblocks ---- */
+
+static void super_nonce(uint64_t txg, uint8_t ret[GCM_NONCE_SIZE])
+{
+    memset(ret, 0, GCM_NONCE_SIZE);
+    memcpy(ret, &txg, sizeof txg);
+}
+
+struct super_aad {
+    uint64_t magic, txg;
+    uint8_t salt[32];
+};
+
+static struct cspan sealed_part(const struct cow_super_disk *s)
+{
+    size_t start = offsetof(struct cow_super_disk, body);
+    return (struct cspan){(const uint8_t *) s + start, sizeof *s - start};
+}
+
+static void aad_of(const struct cow_super_disk *s, struct super_aad *ret)
+{
+    *ret = (struct super_aad){.magic = s->magic, .txg = s->txg};
+    memcpy(ret->salt, s->salt, sizeof ret->salt);
+}
+
+int cow_super_read(struct cow *c, uint64_t slot, struct cow_super_disk *ret)
+{
+    int r = c->dev->ops->read(c->dev, COW_RING_FIRST + slot, 1, ret);
+    if (r < 0)
+        return r;
+    if (ret->magic != COW_SUPER_MAGIC || ret->txg % COW_RING != slot)
+        return -EBADMSG;
+    struct gcm_key k;
+    struct super_aad aad;
+    uint8_t nonce[GCM_NONCE_SIZE];
+    struct cspan part = sealed_part(ret);
+    aad_of(ret, &aad);
+    super_nonce(ret->txg, nonce);
+    cow_super_key(c, ret->salt, &k);
+    r = c->cipher->open(&k, nonce, CSPAN_OF(aad), part, (uint8_t *) &ret->body, ret->tag);
+    gcm_key_wipe(&k);
+    return r;
+}
+
+static bool root_ok(const struct cow *c, const struct cow_root_disk *r)
+{
+    return r->depth <= COW_DEPTH_MAX && (cow_hole(&r->root) || cow_ptr_ok(c, &r->root));
+}
+
+int cow_super_take(struct cow *c, const struct cow_super_body *b)
+{
+    c->block_count = b->block_count;
+    c->epoch_count = b->epoch_count;
+    if (b->epoch_count == 0 || b->epoch_count > COW_EPOCHS_MAX || b->epoch >= b->epoch_count ||
+        b->block_count < COW_FIRST || b->block_count > COW_ADDR_MAX ||
+        b->next_ino < COW_INO_FIRST || b->next_ino > COW_ADDR_MAX || b->free_ino >= b->next_ino ||
+        !root_ok(c, &b->table) || !root_ok(c, &b->bitmap) || !root_ok(c, &b->epochs)) {
+        c->epoch_count = 0;
+        return -EUCLEAN;
+    }
+    const struct cow_root_disk *roots[] = {&b->table, &b->bitmap, &b->epochs};
+    struct cow_tree *trees[] = {&c->table, &c->bitmap, &c->epoch_tree};
+    for (unsigned i = 0; i < ARRAY_SIZE(trees); i++) {
+        trees[i]->root = roots[i]->root;
+        trees[i]->depth = roots[i]->depth;
+        trees[i]->blocks = roots[i]->blocks;
+    }
+    c->txg = b->txg;
+    c->epoch = b->epoch;
+    c->ctr_start = b->ctr_start;
+    c->next_ino = b->next_ino;
+    c->free_ino = b->free_ino;
+    c->next_generation = b->next_generation;
+    c->inode_count = b->inode_count;
+    c->name_seed = b->name_seed;
+    return 0;
+}
+
+static struct cow_root_disk root_of(const struct cow_tree *t)
+{
+    return (struct cow_root_disk){.root = t->root, .blocks = t->blocks, .depth = t->depth};
+}
+
+static void super_fill(const struct cow *c, uint32_t flags, struct cow_super_disk *s)
+{
+    s->magic = COW_SUPER_MAGIC;
+    s->txg = c->txg + 1;
+    memcpy(s->salt, c->epochs[c->epoch].salt, sizeof s->salt);
+    s->body = (struct cow_super_body){
+        .txg = s->txg,
+        .flags = flags,
+        .epoch = c->epoch,
+        .ctr_start = c->ctr_start,
+        .next_ino = c->next_ino,
+        .free_ino = c->free_ino,
+        .next_generation = c->next_generation,
+        .block_count = c->block_count,
+        .free_count = c->free_count + c->pending_count,
+        .inode_count = c->inode_count,
+        .epoch_count = c->epoch_count,
+        .name_seed = c->name_seed,
+        .table = root_of(&c->table),
+        .bitmap = root_of(&c->bitmap),
+        .epochs = root_of(&c->epoch_tree),
+    };
+    memcpy(s->body.uuid, c->uuid, sizeof s->body.uuid);
+}
+
+int cow_super_write(struct cow *c, uint32_t flags)
+{
+    int r = 0;
+    if (c->ctr - c->ctr_start > WALK_MAX)
+        flags |= COW_SUPER_TWO_BARRIERS;
+    if (flags & COW_SUPER_TWO_BARRIERS)
+        r = c->dev->ops->barrier(c->dev);
+    struct cow_super_disk *s = r == 0 ? new_zero(struct cow_super_disk) : NULL;
+    if (!s)
+        return r < 0 ? r : -ENOMEM;
+    struct super_aad aad;
+    uint8_t nonce[GCM_NONCE_SIZE];
+    super_fill(c, flags, s);
+    aad_of(s, &aad);
+    super_nonce(s->txg, nonce);
+    c->cipher->seal(&c->super_key, nonce, CSPAN_OF(aad), sealed_part(s), (uint8_t *) &s->body,
+                    s->tag);
+    r = c->dev->ops->write(c->dev, COW_RING_FIRST + s->txg % COW_RING, 1, s);
+    kfree(s);
+    return r == 0 ? c->dev->ops->barrier(c->dev) : r;
+}
