@@ -76,6 +76,13 @@ struct host_statfs { /* fields as in statfs(2) */
 };
 _Static_assert(sizeof(struct host_statfs) == 48, "shared");
 
+struct host_volume {
+    uint64_t size;
+    uint32_t create; /* 1: the user's first start of this instance, an empty volume is to be made */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct host_volume) == 16, "shared");
+
 #define HOST_FILE_SLOTS 16384u /* of file tokens */
 #define HOST_FILE_READ  1u
 #define HOST_FILE_WRITE 2u

@@ -73,6 +73,7 @@ static void report_counters(void)
 
 static void init_exited(int wait_status)
 {
+    vfs_sync_all();
     report_counters();
     int sig = wait_status & 0x7f;
     host_shutdown(sig ? 128 + sig : wait_status >> 8 & 0xff);

@@ -1,5 +1,6 @@
 /* fsync and friends, and advice about future access. */
 #include "libos/sys/path.h"
+#include "libos/vfs/vfs.h"
 
 static long sync_fd(int fd, bool data_only)
 {
@@ -26,6 +27,7 @@ SYSCALL(fdatasync, int, fd)
 /* full */
 SYSCALL(sync)
 {
+    vfs_sync_all();
     return 0;
 }
 

@@ -172,6 +172,15 @@ static long seek_data(struct file *f, uint64_t offset, bool data)
     uint64_t size = inode_size(i);
     if (offset >= size)
         return -ENXIO;
+    if (i->ops->next) {
+        uint64_t found;
+        int r = i->ops->next(i, offset / 4096, data, &found);
+        if (r < 0)
+            return r;
+        if (found >= (size + 4095) / 4096)
+            return data ? -ENXIO : (long) size;
+        return (long) MIN(MAX(found * 4096, offset), size);
+    }
     if (i->ops->read_page) /* no map of holes: all is data */
         return (long) (data ? offset : size);
     uint64_t page = pages_next(i, offset / 4096, data);

@@ -104,6 +104,15 @@ struct inode_ops {
     int (*setattr)(struct inode *i, const struct iattr *attr); /* checks are done */
     /* Fills a page of a regular file that the page cache does not have; zeros beyond the end. */
     int (*read_page)(struct inode *i, uint64_t index, void *dst);
+    /* A file system with a store: puts changed pages of a regular file there; size is the file's.
+     * room: may so many pages more become changed? sync: all of the inode is durable. next: the first
+     * page at or above index that is data or a hole (UINT64_MAX: none). punch: pages become holes. */
+    int (*write_pages)(struct inode *i, uint64_t index, uint32_t count, const void *src,
+                       uint64_t size);
+    int (*room)(struct inode *i, uint64_t pages);
+    int (*sync)(struct inode *i);
+    int (*next)(struct inode *i, uint64_t index, bool data, uint64_t *ret);
+    int (*punch)(struct inode *i, uint64_t index, uint64_t count);
     /* Before a regular file is opened for writing or otherwise changed (union: copy up). */
     int (*prepare_write)(struct inode *i);
     long (*getxattr)(struct inode *i, const char *name, struct span buf); /* n == 0: length only */
@@ -151,6 +160,11 @@ struct super_ops {
     void (*put)(struct super *s);        /* unmounted and the last inode gone: frees it */
     int (*statfs)(struct super *s, struct linux_statfs *ret);
     int (*sync)(struct super *s);
+    int (*writeback)(
+        struct super *s); /* puts changed pages into the store; nothing is durable yet */
+    /* Changes between hold and release are on disk all together or not at all. */
+    void (*hold)(struct super *s);
+    void (*release)(struct super *s);
 };
 
 enum {
@@ -168,6 +182,7 @@ struct super {
     uint32_t flags;
     uint64_t dev;
     uint32_t magic;
+    size_t dirty_pages; /* atomic */
     const char *type_name;
     const struct super_ops *ops;
     struct inode *root; /* a reference */

@@ -82,7 +82,8 @@ static uint64_t map_size(struct inode *i)
 
 static int map_sync(struct inode *i, uint64_t first, uint64_t count)
 {
-    return 0; /* shared pages are the page cache, and no file system here has another store */
+    struct inode *real = inode_real(i); /* shared pages are the page cache */
+    return real->ops->sync ? real->ops->sync(real) : 0;
 }
 
 static int map_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t *ret_addr)

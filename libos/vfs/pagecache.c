@@ -32,6 +32,12 @@ void pages_init(struct pages *p)
     *p = (struct pages){0};
 }
 
+bool pages_dirty_full(const struct inode *i)
+{
+    size_t limit = MAX(atomic_load(&clock_list.limit) / 2, (size_t) 64);
+    return atomic_load(&i->super->dirty_pages) > limit;
+}
+
 size_t pages_cached(void)
 {
     return atomic_load(&clock_list.count);
@@ -146,6 +152,11 @@ static void clock_remove(struct cpage *page)
 static void detach_locked(struct pages *p, struct cpage *page)
 {
     clock_remove(page);
+    if (page->dirty) {
+        page->dirty = 0;
+        p->dirty--;
+        atomic_sub(&page->inode->super->dirty_pages, 1);
+    }
     tree_remove_locked(p, page->index);
     page->inode = NULL;
 }
@@ -161,13 +172,13 @@ static size_t clock_evict(size_t n)
             break;
         list_del(&page->clock);
         struct inode *i = page->inode; /* it is alive while its pages are on the list */
-        bool busy = page->referenced || atomic_load(&page->pins) > 1;
+        bool busy = page->referenced || page->dirty || atomic_load(&page->pins) > 1;
         if (busy || !spin_trylock(&i->pages.lock)) {
             page->referenced = 0;
             list_add_tail(&clock_list.list, &page->clock);
             continue;
         }
-        bool idle = atomic_load(&page->pins) == 1;
+        bool idle = atomic_load(&page->pins) == 1 && !page->dirty;
         if (idle) {
             page->on_clock = 0;
             clock_list.count--;
@@ -269,6 +280,12 @@ bool pages_has(struct inode *i, uint64_t index)
     return lookup_locked(&i->pages, index) != NULL;
 }
 
+/* Can its clean pages be read again? */
+static bool stored(const struct inode *i)
+{
+    return (i->flags & INODE_IMMUTABLE) || i->ops->write_pages;
+}
+
 /* Puts a new page into the tree, unless somebody was faster; the winner, pinned. */
 static int publish(struct inode *i, struct cpage *page, struct cpage **ret)
 {
@@ -295,7 +312,7 @@ static int publish(struct inode *i, struct cpage *page, struct cpage **ret)
     if (r == 0) {
         page->inode = i;
         page->pins = 2;
-        full = (i->flags & INODE_IMMUTABLE) && !page->at_home && clock_add_locked(page);
+        full = stored(i) && !page->at_home && clock_add_locked(page);
     }
     spin_unlock(&p->lock);
     if (full)
@@ -360,14 +377,25 @@ int pages_pass(struct inode *i, uint64_t index, void *dst)
     return 0;
 }
 
+static void dirty_locked(struct inode *i, struct cpage *page)
+{
+    if (page->dirty)
+        return;
+    page->dirty = 1;
+    i->pages.dirty++;
+    atomic_add(&i->super->dirty_pages, 1);
+}
+
 void pages_written(struct inode *i, struct cpage *page, size_t off, size_t len)
 {
-    if (likely(atomic_load(&page->inode) != NULL))
+    if (likely(atomic_load(&page->inode) != NULL) && (!i->ops->write_pages || page->dirty))
         return;
     SPIN_GUARD(&i->pages.lock);
     struct cpage *now = lookup_locked(&i->pages, page->index);
     if (now && now != page)
         memcpy(now->data + off, page->data + off, len);
+    if (now && i->ops->write_pages)
+        dirty_locked(i, now);
 }
 
 /* The first page at or above index in the subtree of n, which starts at base. */
@@ -460,6 +488,66 @@ uint64_t pages_next(struct inode *i, uint64_t index, bool data)
     return index;
 }
 
+#define FLUSH_PAGES 32u
+
+/* The next run of changed pages at or above *first, copied and clean from now on: a later change makes
+ * them dirty again. 0: none below end. */
+static uint32_t flush_take(struct inode *i, uint64_t *first, uint64_t end, uint8_t *buf)
+{
+    struct pages *p = &i->pages;
+    SPIN_GUARD(&p->lock);
+    uint64_t index = next_cached_locked(p, *first);
+    struct cpage *page = NULL;
+    while (index < end && (page = lookup_locked(p, index)) && !page->dirty && !page->at_home)
+        index = next_cached_locked(p, index + 1);
+    uint32_t n = 0;
+    *first = index;
+    for (; n < FLUSH_PAGES && index + n < end; n++) {
+        page = lookup_locked(p, index + n);
+        if (!page || (!page->dirty && !page->at_home))
+            break;
+        memcpy(buf + n * PAGE_SIZE, page->data, PAGE_SIZE);
+        if (page->dirty) {
+            p->dirty--;
+            atomic_sub(&i->super->dirty_pages, 1);
+        }
+        page->dirty = 0;
+    }
+    return n;
+}
+
+static void flush_undo(struct inode *i, uint64_t first, uint32_t count)
+{
+    SPIN_GUARD(&i->pages.lock);
+    for (uint64_t index = first; index < first + count; index++) {
+        struct cpage *page = lookup_locked(&i->pages, index);
+        if (page)
+            dirty_locked(i, page);
+    }
+}
+
+int pages_flush(struct inode *i, uint64_t first, uint64_t end)
+{
+    if (!i->ops->write_pages || (!atomic_load(&i->pages.dirty) && !i->pages.home))
+        return 0;
+    uint8_t *buf = kpages_alloc(FLUSH_PAGES);
+    if (!buf)
+        return -ENOMEM;
+    int r = 0;
+    for (uint32_t n; r == 0 && (n = flush_take(i, &first, end, buf)) > 0; first += n) {
+        uint64_t size = inode_size(i);
+        uint64_t pages = (size + PAGE_SIZE - 1) / PAGE_SIZE;
+        if (first >= pages)
+            break; /* cut off meanwhile */
+        n = (uint32_t) MIN((uint64_t) n, pages - first);
+        r = i->ops->write_pages(i, first, n, buf, MIN(size, (first + n) * PAGE_SIZE));
+        if (r < 0)
+            flush_undo(i, first, n);
+    }
+    kpages_free(buf, FLUSH_PAGES);
+    return r;
+}
+
 /* Moves one cached page to its home; pages lock held. The old one is freed when unpinned. */
 static int move_home_locked(struct inode *i, struct cpage *page, struct cpage **ret_old)
 {
@@ -480,6 +568,8 @@ static int move_home_locked(struct inode *i, struct cpage *page, struct cpage **
         kfree(fresh);
         return r; /* the content is in the home; the page is found there when it is read again */
     }
+    if (i->ops->write_pages)
+        dirty_locked(i, fresh);
     *ret_old = page;
     return 0;
 }

@@ -25,6 +25,7 @@ struct cpage {
     uint64_t index;
     uint32_t pins; /* pages lock to leave 0; the tree itself holds one */
     uint8_t referenced, at_home, on_clock;
+    uint8_t dirty;     /* pages lock */
     struct list clock; /* clock lock */
 };
 
@@ -33,6 +34,7 @@ struct pages {
     struct page_node *root;
     uint32_t height; /* 0: empty or only page 0 in root as a page */
     uint64_t count;
+    uint64_t dirty; /* pages that differ from the store */
     uintptr_t home; /* 0: none */
     uint64_t home_pages;
     uint64_t *passed; /* bit per page that pages_pass() read; NULL: none */
@@ -61,5 +63,10 @@ void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len);
 uint64_t pages_next(struct inode *i, uint64_t index, bool data);
 must_check int pages_shared_home(struct inode *i, uint64_t first, uint64_t count,
                                  uintptr_t *ret_addr);
+/* Writes changed pages first .. end - 1 to the store (inode_ops.write_pages). Pages that processes have
+ * mapped shared count as changed: nobody sees what they write. */
+must_check int pages_flush(struct inode *i, uint64_t first, uint64_t end);
+/* Too many changed pages: the writer has to put some away. */
+bool pages_dirty_full(const struct inode *i);
 size_t pages_cached(void); /* evictable ones, all inodes: Cached in /proc/meminfo */
 #endif

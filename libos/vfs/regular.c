@@ -112,6 +112,8 @@ static long write_locked(struct inode *i, struct uio *uio, uint64_t *pos)
     int r = memfd_may_write(i, *pos, (uint64_t) most);
     if (r < 0)
         return r;
+    if (i->ops->room && (r = i->ops->room(i, (uint64_t) most / PAGE_SIZE + 2)) < 0)
+        return r;
     size_t done = 0;
     long n = 0;
     for (; done < (size_t) most; done += (size_t) n) {
@@ -135,7 +137,13 @@ long regular_write(struct file *f, struct uio *uio, uint64_t *pos)
     if (f->flags & O_APPEND)
         *pos = UINT64_MAX;
     MUTEX_GUARD(&i->mutex);
-    return write_locked(i, uio, pos);
+    long n = write_locked(i, uio, pos);
+    if (n > 0 && i->ops->write_pages && pages_dirty_full(i)) {
+        int r = i->super->ops->writeback(i->super);
+        if (r < 0)
+            return r;
+    }
+    return n;
 }
 
 enum {
@@ -173,6 +181,30 @@ static int fill_range(struct inode *i, uint64_t from, uint64_t to)
     return 0;
 }
 
+static int grow_locked(struct inode *i, uint64_t size)
+{
+    const struct iattr a = {.valid = ATTR_SIZE, .size = size};
+    return i->ops->setattr ? i->ops->setattr(i, &a) : inode_setattr_simple(i, &a);
+}
+
+/* Whole pages become holes of the store, parts of pages zeros. */
+static int punch_locked(struct inode *i, uint64_t from, uint64_t to)
+{
+    uint64_t first = (from + PAGE_SIZE - 1) / PAGE_SIZE, end = to / PAGE_SIZE;
+    bool last = to == i->size; /* its page goes as a whole */
+    int r = from % PAGE_SIZE ? fill_range(i, from, MIN(to, first * PAGE_SIZE)) : 0;
+    if (r == 0 && to % PAGE_SIZE && !last)
+        r = fill_range(i, MAX(from, end * PAGE_SIZE), to);
+    if (r < 0)
+        return r;
+    zero_range(i, from, to);
+    end += last && to % PAGE_SIZE;
+    if (first < end)
+        pages_drop(i, first, end);
+    inode_touch(i, ATTR_MTIME | ATTR_CTIME);
+    return first < end ? i->ops->punch(i, first, end - first) : 0;
+}
+
 static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_t end)
 {
     if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE | FALLOC_ZERO))
@@ -186,6 +218,8 @@ static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_
         return r;
     if (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO)) {
         uint64_t stop = MIN(end, i->size);
+        if (offset < stop && i->ops->punch)
+            return punch_locked(i, offset, stop);
         if (offset < stop && i->ops->read_page)
             r = fill_range(i, offset, stop);
         if (r == 0 && offset < stop && !i->ops->read_page)
@@ -194,6 +228,10 @@ static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_
             for (uint64_t at = offset; at < stop; at = (at / PAGE_SIZE + 1) * PAGE_SIZE)
                 pages_zero_part(i, at / PAGE_SIZE, at % PAGE_SIZE,
                                 MIN(PAGE_SIZE - at % PAGE_SIZE, stop - at));
+    } else if (i->ops->room) { /* a store gives blocks when it writes: only whether there are */
+        r = i->ops->room(i, (end - offset) / PAGE_SIZE + 1);
+        if (r == 0 && !(mode & FALLOC_KEEP_SIZE) && end > i->size)
+            r = grow_locked(i, end);
     } else if (!(mode & FALLOC_KEEP_SIZE)) {
         r = fill_range(i, offset, end);
     }
@@ -218,7 +256,14 @@ static int regular_mmap(struct file *f, int prot, bool shared)
     return memfd_may_map(inode_real(f->inode), prot, shared, f->mode & FILE_WRITE);
 }
 
+static int regular_fsync(struct file *f, bool data_only)
+{
+    struct inode *i = inode_real(f->inode);
+    return i->ops->sync ? i->ops->sync(i) : 0;
+}
+
 const struct file_ops regular_file_ops = {
+    .fsync = regular_fsync,
     .read = regular_read,
     .write = regular_write,
     .fallocate = regular_fallocate,

@@ -68,4 +68,6 @@ void fs_ctx_put(struct fs_ctx *c);
 must_check int vfs_init(void);
 must_check int vfs_mount(const char *source, const char *target, const char *type,
                          unsigned long flags, const char *options);
+/* All mounted file systems: what was written is durable, as far as each can. */
+void vfs_sync_all(void);
 #endif

@@ -10,9 +10,6 @@
 #include <string.h>
 #include "tools/lib/config_priv.h"
 
-/* Until the writable encrypted file system exists its mounts are RAM, with a warning. */
-#define COWFS_EXISTS false
-
 enum option_kind { OPTION_STRING, OPTION_BOOL, OPTION_SIZE, OPTION_UINT, OPTION_DROPPED };
 
 struct option_rule {
@@ -39,7 +36,7 @@ static const struct type_rule type_rules[] = {
       {"index", OPTION_DROPPED}}},
     {"rootimg", false, false, "none", {{0}}},
     {"cowfs",
-     true,
+     false,
      false,
      "cache_size, temporary",
      {{"cache_size", OPTION_SIZE}, {"temporary", OPTION_BOOL}}},
@@ -156,18 +153,13 @@ static const char *string_member(struct config_parser *p, const json_t *object, 
 }
 
 /* The name the kernel knows for this mount. */
-static const char *kernel_type(struct config_parser *p, const struct type_rule *type,
-                               const json_t *object, const char *source)
+static const char *kernel_type(const struct type_rule *type, const json_t *object,
+                               const char *source)
 {
     if (strcmp(type->name, "sefs") == 0 &&
         (json_object_get(json_object_get(object, "options"), "MAC") || strstr(source, "build/")))
         return "rootimg";
-    if (strcmp(type->name, "sefs") != 0 && strcmp(type->name, "cowfs") != 0)
-        return type->name;
-    if (!COWFS_EXISTS)
-        config_warn(p, "the encrypted writable file system is not there yet; this mount is kept in "
-                       "memory and its files are gone when the last program ends");
-    return COWFS_EXISTS ? "cowfs" : "ramfs";
+    return strcmp(type->name, "sefs") == 0 ? "cowfs" : type->name;
 }
 
 static bool parse_mount(struct config_parser *p, const json_t *object, bool is_layer,
@@ -231,7 +223,7 @@ static bool parse_mount(struct config_parser *p, const json_t *object, bool is_l
         return false;
     const char *source = string_member(p, object, "source", type->needs_source);
     parse_options(p, json_object_get(object, "options"), type, mount);
-    const char *kernel_name = kernel_type(p, type, object, source);
+    const char *kernel_name = kernel_type(type, object, source);
     if (strcmp(kernel_name, "rootimg") == 0 || strcmp(kernel_name, "ramfs") == 0)
         keep_option(mount, "size=");
     mount->target = mem_strdup(target);
@@ -281,7 +273,7 @@ static void add_default_mounts(struct config *config)
     struct config_mount_spec *root = add_mount(config, "/", "unionfs", "");
     root->layers = mem_zalloc(2 * sizeof *root->layers);
     root->layer_count = 2;
-    static const char *const types[] = {"rootimg", "ramfs"};
+    static const char *const types[] = {"rootimg", "cowfs"};
     for (size_t i = 0; i < 2; i++)
         root->layers[i] = (struct config_mount_spec){
             .target = mem_strdup("/"),

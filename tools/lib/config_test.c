@@ -135,8 +135,8 @@ TEST(config_mounts)
     const struct config_mount *layers = b.layers + b.mounts[0].layer_first;
     assert_int_equal(b.mounts[0].layer_count, 2);
     assert_string_equal(boot_config_str(&b, layers[0].type), "rootimg");
-    assert_string_equal(boot_config_str(&b, layers[1].type), "ramfs");
-    assert_int_equal(layers[1].options.count, 0);
+    assert_string_equal(boot_config_str(&b, layers[1].type), "cowfs");
+    assert_int_equal(layers[1].options.count, 2);
     assert_string_equal(boot_config_option(&b, &b.mounts[1], "ro"), "");
     assert_null(boot_config_option(&b, &b.mounts[1], "r"));
     assert_string_equal(boot_config_option(&b, &b.mounts[2], "size"), "67108864");

@@ -25,6 +25,7 @@
 #include "tools/lib/sigstruct.h"
 #include "tools/occlum/image.h"
 #include "tools/occlum/instance.h"
+#include "tools/occlum/volumes.h"
 
 #define ENCLAVE_STAMP BUILD_DIR "/.enclave.stamp"
 #define DEFAULT_EPOCH 1700000000ull
@@ -177,5 +178,5 @@ int build_instance(const struct build_options *options, uint8_t ret_mrenclave[32
     if (r == 0)
         r = build_enclave(config, options, ret_mrenclave, ret_changed);
     *ret_changed |= image_changed;
-    return r;
+    return r == 0 ? volumes_order(config) : r;
 }

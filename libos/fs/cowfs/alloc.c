@@ -140,6 +140,7 @@ void cow_alloc_settle(struct cow *c)
     }
     c->free_count += c->pending_count;
     c->pending_count = 0;
+    c->hint = COW_FIRST; /* low places first: the file below stays compact */
 }
 
 /* A new place for a block of the bitmap, before its content is final. */

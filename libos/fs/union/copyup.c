@@ -9,6 +9,7 @@
 #include "libos/base/atomic.h"
 #include "libos/fs/union/union.h"
 #include "libos/mm/heap.h"
+#include "abi/layout.h"
 
 #define LOWER_POS ((uint64_t) 1 << 62) /* directory positions of the lower half */
 
@@ -17,14 +18,49 @@ bool union_is_whiteout(const struct inode *i)
     return S_ISCHR(i->mode) && i->rdev == 0;
 }
 
+#define COPY_PAGES 32u
+
+static int copy_run(struct inode *up, struct inode *low, uint64_t index, uint32_t count,
+                    uint8_t *buf)
+{
+    for (uint32_t n = 0; n < count; n++) {
+        int r = inode_read_page(low, index + n, buf + n * PAGE_SIZE);
+        if (r < 0)
+            return r;
+    }
+    return up->ops->write_pages(up, index, count, buf, MIN(low->size, (index + count) * PAGE_SIZE));
+}
+
+/* Into the upper layer's store, past the page cache: the inode is new, nobody has it yet. */
+static int copy_pages(struct inode *up, struct inode *low)
+{
+    uint64_t pages = (low->size + PAGE_SIZE - 1) / PAGE_SIZE;
+    uint8_t *buf = kpages_alloc(COPY_PAGES);
+    int r = buf ? 0 : -ENOMEM;
+    for (uint64_t index = 0; r == 0 && index < pages; index += COPY_PAGES)
+        r = copy_run(up, low, index, (uint32_t) MIN(pages - index, (uint64_t) COPY_PAGES), buf);
+    if (buf)
+        kpages_free(buf, COPY_PAGES);
+    if (r == 0)
+        atomic_store(&up->size, low->size);
+    return r;
+}
+
+int union_set_opaque(struct inode *upper)
+{
+    const struct iattr a = {.valid = ATTR_OPAQUE};
+    return upper->ops->setattr ? upper->ops->setattr(upper, &a) : inode_setattr_simple(upper, &a);
+}
+
 static int copy_content(struct inode *up, struct inode *low)
 {
     if (!S_ISREG(low->mode) || !low->size)
         return 0;
-    if (!ramfs_is(up->super))
-        return -EOPNOTSUPP;
-    ramfs_set_backing(up, low, low->size);
-    return 0;
+    if (ramfs_is(up->super)) {
+        ramfs_set_backing(up, low, low->size);
+        return 0;
+    }
+    return up->ops->write_pages ? copy_pages(up, low) : -EOPNOTSUPP;
 }
 
 static int make_upper(struct inode *dir, const struct union_inode *u, struct inode **ret)
@@ -38,6 +74,24 @@ static int make_upper(struct inode *dir, const struct union_inode *u, struct ino
     return dir->ops->create(dir, name, low->mode, low->rdev, ret);
 }
 
+/* Links are counted by whoever stores them: only a layer in memory can say what the lower one said. */
+static int copy_attributes(struct inode *up, const struct inode *low)
+{
+    const struct iattr a = {
+        .valid = ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME,
+        .mode = low->mode,
+        .uid = low->uid,
+        .gid = low->gid,
+        .atime_ns = low->atime_ns,
+        .mtime_ns = low->mtime_ns,
+    };
+    int r = up->ops->setattr ? up->ops->setattr(up, &a) : inode_setattr_simple(up, &a);
+    up->ctime_ns = low->ctime_ns;
+    if (!S_ISDIR(low->mode) && ramfs_is(up->super))
+        up->nlink = low->nlink;
+    return r;
+}
+
 static int copy_one(struct union_inode *u)
 {
     struct inode *up, *low = u->lower;
@@ -45,19 +99,13 @@ static int copy_one(struct union_inode *u)
     if (r < 0)
         return r;
     r = copy_content(up, low);
+    if (r == 0)
+        r = copy_attributes(up, low);
     if (r < 0) {
         (void) u->dir->upper->ops->unlink(u->dir->upper, QNAME(u->name), up); /* made just now */
         inode_put(up);
         return r;
     }
-    up->mode = low->mode;
-    up->uid = low->uid;
-    up->gid = low->gid;
-    up->atime_ns = low->atime_ns;
-    up->mtime_ns = low->mtime_ns;
-    up->ctime_ns = low->ctime_ns;
-    if (!S_ISDIR(low->mode))
-        up->nlink = low->nlink;
     inode_get(&u->inode);
     up->above = &u->inode;
     u->upper = up;

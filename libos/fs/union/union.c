@@ -114,7 +114,7 @@ enum born { BORN_NODE, BORN_DIR, BORN_LINK };
 static int make(struct inode *dir, struct qname name, enum born what, uint32_t mode, uint64_t rdev,
                 const char *target, struct inode **ret)
 {
-    MUTEX_GUARD(&union_super(dir)->lock);
+    UNION_CHANGE(dir);
     struct union_inode *u = union_of(dir);
     bool covered;
     int r = prepare_name(u, name, &covered);
@@ -132,8 +132,10 @@ static int make(struct inode *dir, struct qname name, enum born what, uint32_t m
             log_error("union: a deleted file may show again: out of memory");
         return r;
     }
-    if (what == BORN_DIR && covered)
-        up->flags |= INODE_OPAQUE;
+    if (what == BORN_DIR && covered && (r = union_set_opaque(up)) < 0) {
+        inode_put(up);
+        return r;
+    }
     return wrap(dir->super, u, name, up, NULL, ret);
 }
 
@@ -158,7 +160,7 @@ static int union_symlink(struct inode *dir, struct qname name, const char *targe
 
 static int union_tmpfile(struct inode *dir, uint32_t mode, struct inode **ret)
 {
-    MUTEX_GUARD(&union_super(dir)->lock);
+    UNION_CHANGE(dir);
     struct union_inode *u = union_of(dir);
     struct inode *up;
     int r = union_copy_up_locked(u);
@@ -169,7 +171,7 @@ static int union_tmpfile(struct inode *dir, uint32_t mode, struct inode **ret)
 
 static int union_link(struct inode *dir, struct qname name, struct inode *target)
 {
-    MUTEX_GUARD(&union_super(dir)->lock);
+    UNION_CHANGE(dir);
     struct union_inode *u = union_of(dir), *t = union_of(target);
     bool covered;
     int r = union_copy_up_locked(t);
@@ -202,13 +204,13 @@ static int hide(struct union_inode *dir, struct qname name, bool directory)
 
 static int union_unlink(struct inode *dir, struct qname name, struct inode *victim)
 {
-    MUTEX_GUARD(&union_super(dir)->lock);
+    UNION_CHANGE(dir);
     return hide(union_of(dir), name, false);
 }
 
 static int union_rmdir(struct inode *dir, struct qname name, struct inode *victim)
 {
-    MUTEX_GUARD(&union_super(dir)->lock);
+    UNION_CHANGE(dir);
     int r = union_empty_locked(union_of(victim));
     return r < 0 ? r : hide(union_of(dir), name, true);
 }
@@ -239,7 +241,7 @@ static int union_rename(struct inode *old_dir, struct qname old_name, struct ino
                         struct inode *new_dir, struct qname new_name, struct inode *victim,
                         unsigned flags)
 {
-    MUTEX_GUARD(&union_super(old_dir)->lock);
+    UNION_CHANGE(old_dir);
     bool exchange = flags & RENAME_EXCHANGE_BIT;
     struct union_inode *od = union_of(old_dir), *nd = union_of(new_dir);
     int r = rename_prepare(old_dir, moved, new_dir, victim, exchange);
@@ -251,12 +253,25 @@ static int union_rename(struct inode *old_dir, struct qname old_name, struct ino
     if (r < 0)
         return r;
     if (inode_is_dir(moved) && over_lower)
-        union_of(moved)->upper->flags |= INODE_OPAQUE;
-    if (exchange && inode_is_dir(victim) && union_lower_has(od, old_name))
-        union_of(victim)->upper->flags |= INODE_OPAQUE;
+        r = union_set_opaque(union_of(moved)->upper);
+    if (r == 0 && exchange && inode_is_dir(victim) && union_lower_has(od, old_name))
+        r = union_set_opaque(union_of(victim)->upper);
+    if (r < 0)
+        log_error("union: files below a renamed directory may show again: error %d", -r);
     if (!exchange && union_lower_has(od, old_name) && whiteout(od, old_name) < 0)
         log_error("union: a renamed file may show again: out of memory");
     return 0;
+}
+
+static int union_sync(struct super *s)
+{
+    const struct union_super *u = container_of(s, struct union_super, super);
+    return u->upper->ops->sync ? u->upper->ops->sync(u->upper) : 0;
+}
+
+static int union_sync_dir(struct inode *dir)
+{
+    return union_sync(dir->super);
 }
 
 /* ---- files ---- */
@@ -265,7 +280,7 @@ static int union_prepare_write(struct inode *i)
 {
     if (atomic_load(&union_of(i)->upper))
         return 0;
-    MUTEX_GUARD(&union_super(i)->lock);
+    UNION_CHANGE(i);
     return union_copy_up_locked(union_of(i));
 }
 
@@ -321,6 +336,7 @@ static const struct inode_ops union_dir_ops = {
     .rename = union_rename,
     .tmpfile = union_tmpfile,
     .readdir = union_readdir,
+    .sync_dir = union_sync_dir,
     FILE_OPS,
 };
 
@@ -348,6 +364,7 @@ static const struct super_ops union_super_ops = {
     .inode_free = union_inode_free,
     .put = union_put,
     .statfs = union_statfs,
+    .sync = union_sync,
 };
 
 /* Value of "key=" in comma-separated options, or standard. */
@@ -374,6 +391,16 @@ static int mount_layer(const char *type, const char *source, unsigned long flags
     return -ENODEV;
 }
 
+/* A new upper layer's root looks like the lower one's; one that was kept stays as its programs left it. */
+static int root_like(struct inode *up, const struct inode *low)
+{
+    const struct iattr a = {ATTR_MODE | ATTR_UID | ATTR_GID, low->mode, low->uid, low->gid,
+                            .atime_ns = 0};
+    if (up->super->ops->hold && up->ctime_ns)
+        return 0;
+    return up->ops->setattr ? up->ops->setattr(up, &a) : inode_setattr_simple(up, &a);
+}
+
 int union_super_new(struct super *lower, struct super *upper, struct super **ret)
 {
     struct union_super *u = new_zero(struct union_super);
@@ -389,10 +416,14 @@ int union_super_new(struct super *lower, struct super *upper, struct super **ret
     struct inode *up = upper->root, *low = lower->root;
     inode_get(up);
     inode_get(low);
-    up->mode = low->mode;
-    up->uid = low->uid;
-    up->gid = low->gid;
-    int r = wrap(&u->super, NULL, QNAME(""), up, low, &u->super.root);
+    int r = root_like(up, low);
+    if (r < 0) {
+        inode_put(up);
+        inode_put(low);
+        super_put(&u->super);
+        return r;
+    }
+    r = wrap(&u->super, NULL, QNAME(""), up, low, &u->super.root);
     if (r < 0) {
         super_put(&u->super);
         return r;

@@ -26,6 +26,25 @@ static inline struct union_super *union_super(const struct inode *i)
     return container_of(i->super, struct union_super, super);
 }
 
+/* Holds the lock, and what the upper layer changes meanwhile is on disk all together or not at all. */
+static inline struct union_super *union_begin(const struct inode *i)
+{
+    struct union_super *u = union_super(i);
+    mutex_lock(&u->lock);
+    if (u->upper->ops->hold)
+        u->upper->ops->hold(u->upper);
+    return u;
+}
+static inline void union_end(struct union_super **u)
+{
+    if ((*u)->upper->ops->release)
+        (*u)->upper->ops->release((*u)->upper);
+    mutex_unlock(&(*u)->lock);
+}
+#define UNION_CHANGE(i)                                                                            \
+    __attribute__((cleanup(union_end))) struct union_super *_union_change = union_begin(i);        \
+    (void) _union_change
+
 /* Takes over both, also on failure. */
 must_check int union_super_new(struct super *lower, struct super *upper, struct super **ret);
 
@@ -34,6 +53,7 @@ must_check int union_copy_up_locked(struct union_inode *u); /* u and its directo
 must_check int union_find_locked(struct union_inode *dir, struct qname name,
                                  struct inode **ret_upper,
                                  struct inode **ret_lower); /* references or NULL; -ENOENT */
+must_check int union_set_opaque(struct inode *upper);
 bool union_is_whiteout(const struct inode *i);
 /* The lower tree has this name in dir and shows it. */
 bool union_lower_has(struct union_inode *dir, struct qname name);

@@ -1,0 +1,53 @@
+/* cowfs in the kernel: the volume's file at the host, and what VFS objects it is made of. */
+#ifndef FS_COWFS_VOLUME_H
+#define FS_COWFS_VOLUME_H
+#include "libos/fs/cowfs/cow.h"
+#include "libos/vfs/inode.h"
+
+struct volume {
+    struct cow_dev dev;
+    uint32_t token;
+};
+/* Opens the host's file for a volume of that name. *ret_create: it is a new instance's, nothing was ever
+ * in it. -ENOENT: there is none; -EBUSY: somebody else has it open. */
+must_check int volume_open(struct volume *v, const char *name, bool *ret_create);
+void volume_made(struct volume *v); /* it holds something now: never again "create" */
+void volume_close(struct volume *v);
+
+#define COWFS_BUCKETS 256u
+
+struct cowfs_super {
+    struct super super;
+    struct volume volume;
+    struct cow *cow;
+    struct spinlock lock; /* the live inodes */
+    struct list live[COWFS_BUCKETS];
+    struct waitq gone; /* one of them has left */
+};
+
+struct cowfs_inode {
+    struct inode inode;
+    struct cow_inode *i; /* a reference */
+    struct list link;
+};
+
+static inline struct cowfs_inode *cowfs_of(const struct inode *i)
+{
+    return container_of(i, struct cowfs_inode, inode);
+}
+static inline struct cow *cowfs_cow(const struct inode *i)
+{
+    return container_of(i->super, struct cowfs_super, super)->cow;
+}
+static inline struct cow_inode *cowfs_inner(const struct inode *i)
+{
+    return cowfs_of(i)->i;
+}
+
+extern const struct inode_ops cowfs_dir_ops, cowfs_file_ops, cowfs_other_ops;
+
+/* The VFS inode of ci; takes over the reference, also on failure. */
+must_check int cowfs_wrap(struct super *s, struct cow_inode *ci, struct inode **ret);
+void cowfs_refresh(struct inode *i);         /* links and times, after a change by name */
+must_check int cowfs_store(struct inode *i); /* attributes that differ */
+#endif

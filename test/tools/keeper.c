@@ -1,0 +1,88 @@
+/* What test/tools/volume.sh runs inside: keeps counters in files of "/". */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int show(const char *path)
+{
+    char buf[200];
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof buf);
+    return n < 0 || fwrite(buf, 1, (size_t) n, stdout) != (size_t) n;
+}
+
+static int number_of(const char *path)
+{
+    char buf[32] = "";
+    int fd = open(path, O_RDONLY);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, buf, sizeof buf - 1);
+    close(fd);
+    return n > 0 ? atoi(buf) : 0;
+}
+
+static int put_number(const char *path, int n)
+{
+    char temporary[80];
+    snprintf(temporary, sizeof temporary, "%s.new", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || dprintf(fd, "%d\n", n) < 0 || close(fd) < 0)
+        return -1;
+    return rename(temporary, path);
+}
+
+static int count(void)
+{
+    int n = number_of("/root/count") + 1;
+    int fd = open("/root/secret", O_WRONLY | O_CREAT, 0600);
+    if (write(fd, "a text that the host must not see", 33) != 33 || put_number("/root/count", n))
+        return 1;
+    printf("%d\n", n);
+    return 0;
+}
+
+/* A pair of files that change together, number by number; a line once both are on disk. */
+static int keep_writing(void)
+{
+    static char page[8192];
+    for (int n = number_of("/root/a") + 1;; n++) {
+        char name[40];
+        snprintf(name, sizeof name, "/root/junk%d", n % 50);
+        memset(page, n, sizeof page);
+        int fd = open(name, O_WRONLY | O_CREAT, 0600);
+        if (fd < 0 || pwrite(fd, page, sizeof page, n % 7 * 4096) != sizeof page)
+            return 1;
+        if (n % 11 == 0)
+            unlink(name);
+        if (put_number("/root/a", n) || put_number("/root/b", n) || fsync(fd) < 0)
+            return 1;
+        close(fd);
+        printf("synced %d.\n", n);
+        fflush(stdout);
+    }
+}
+
+static int verify(void)
+{
+    int a = number_of("/root/a"), b = number_of("/root/b");
+    printf("%d\n", b);
+    return a == b || a == b + 1 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "count") == 0)
+        return count();
+    if (strcmp(what, "write") == 0)
+        return keep_writing();
+    if (strcmp(what, "verify") == 0)
+        return verify();
+    if (strcmp(what, "image") == 0)
+        return show("/etc/more");
+    sleep(20);
+    return 0;
+}

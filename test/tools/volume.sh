@@ -1,0 +1,60 @@
+#!/bin/bash
+# The encrypted volume over several starts: data survives, also a build, and kills at random moments; what
+# the host destroys is an error and never a new empty volume.
+# usage: volume.sh BUILD-DIR
+set -euo pipefail
+export LC_ALL=C OCCLUM_QUIET=1
+cd "$(dirname "$0")/../.."
+build=$PWD/$1 kills=${KILLS:-20}
+PATH=$build/bin:$PATH
+[ -n "${SGX_MODE:-}" ] || [ -e /dev/sgx_enclave ] || export SGX_MODE=SIM
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+fail() { echo "FAIL volume: $*" >&2; exit 1; }
+occlum new "$dir/i" > /dev/null
+occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
+cd "$dir/i"
+occlum build > /dev/null
+[ "$(occlum run /bin/keeper count)" = 1 ] || fail "the first start"
+[ "$(occlum run /bin/keeper count)" = 2 ] || fail "the second start does not see the first one's file"
+echo more > image/etc/more
+occlum build > /dev/null
+[ "$(occlum run /bin/keeper count)" = 3 ] || fail "a build lost data"
+[ "$(occlum run /bin/keeper image)" = more ] || fail "the new image does not show"
+grep -aq 'a text that the host must not see' run/volumes/root && fail "the host can read it"
+
+# each line that was printed had been synced: the next start must have it
+acknowledged=0
+for ((n = 0; n < kills; n++)); do
+    occlum run /bin/keeper write > "$dir/out" 2> "$dir/err" &
+    pid=$!
+    sleep "0.$((RANDOM % 7 + 1))$((RANDOM % 10))"
+    kill -9 "$pid" 2> /dev/null || true
+    wait "$pid" 2> /dev/null || true
+    last=$(grep '^synced [0-9]*\.$' "$dir/out" | tail -n 1 | tr -dc 0-9 || true)
+    [ -z "$last" ] || acknowledged=$last
+    now=$(occlum run /bin/keeper verify) || fail "after kill $n: ${now:-no start}: $(cat "$dir/err")"
+    [ "$now" -ge "$acknowledged" ] || fail "after kill $n: $now, but $acknowledged was acknowledged"
+done
+
+occlum run /bin/keeper sleep & # one program at a time has the volume
+pid=$!
+for ((n = 0; n < 100; n++)); do
+    if occlum run /bin/keeper count > /dev/null 2> "$dir/err"; then sleep 0.1; else break; fi
+done
+grep -q 'running and has it open' "$dir/err" || fail "two programs had one volume"
+kill -9 "$pid"; wait "$pid" 2> /dev/null || true
+
+cp run/volumes/root "$dir/copy"
+printf 'xxxxxxxx' | dd of=run/volumes/root conv=notrunc bs=1 2> /dev/null
+printf 'xxxxxxxx' | dd of=run/volumes/root conv=notrunc bs=1 seek=4096 2> /dev/null
+occlum run /bin/keeper count > /dev/null 2> "$dir/err" && fail "a destroyed volume was accepted"
+grep -q 'changed from outside' "$dir/err" || fail "no word about the destroyed volume"
+rm run/volumes/root
+occlum build > /dev/null
+occlum run /bin/keeper count > /dev/null 2> "$dir/err" && fail "a lost volume was replaced by an empty one"
+grep -q 'nothing is made in its place' "$dir/err" || fail "no word about the lost volume"
+[ ! -e run/volumes/root ] || fail "a file appeared"
+cp "$dir/copy" run/volumes/root
+occlum run /bin/keeper verify > /dev/null || fail "the copy put back"
+echo "pass volume ($kills kills)"
