@@ -37,12 +37,11 @@ for ((n = 0; n < kills; n++)); do
     [ "$now" -ge "$acknowledged" ] || fail "after kill $n: $now, but $acknowledged was acknowledged"
 done
 
-occlum run /bin/keeper sleep & # one program at a time has the volume
+occlum run /bin/keeper sleep > "$dir/out" 2>&1 & # one program at a time has the volume
 pid=$!
-for ((n = 0; n < 100; n++)); do
-    if occlum run /bin/keeper count > /dev/null 2> "$dir/err"; then sleep 0.1; else break; fi
-done
-grep -q 'running and has it open' "$dir/err" || fail "two programs had one volume"
+for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && break; sleep 0.1; done
+occlum run /bin/keeper count > /dev/null 2> "$dir/err" && fail "two programs had one volume"
+grep -q 'is running and has it open' "$dir/err" || fail "no word about the running program"
 kill -9 "$pid"; wait "$pid" 2> /dev/null || true
 
 cp run/volumes/root "$dir/copy"

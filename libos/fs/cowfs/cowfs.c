@@ -305,9 +305,10 @@ static const char *why(int error)
     case -ENODATA:
         return "its file is not there; nothing is made in its place";
     case -EBUSY:
-        return "another program of this instance is running and has it open";
+        return "this instance is running and has it open; `occlum exec` starts more programs in it";
     case -EKEYREJECTED:
-        return "its key was sealed by another signer, product or machine";
+        return "its key was sealed on another machine, or by another signer, product_id or "
+               "debuggable";
     case -EBADMSG:
         return "it was changed from outside, or is no volume";
     case -ESTALE:
