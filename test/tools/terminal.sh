@@ -14,7 +14,6 @@ trap 'cd "$work/inst" 2>/dev/null && "$occlum" stop -t 0 > /dev/null 2>&1; rm -r
 cd "$work"
 "$occlum" new inst > /dev/null
 cd inst
-sed -i 's/"type": "cowfs"/"type": "ramfs"/' Occlum.json # run beside start: a volume is one enclave's
 "$build/bin/occlum-gcc" -O1 -o image/bin/resident "$top/test/tools/resident.c"
 "$top/scripts/copy-elf" "$PWD/image" /bin/cat /bin/bash /bin/sh /bin/sed /bin/sleep \
     /usr/bin/seq /usr/bin/tail /usr/bin/wc /usr/bin/tty /usr/bin/script /usr/bin/tmux /usr/bin/top /usr/bin/less=/usr/bin/less /usr/bin/vim.tiny=/usr/bin/vi

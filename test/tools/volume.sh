@@ -12,6 +12,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "FAIL volume: $*" >&2; exit 1; }
 occlum new "$dir/i" > /dev/null
+sed -i '/"layers"/,/\]/s/"type": "ramfs"/"type": "cowfs"/' "$dir/i/Occlum.json"
+grep -q cowfs "$dir/i/Occlum.json" || fail "the template has no layer to change"
 occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
 cd "$dir/i"
 occlum build > /dev/null
