@@ -11,6 +11,9 @@
 #include "libos/mm/vma.h"
 
 #define USER_GRANULES (USER_END / GRANULE_SIZE)
+/* The last ones are for frames: no program was ever there, so their pages are not committed yet. */
+#define FRAME_GRANULES 64u
+#define REGION_END     (USER_GRANULES - FRAME_GRANULES)
 
 static struct {
     struct spinlock lock;
@@ -18,9 +21,10 @@ static struct {
     bool taken[USER_GRANULES];       /* part of a region, or reserved */
     uint16_t warm[1024];             /* stack of freed single granules */
     uint32_t warm_count;
-    uint32_t
-        fresh; /* all after this one were never used as singles. Zero at first, as all of this is:
-                       .bss is not measured at each start */
+    uint32_t reserved; /* of FRAME_GRANULES */
+    /* All after this one were never used as singles. Zero at first, as all of this is: .bss is not
+     * measured at each start. */
+    uint32_t fresh;
 } granule;
 
 static struct region low_region = {.first = 0, .count = 1};
@@ -37,10 +41,10 @@ static uint32_t find_single_locked(void)
         if (!granule.taken[i])
             return i;
     }
-    while (granule.fresh + 1 < USER_GRANULES)
+    while (granule.fresh + 1 < REGION_END)
         if (!granule.taken[++granule.fresh])
             return granule.fresh;
-    for (uint32_t i = 1; i < USER_GRANULES; i++)
+    for (uint32_t i = 1; i < REGION_END; i++)
         if (!granule.taken[i])
             return i;
     return 0;
@@ -50,7 +54,7 @@ static uint32_t find_single_locked(void)
 static uint32_t find_run_locked(uint32_t count)
 {
     uint32_t run = 0;
-    for (uint32_t i = USER_GRANULES; i-- > 1;) {
+    for (uint32_t i = REGION_END; i-- > 1;) {
         run = granule.taken[i] ? 0 : run + 1;
         if (run == count)
             return i;
@@ -92,11 +96,9 @@ int granule_take(struct mm *mm, uint32_t count, uintptr_t *ret_base)
 int granule_reserve(uintptr_t *ret_base)
 {
     SPIN_GUARD(&granule.lock);
-    uint32_t i = find_run_locked(1);
-    if (!i)
+    if (granule.reserved == FRAME_GRANULES)
         return -ENOMEM;
-    granule.taken[i] = true;
-    *ret_base = (uintptr_t) i << GRANULE_SHIFT;
+    *ret_base = (uintptr_t) (REGION_END + granule.reserved++) << GRANULE_SHIFT;
     return 0;
 }
 

@@ -15,6 +15,43 @@ static pid_t forked(void)
     return (pid_t) OK(fork());
 }
 
+static void *big_thread(void *arg)
+{
+    unsigned char *p =
+        mmap(NULL, 80ul << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    for (size_t i = 0; i < 80ul << 20; i += PAGE * 64)
+        p[i] = 1;
+    return arg;
+}
+
+/* Leaves pages behind in many places before the first copy of a page is made. */
+CHILD(spreads_out)
+{
+    pthread_t t[8];
+    void *r;
+    for (int i = 0; i < 8; i++)
+        if (pthread_create(&t[i], NULL, big_thread, t) != 0)
+            return 1;
+    for (int i = 0; i < 8; i++)
+        if (pthread_join(t[i], &r) != 0 || r != t)
+            return 2;
+    return 0;
+}
+
+TEST_CASE(after_large_processes)
+{
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(child_wait(child_start("spreads_out", NULL)), 0);
+    pid_t pid = forked();
+    if (pid == 0) {
+        memset(data, 1, sizeof data);
+        _exit(5);
+    }
+    CHECK_EQ(child_wait(pid), 5);
+}
+
 TEST_CASE(child_exits)
 {
     pid_t pid = forked();
