@@ -550,9 +550,10 @@ long mm_remap(struct mm *mm, uintptr_t addr, size_t old_len, size_t new_len, int
 static int discard(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
 {
     int r = share_keep_live(mm, start, end);
-    if (r == 0 && v->kind == VMA_ANON && (v->prot & PROT_W))
+    if (r == 0 && v->kind == VMA_ANON && (v->prot & PROT_W)) {
+        upages_protect(start, end, v->prot); /* fork may have closed them */
         upages_zero(start, end);
-    else if (r == 0 && (v->kind == VMA_FILE || v->kind == VMA_ANON))
+    } else if (r == 0 && (v->kind == VMA_FILE || v->kind == VMA_ANON))
         upages_drop(start, end);
     return r;
 }

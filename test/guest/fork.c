@@ -248,6 +248,39 @@ TEST_CASE(maps_after_fork)
     OK(munmap(page, 4 * PAGE));
 }
 
+/* Pages that fork write-protected, and that nobody shares any more or somebody still does. */
+TEST_CASE(advice_after_fork)
+{
+    unsigned char *p = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(p, 7, BIG);
+    pid_t pid = forked();
+    if (pid == 0)
+        _exit(0);
+    CHECK_EQ(child_wait(pid), 0);
+    OK(madvise(p, BIG / 2, MADV_DONTNEED));
+    CHECK(all(p, BIG / 2, 0) && all(p + BIG / 2, BIG / 2, 7));
+    int go[2];
+    char c = 0;
+    OK(pipe(go));
+    pid = forked();
+    if (pid == 0) {
+        if (madvise(p, BIG, MADV_DONTNEED) < 0 || read(go[0], &c, 1) != 1)
+            _exit(1);
+        _exit(all(p, BIG, 0) ? 0 : 2);
+    }
+    CHECK(all(p + BIG / 2, BIG / 2, 7));
+    OK(mprotect(p + BIG / 2, PAGE, PROT_READ));
+    OK(mprotect(p + BIG / 2, PAGE, PROT_READ | PROT_WRITE));
+    OK(madvise(p + BIG / 2, PAGE, MADV_DONTNEED));
+    CHECK_EQ(p[BIG / 2], 0);
+    CHECK_EQ(write(go[1], &c, 1), 1);
+    CHECK_EQ(child_wait(pid), 0);
+    CHECK_EQ(p[BIG - 1], 7);
+    OK(munmap(p, BIG));
+    OK(close(go[0]));
+    OK(close(go[1]));
+}
+
 /* What one side unmapped is gone there and only there. */
 TEST_CASE(unmapped_faults)
 {
