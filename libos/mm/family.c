@@ -103,15 +103,20 @@ static void give_back(struct family *f)
     turns.free = f;
 }
 
-void family_part(struct mm *mm)
+bool family_part(struct mm *mm)
 {
     struct family *f = mm->family;
     spin_lock(&f->lock);
     part_locked(f, mm);
-    bool empty = f->count == 0 && !f->permanent;
+    bool empty = f->count == 0 && !f->permanent, pins = f->permanent && !f->pinned;
+    if (pins) {
+        f->pinned = mm;
+        f->moving = true;
+    }
     spin_unlock(&f->lock);
     if (empty)
         give_back(f);
+    return pins;
 }
 
 /* ---- may the turn move? ----------------------------------------------------------------------- */

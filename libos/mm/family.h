@@ -21,7 +21,9 @@ struct family {
 
 struct family *family_new(struct mm *first);       /* resident: first; NULL: no memory */
 void family_join(struct family *f, struct mm *mm); /* as a member that is away */
-void family_part(struct mm *mm);                   /* mm dies */
+/* mm dies. True: nobody joins the family of the fixed addresses before the caller, who may be its last
+ * member, has given its pages up and called family_unpin. */
+must_check bool family_part(struct mm *mm);
 bool family_is_here(struct mm *mm); /* mm's memory is in place: while the caller holds mm's lock */
 /* Takes mm's lock for somebody who is not a thread of mm: no move is under way, none starts. */
 void family_lock_outside(struct mm *mm);

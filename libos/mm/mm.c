@@ -94,17 +94,19 @@ void mm_get(struct mm *mm)
     ref_get(&mm->ref);
 }
 
-/* Afterwards mm holds only what is its own alone. */
-static void leave_family(struct mm *mm)
+/* Afterwards mm holds only what is its own alone. True: see family_part. */
+static bool leave_family(struct mm *mm)
 {
+    bool pins = false;
     if (mm->low)
         low_slice_leave(mm);
     if (mm->family) {
         family_lock_outside(mm);
-        family_part(mm);
+        pins = family_part(mm);
         mutex_unlock(&mm->lock);
     }
     share_part(mm);
+    return pins;
 }
 
 uint32_t mm_users(const struct mm *mm)
@@ -116,7 +118,7 @@ void mm_put(struct mm *mm)
 {
     if (!ref_put_last(&mm->ref))
         return;
-    leave_family(mm);
+    bool pins = leave_family(mm);
     for (size_t i = 0; i < mm->vmas.count; i++) {
         struct vma *v = mm->vmas.v[i];
         if (v->kind != VMA_SHARED && mm_holding(mm, v->start))
@@ -125,6 +127,8 @@ void mm_put(struct mm *mm)
     }
     kfree(mm->vmas.v);
     granule_give_all(mm);
+    if (pins)
+        family_unpin(&low_family, mm);
     kfree(mm);
 }
 
