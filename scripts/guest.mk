@@ -31,7 +31,8 @@ $(B)/test/glibc/bin/%: test/guest/%.cc
 
 test-volume: all ## the encrypted volume over several starts, kills and attacks (KILLS=20)
 	@test/tools/volume.sh $(B)
-.PHONY: test-native test-console test-control test-volume guest-programs
+
+.PHONY: test-native test-console test-control test-terminal test-volume guest-programs
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
 
 test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
@@ -41,8 +42,9 @@ test-glibc: $(GUEST_NEEDS) $(GUEST_GLIBC) ## the same, built with glibc
 	@scripts/run-tests --libc glibc --times $(or $(times),1) $(TESTS)
 test-console: $(GUEST_NEEDS) $(GUEST_MUSL) ## standard streams that are a terminal, on Linux and inside the LibOS
 	@test/tools/console.sh $(B)
-test-control: $(GUEST_NEEDS) ## a running instance: start, exec, stop, ps, top, kill, terminals
+test-control: $(GUEST_NEEDS) ## a running instance: start, exec, stop, ps, top, kill
 	@test/tools/control.sh $(B)
+test-terminal: $(GUEST_NEEDS) ## bash, vi, less, top, tmux on a terminal, under run and exec
 	@test/tools/terminal.sh $(B)
 test-native: $(GUEST_MUSL) $(GUEST_GLIBC) ## the same programs on Linux itself, both builds
 	@scripts/run-tests --libc musl --libc glibc --native --times $(or $(times),1) $(TESTS)
