@@ -74,7 +74,7 @@ enum config_cipher { CONFIG_CIPHER_NONE = 0, CONFIG_CIPHER_AES256_CTR = 1 };
  * block). */
 struct config_image {
     uint32_t present;
-    uint32_t cipher;           /* enum config_cipher; only NONE is built so far */
+    uint32_t cipher;           /* enum config_cipher, of the data blocks */
     uint32_t block_size;       /* data and hash blocks, 4096 */
     uint32_t salt_size;        /* 0..32 */
     uint64_t data_blocks;      /* EROFS part, from block 0 on */
@@ -82,9 +82,14 @@ struct config_image {
     uint64_t total_blocks;     /* of the whole file */
     uint8_t root_hash[32];
     uint8_t salt[32];
-    uint8_t key_salt[32];  /* reserved: HKDF salt of the image key */
-    uint8_t key_check[32]; /* reserved: HMAC(key, "kcv") */
+    uint8_t key_salt[32];  /* of an enciphered image: HKDF salt of its key, */
+    uint8_t key_check[32]; /* HMAC(key, IMAGE_KEY_CHECK); zero for a plain one */
 };
+
+/* libos/fs/rootimg/cipher.h describes the scheme. */
+#define IMAGE_KEY_INFO  "occlum root image, AES-256-CTR"
+#define IMAGE_KEY_CHECK "kcv"
+#define IMAGE_KEY_MIN   16u /* bytes of a user's key */
 
 /* A mount, or a layer of a union mount. Layers have no layers. */
 struct config_mount {

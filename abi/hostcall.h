@@ -103,6 +103,8 @@ struct host_cpuid {
 #define HOST_EVENT_STREAMS (1ull << 0) /* bits in host_boot.streams are set */
 #define HOST_EVENT_CONTROL (1ull << 1) /* HOSTCALL_control_next has something */
 
+#define HOST_IMAGE_KEY_MAX 32u
+
 #define HOST_BOOT_MAGIC  0x4f43434c554d4254ull
 #define HOST_STRINGS_MAX (2u * 1024 * 1024)
 
@@ -123,5 +125,8 @@ struct host_boot {
     uint32_t cpuid_count;
     uint32_t control; /* 1: no program, wait for control requests */
     struct host_cpuid cpuid[HOST_CPUID_MAX];
+    uint32_t image_key_size; /* of the user's key to the root image; 0: none was given */
+    uint32_t reserved;
+    uint8_t image_key[HOST_IMAGE_KEY_MAX];
 };
 #endif

@@ -20,12 +20,13 @@
 #include "host/runtime.h"
 #include "host/signals.h"
 #include "host/streams.h"
+#include "tools/lib/keyfile.h"
 
 struct runtime runtime;
 extern char **environ;
 
 struct options {
-    const char *instance, *mode;
+    const char *instance, *mode, *image_key;
     unsigned vcpus;
     bool trace;
     int ready_fd; /* of --control; -1: a program is run */
@@ -36,6 +37,7 @@ static const struct argp_option option_table[] = {
     {"instance", 'i', "DIR", 0, "instance directory (default: .)", 0},
     {"mode", 'm', "SIM|HW", 0, "machine (default: SIM)", 0},
     {"vcpus", 'c', "N", 0, "host threads that run the enclave (default: the CPUs allowed)", 0},
+    {"image-key", 'k', "FILE", 0, "the user's key to the root image", 0},
     {"trace", 't', NULL, 0, "log every system call", 0},
     {"control", 'C', "FD", 0, "no program: take control requests; a byte to FD says ready", 0},
     {0},
@@ -53,6 +55,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'c':
         o->vcpus = (unsigned) strtoul(arg, NULL, 10);
+        return 0;
+    case 'k':
+        o->image_key = arg;
         return 0;
     case 't':
         o->trace = true;
@@ -134,6 +139,20 @@ static int load(const struct options *o)
     return r;
 }
 
+/* The key passes through here on its way to the enclave: this process is trusted with it by whoever gave it
+ * the file, which is why it is for simulation and debugging. */
+static int load_image_key(const char *path)
+{
+    struct keyfile key;
+    int r = path ? keyfile_load(path, &key) : 0;
+    if (!path || r < 0)
+        return r;
+    memcpy(runtime.boot->image_key, key.key, key.size);
+    runtime.boot->image_key_size = (uint32_t) key.size;
+    keyfile_wipe(&key);
+    return 0;
+}
+
 static int boot_block(int argc, char **argv, const struct options *o)
 {
     char *idle[] = {"init", NULL}, *nothing[] = {NULL};
@@ -159,7 +178,8 @@ int main(int argc, char **argv)
         runtime.vcpu_count = VCPU_MAX;
     bool control = o.ready_fd >= 0;
     if (make_blocks() < 0 || (control && control_start(o.instance, o.ready_fd) < 0) ||
-        load(&o) < 0 || boot_block(argc, argv, &o) < 0 || vcpu_start() < 0)
+        load(&o) < 0 || load_image_key(o.image_key) < 0 || boot_block(argc, argv, &o) < 0 ||
+        vcpu_start() < 0)
         return PANIC_STATUS;
     signals_forward(control);
 }

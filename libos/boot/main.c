@@ -94,7 +94,7 @@ void boot_thread(void *arg)
     process_init_stopped = init_stopped;
     host_signal_hook = signal_from_host;
     crypto_setup(xstate_mask(), host_params.cpuid, host_params.cpuid_count);
-    rootimg_configure(&c->header->image);
+    rootimg_configure(&c->header->image, host_params.image_key);
     if (vfs_init() < 0 || exec_init(host_params.cpuid, host_params.cpuid_count) < 0)
         panic("start-up: vfs or exec");
     boot_mount_root();

@@ -71,7 +71,8 @@ void boot_mount_root(void)
     int r = listed ? mount_listed(&c->mounts[0])
                    : vfs_mount("image", "/", "unionfs", 0, "lower=rootimg,upper=ramfs");
     if (r < 0) {
-        log_error("the root cannot be mounted: error %d; run `occlum build`", -r);
+        log_error("the root cannot be mounted: error %d%s", -r,
+                  r == -EKEYREJECTED ? "" : "; run `occlum build`");
         host_shutdown(126);
     }
 }

@@ -47,6 +47,7 @@ struct host_params {
     struct host_clock clock;
     unsigned cpuid_count;
     struct host_cpuid cpuid[HOST_CPUID_MAX];
+    struct span image_key; /* taken and wiped by boot_thread; .n 0: none */
 };
 extern struct host_params host_params;
 must_check int host_boot_init(haddr_t boot);

@@ -200,7 +200,7 @@ no 'build with a wrong key' 1 "$occlum" build --sign-key "$work/wrong.pem"
 no 'build without the key file' 1 "$occlum" build --sign-key "$work/none.pem"
 says 'build without the key file' err 'openssl genrsa -3'
 no 'build --image-key' 1 "$occlum" build --image-key "$work/key.pem"
-says 'build --image-key' err 'not there yet'
+says 'build --image-key' err 'is no key'
 ok 'gen-image-key' "$occlum" gen-image-key "$work/image_key"
 ok 'gen-image-key format' grep -qxE '([0-9a-f]{2}-){15}[0-9a-f]{2}' "$work/image_key"
 ok 'gen-image-key is private' test "$(stat -c%a "$work/image_key")" = 600

@@ -19,6 +19,7 @@
 #include "tools/lib/config.h"
 #include "tools/lib/enclave_image.h"
 #include "tools/lib/fsutil.h"
+#include "tools/lib/keyfile.h"
 #include "tools/lib/mem.h"
 #include "tools/lib/msg.h"
 #include "tools/lib/signkey.h"
@@ -174,7 +175,13 @@ int build_instance(const struct build_options *options, uint8_t ret_mrenclave[32
     if (r < 0)
         return r;
     bool image_changed = false;
-    r = image_build(options->force, source_epoch(), &config->image, &image_changed);
+    struct keyfile key = {0};
+    if (options->image_key)
+        r = keyfile_load(options->image_key, &key);
+    if (r == 0)
+        r = image_build(options->force, source_epoch(), options->image_key ? &key : NULL,
+                        &config->image, &image_changed);
+    keyfile_wipe(&key);
     if (r == 0)
         r = build_enclave(config, options, ret_mrenclave, ret_changed);
     *ret_changed |= image_changed;

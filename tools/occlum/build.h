@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 struct build_options {
-    const char *sign_key; /* PEM file; NULL: the user's own key */
-    bool force;           /* make everything again */
+    const char *sign_key;  /* PEM file; NULL: the user's own key */
+    const char *image_key; /* key file; NULL: the root image is not enciphered */
+    bool force;            /* make everything again */
 };
 
 /* Configuration, root image, enclave, signature; writes only below build/ and image/.occlum/.

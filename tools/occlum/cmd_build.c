@@ -1,6 +1,5 @@
 /* occlum build: the command line of build.c. */
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +15,7 @@ enum { OPTION_SGX_MODE = 256, OPTION_SIGN_KEY, OPTION_SIGN_TOOL, OPTION_IMAGE_KE
 
 struct arguments {
     struct build_options build;
-    const char *sgx_mode, *image_key;
+    const char *sgx_mode;
 };
 
 static const struct argp_option options[] = {
@@ -26,7 +25,8 @@ static const struct argp_option options[] = {
      "PEM file with the RSA-3072 key (exponent 3) that signs the enclave; default: your own key, "
      "made on first use",
      0},
-    {"image-key", OPTION_IMAGE_KEY, "FILE", 0, "encrypt the root image (not supported yet)", 0},
+    {"image-key", OPTION_IMAGE_KEY, "FILE", 0,
+     "encrypt the root image with this key (occlum gen-image-key makes one)", 0},
     {"force", 'f', NULL, 0, "build everything again, even what has not changed", 0},
     {"sign-tool", OPTION_SIGN_TOOL, "FILE", OPTION_HIDDEN, NULL, 0},
     {"enable-edmm", OPTION_EDMM, "Y|N", OPTION_HIDDEN, NULL, 0},
@@ -44,7 +44,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->build.sign_key = arg;
         break;
     case OPTION_IMAGE_KEY:
-        a->image_key = arg;
+        a->build.image_key = arg;
         break;
     case 'f':
         a->build.force = true;
@@ -99,11 +99,6 @@ int cmd_build(int argc, char **argv)
     struct arguments a = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
         return EXIT_USAGE;
-    if (a.image_key) {
-        msg_error("--image-key: %s; encrypted root images are not there yet", strerror(EOPNOTSUPP));
-        msg_hint("occlum build   (the image is protected against changes, but readable)");
-        return 1;
-    }
     struct mode_choice choice;
     if (!instance_state(false) || instance_mode(a.sgx_mode, &choice) < 0)
         return 1;

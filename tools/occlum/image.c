@@ -1,10 +1,11 @@
-/* Builds the root image with mkfs.erofs and veritysetup.
+/* Builds the root image with mkfs.erofs and veritysetup; with a key of the user, what lies between the two
+ * is enciphered.
  *
  * Reproducible: owner, UUID and (no) salt are fixed, extended attributes are left out, and no file
  * is newer than SOURCE_DATE_EPOCH: what was made or copied today gets that time, what came with its
  * own old time keeps it (Python compares it with what its compiled modules remember). Incremental:
  * build/.image.stamp holds a digest over the metadata of everything in image/ (ctime included, so
- * no edit is missed) and the geometry and root hash of the image made from it. The files
+ * no edit is missed) and the geometry, root hash and key check of the image made from it. The files
  * image/.occlum/ are written by this build itself (sites.h) and do not count.
  */
 #include "tools/occlum/image.h"
@@ -22,6 +23,7 @@
 #include "tools/lib/mem.h"
 #include "tools/lib/msg.h"
 #include "tools/lib/spawn.h"
+#include "tools/occlum/image_cipher.h"
 #include "tools/occlum/instance.h"
 #include "tools/occlum/libcheck.h"
 #include "tools/occlum/sites.h"
@@ -104,6 +106,15 @@ static bool load_stamp(struct stamp *ret_stamp)
            (uint64_t) st.st_size == ret_stamp->image.total_blocks * PAGE_SIZE;
 }
 
+bool image_built(struct config_image *ret_image)
+{
+    struct stamp stamp;
+    bool have = load_stamp(&stamp);
+    if (have)
+        *ret_image = stamp.image;
+    return have;
+}
+
 /* Runs a tool of a Debian package; what it prints is shown only when it fails. */
 static int run_tool(const char *program, const char *package, char *const arguments[],
                     char **ret_output)
@@ -184,7 +195,6 @@ static int add_verity(struct config_image *image)
         return r;
     }
     image->present = 1;
-    image->cipher = CONFIG_CIPHER_NONE;
     image->block_size = PAGE_SIZE;
     image->data_blocks = (uint64_t) st.st_size / PAGE_SIZE;
     image->hash_start_block = image->data_blocks + 1;
@@ -194,11 +204,13 @@ static int add_verity(struct config_image *image)
     return 0;
 }
 
-static int make_image(uint64_t epoch, struct stamp *stamp)
+static int make_image(uint64_t epoch, const struct keyfile *key, struct stamp *stamp)
 {
     (void) unlink(TEMPORARY); /* left by a build that was killed */
     msg_progress("building the root image");
     int r = make_erofs(epoch);
+    if (r == 0 && key)
+        r = image_encipher(TEMPORARY, key, &stamp->image);
     if (r == 0) {
         msg_progress("computing the hash tree of the root image");
         r = add_verity(&stamp->image);
@@ -216,7 +228,26 @@ static int make_image(uint64_t epoch, struct stamp *stamp)
     return r;
 }
 
-int image_build(bool force, uint64_t epoch, struct config_image *ret_image, bool *ret_changed)
+/* Is it in the clear where no key was given, and enciphered with the one that was? */
+static bool key_unchanged(const struct config_image *image, const struct keyfile *key)
+{
+    return key ? image_key_fits(image, key) : image->cipher == CONFIG_CIPHER_NONE;
+}
+
+/* Without image/ the old one is kept, if the user means that one. */
+static int keep_image(const struct stamp *old, const struct keyfile *key)
+{
+    if (!key_unchanged(&old->image, key)) {
+        msg_error("the root image built before %s, and there is no image/ to make another from",
+                  key ? "is not enciphered with this key" : "is enciphered, and no key was given");
+        return -EKEYREJECTED;
+    }
+    msg_note("no image/ here: keeping the root image built before");
+    return 0;
+}
+
+int image_build(bool force, uint64_t epoch, const struct keyfile *key,
+                struct config_image *ret_image, bool *ret_changed)
 {
     struct stamp old, new = {0};
     bool have = load_stamp(&old);
@@ -227,9 +258,8 @@ int image_build(bool force, uint64_t epoch, struct config_image *ret_image, bool
             msg_hint("make a new instance with `occlum new DIR`");
             return -ENOENT;
         }
-        msg_note("no image/ here: keeping the root image built before");
         *ret_image = old.image;
-        return 0;
+        return keep_image(&old, key);
     }
     int r = survey_tree(epoch, new.tree);
     if (r == 0)
@@ -237,14 +267,18 @@ int image_build(bool force, uint64_t epoch, struct config_image *ret_image, bool
     if (r < 0)
         return r;
     if (have && !force && memcmp(old.tree, new.tree, sizeof new.tree) == 0 &&
-        memcmp(old.builder, new.builder, sizeof new.builder) == 0) {
+        memcmp(old.builder, new.builder, sizeof new.builder) == 0 &&
+        key_unchanged(&old.image, key)) {
         *ret_image = old.image;
         return 0;
     }
+    if (have && old.image.cipher && !key)
+        msg_warn("the root image becomes readable: it was enciphered before, and no --image-key "
+                 "was given");
     libcheck_image(INSTANCE_IMAGE);
     r = sites_write(INSTANCE_IMAGE);
     if (r == 0)
-        r = make_image(epoch, &new);
+        r = make_image(epoch, key, &new);
     if (r < 0)
         return r;
     *ret_image = new.image;

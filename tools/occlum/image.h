@@ -4,10 +4,14 @@
 
 #include <stdbool.h>
 #include "abi/config.h"
+#include "tools/lib/keyfile.h"
 
 /* Brings build/image.erofs up to date and fills in its geometry and root hash; *ret_changed says
  * whether it was made again. Without image/ an existing build/image.erofs is kept. The new file
  * replaces the old one only when it is complete. Same tree, same bytes: times after epoch (seconds)
- * become epoch. Prints its own errors. */
-int image_build(bool force, uint64_t epoch, struct config_image *ret_image, bool *ret_changed);
+ * become epoch. key: NULL, or the user's key that enciphers it. Prints its own errors. */
+int image_build(bool force, uint64_t epoch, const struct keyfile *key,
+                struct config_image *ret_image, bool *ret_changed);
+/* The descriptor of the image that was built last; false: none was. */
+bool image_built(struct config_image *ret_image);
 #endif

@@ -15,8 +15,11 @@
 #include <unistd.h>
 #include "tools/lib/config.h"
 #include "tools/lib/fsutil.h"
+#include "tools/lib/keyfile.h"
 #include "tools/lib/mem.h"
 #include "tools/lib/msg.h"
+#include "tools/occlum/image.h"
+#include "tools/occlum/image_cipher.h"
 #include "tools/occlum/instance.h"
 
 #define FRESHNESS_LIMIT 40 /* files of image/ looked at before each run: 0.1 ms */
@@ -169,11 +172,54 @@ static char *find_runtime(void)
     return beside ? MEM_TAKE(beside) : instance_installed("libexec/occlum-run");
 }
 
+/* A key on this machine's disk, passed on by this machine, protects nothing from it. */
+static int check_may_pass_key(void)
+{
+    FILE *nowhere = fopen("/dev/null", "w");
+    struct config *config = nowhere ? config_load(INSTANCE_CONFIG, nowhere) : NULL;
+    bool production = config && !config->identity.debuggable;
+    if (nowhere)
+        fclose(nowhere);
+    config_free(config);
+    if (!production)
+        return 0;
+    msg_error("--image-key is for simulation and debuggable enclaves: a production enclave must "
+              "get its key "
+              "after attestation, which is not there yet");
+    return -EPERM;
+}
+
+/* Without a key the kernel says what is missing, if something is. */
+static int check_image_key(struct launch *launch)
+{
+    struct config_image image;
+    struct keyfile key;
+    if (!launch->image_key)
+        return 0;
+    int r = launch->mode == SGX_MODE_HW ? check_may_pass_key() : 0;
+    if (r == 0)
+        r = keyfile_load(launch->image_key, &key);
+    if (r < 0)
+        return r;
+    if (image_built(&image) && !image.cipher) {
+        msg_warn("the root image is not encrypted: the key has no use");
+        launch->image_key = NULL;
+    } else if (image_built(&image) && !image_key_fits(&image, &key)) {
+        msg_error("%s is not the key that the root image was encrypted with (EKEYREJECTED)",
+                  launch->image_key);
+        msg_hint("give the file that `occlum build --image-key` had, or build again with this one");
+        r = -EKEYREJECTED;
+    }
+    keyfile_wipe(&key);
+    return r;
+}
+
 int launch_check(struct launch *launch)
 {
-    if (check_built() < 0 || (launch->program && check_entry_point(launch->program[0]) < 0))
+    if (check_built() < 0 || (launch->program && check_entry_point(launch->program[0]) < 0) ||
+        choose_mode(launch->sgx_mode, &launch->mode) < 0)
         return -1;
-    return choose_mode(launch->sgx_mode, &launch->mode);
+    return check_image_key(launch);
 }
 
 void launch_runtime(const struct launch *launch)
@@ -187,7 +233,7 @@ void launch_runtime(const struct launch *launch)
     size_t count = 0;
     while (launch->program && launch->program[count])
         count++;
-    char **argv = mem_zalloc((count + 10) * sizeof *argv);
+    char **argv = mem_zalloc((count + 12) * sizeof *argv);
     AUTO_FREE char *ready = mem_printf("%d", launch->ready_fd);
     size_t n = 0;
     argv[n++] = "occlum-run";
@@ -197,6 +243,10 @@ void launch_runtime(const struct launch *launch)
     argv[n++] = launch->mode == SGX_MODE_HW ? "HW" : "SIM";
     if (launch->trace)
         argv[n++] = "--trace";
+    if (launch->image_key) {
+        argv[n++] = "--image-key";
+        argv[n++] = launch->image_key;
+    }
     argv[n++] = launch->program ? "--" : "--control";
     if (launch->program)
         memcpy(argv + n, launch->program, count * sizeof *argv);

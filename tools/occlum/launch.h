@@ -8,6 +8,7 @@
 struct launch {
     const char *sgx_mode; /* --sgx-mode or NULL */
     enum sgx_mode mode;   /* what launch_check chose */
+    char *image_key;      /* --image-key: the file; NULL: none */
     bool trace;
     char *
         *program; /* path in the image and arguments, NULL-terminated; NULL: none (occlum start) */

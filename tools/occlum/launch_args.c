@@ -6,13 +6,15 @@
 #include "tools/occlum/command.h"
 #include "tools/occlum/launch.h"
 
-enum { OPTION_SGX_MODE = 256, OPTION_CONFIG_ID, OPTION_CONFIG_SVN };
+enum { OPTION_SGX_MODE = 256, OPTION_IMAGE_KEY, OPTION_CONFIG_ID, OPTION_CONFIG_SVN };
 
 static const struct argp_option options[] = {
     {"sgx-mode", OPTION_SGX_MODE, "HW|SIM", 0,
      "hardware or simulation; default: $SGX_MODE, else what `occlum build` was told, else HW where "
      "/dev/sgx_enclave is and SIM where not",
      0},
+    {"image-key", OPTION_IMAGE_KEY, "FILE", 0,
+     "the key that `occlum build --image-key` encrypted the root image with", 0},
     {"config-id", OPTION_CONFIG_ID, "BASE64", OPTION_HIDDEN, NULL, 0},
     {"config-svn", OPTION_CONFIG_SVN, "N", OPTION_HIDDEN, NULL, 0},
     {0},
@@ -25,6 +27,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case OPTION_SGX_MODE:
         launch->sgx_mode = arg;
+        break;
+    case OPTION_IMAGE_KEY:
+        launch->image_key = arg;
         break;
     case OPTION_CONFIG_ID:
     case OPTION_CONFIG_SVN:

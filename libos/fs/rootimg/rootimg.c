@@ -5,10 +5,12 @@
 #include "libos/vfs/registry.h"
 
 static struct config_image rootimg_geometry;
+static struct span rootimg_key;
 
-void rootimg_configure(const struct config_image *geometry)
+void rootimg_configure(const struct config_image *geometry, struct span key)
 {
     rootimg_geometry = *geometry;
+    rootimg_key = key;
 }
 
 static int image_read(const struct verity_source *s, uint64_t offset, struct span dst)
@@ -27,7 +29,11 @@ static int rootimg_mount(const char *source, const char *options, unsigned long 
                   rootimg_geometry.present ? "the host provides none" : "none was configured");
         return -ENODATA;
     }
-    return erofs_mount_source(&rootimg_geometry, &rootimg_source, true, ret);
+    rootimg_source.key = cspan(rootimg_key);
+    int r = erofs_mount_source(&rootimg_geometry, &rootimg_source, true, ret);
+    if (rootimg_key.n)
+        wipe(rootimg_key.p, rootimg_key.n);
+    return r;
 }
 
 FILESYSTEM(rootimg, rootimg_type);

@@ -1,6 +1,7 @@
 /* The hash tree. To verify a block, its digest is compared with the entry in its verified parent node;
  * the walk up stops at the first node in the cache. A node enters the cache only after its own digest
- * matched. Blocks are copied into the enclave before they are hashed. */
+ * matched. Blocks are copied into the enclave before they are hashed; the tree is over what the host has,
+ * so an enciphered block is authentic before it is deciphered. */
 #include "libos/fs/rootimg/verity.h"
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
@@ -29,16 +30,18 @@ int verity_init(struct verity *v, const struct config_image *g, const struct ver
 {
     *v = (struct verity){.geometry = *g, .source = source};
     mutex_init(&v->lock);
-    if (!g->present || g->cipher != CONFIG_CIPHER_NONE || g->block_size != VERITY_BLOCK ||
+    if (!g->present || g->cipher > CONFIG_CIPHER_AES256_CTR || g->block_size != VERITY_BLOCK ||
         g->salt_size > sizeof g->salt || g->data_blocks == 0 ||
         g->data_blocks > (uint64_t) 1 << 40 || g->hash_start_block > (uint64_t) 1 << 41 ||
         g->total_blocks > (uint64_t) 1 << 42 || g->total_blocks * VERITY_BLOCK > source->size)
         return -EINVAL;
-    return levels_init(v);
+    int r = levels_init(v);
+    return r == 0 && g->cipher ? image_cipher_new(g, source->key, &v->cipher) : r;
 }
 
 void verity_fini(struct verity *v)
 {
+    image_cipher_free(v->cipher);
     for (size_t i = 0; i < VERITY_SLOTS; i++)
         if (v->node[i].data)
             kpages_free(v->node[i].data, 1);
@@ -134,5 +137,7 @@ int verity_read(struct verity *v, uint64_t index, void *dst)
         r = read_block(v, index, dst);
     if (r == 0)
         r = check_block(v, dst, want, "block", index);
+    if (r == 0 && v->cipher)
+        image_cipher_block(v->cipher, index, dst);
     return r;
 }

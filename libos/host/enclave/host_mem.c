@@ -80,13 +80,14 @@ static int copy_strings(const struct host_boot *b)
 int host_boot_init(haddr_t boot)
 {
     static struct host_boot b;
+    static uint8_t image_key[HOST_IMAGE_KEY_MAX];
     for (unsigned i = 0; i < HOST_STREAMS; i++)
         waitq_init(&host.streams[i]);
     waitq_init(&host.control);
     if (!host_range_ok(boot.v, sizeof b) || host_copy_in(SPAN_OF(b), boot) < 0)
         return -EINVAL;
     if (b.magic != HOST_BOOT_MAGIC || b.vcpus < 1 || b.vcpus > VCPU_MAX ||
-        b.cpuid_count > HOST_CPUID_MAX)
+        b.cpuid_count > HOST_CPUID_MAX || b.image_key_size > HOST_IMAGE_KEY_MAX)
         return -EINVAL;
     if (b.image_size > 0 && !host_range_ok(b.image, b.image_size))
         return -EINVAL;
@@ -103,6 +104,9 @@ int host_boot_init(haddr_t boot)
     host_params.clock = b.clock;
     host_params.cpuid_count = b.cpuid_count;
     memcpy(host_params.cpuid, b.cpuid, sizeof b.cpuid);
+    memcpy(image_key, b.image_key, sizeof image_key);
+    wipe(b.image_key, sizeof b.image_key);
+    host_params.image_key = (struct span){image_key, b.image_key_size};
     return copy_strings(&b);
 }
 
