@@ -82,14 +82,15 @@ struct config_image {
     uint64_t total_blocks;     /* of the whole file */
     uint8_t root_hash[32];
     uint8_t salt[32];
-    uint8_t key_salt[32];  /* of an enciphered image: HKDF salt of its key, */
-    uint8_t key_check[32]; /* HMAC(key, IMAGE_KEY_CHECK); zero for a plain one */
+    uint8_t key_salt[32];  /* HKDF salt of the image's key; zero if it is plain */
+    uint8_t key_check[32]; /* HMAC(that key, IMAGE_KEY_CHECK); zero: there is no user's key */
 };
 
 /* libos/fs/rootimg/cipher.h describes the scheme. */
 #define IMAGE_KEY_INFO  "occlum root image, AES-256-CTR"
 #define IMAGE_KEY_CHECK "kcv"
-#define IMAGE_KEY_MIN   16u /* bytes of a user's key */
+#define VOLUME_KEY_INFO "occlum volumes" /* what a volume's user slot has of the user's key */
+#define IMAGE_KEY_MIN   16u              /* bytes of a user's key */
 
 /* A mount, or a layer of a union mount. Layers have no layers. */
 struct config_mount {

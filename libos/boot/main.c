@@ -12,6 +12,7 @@
 #include "libos/crypto/cpu.h"
 #include "libos/exec/exec.h"
 #include "libos/exec/patch.h"
+#include "libos/fs/cowfs/volume.h"
 #include "libos/fs/rootimg/rootimg.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
@@ -85,6 +86,22 @@ static void init_stopped(int sig)
     (void) hostcall(HOSTCALL_job_stop, (uint64_t) sig, 0, 0); /* a host that goes on runs nothing */
 }
 
+/* The measured configuration says which key is the user's; of any other one nothing is made. */
+static void take_user_key(const struct config_image *image)
+{
+    static const uint8_t none[sizeof image->key_check];
+    const struct cspan key = cspan(host_params.image_key);
+    uint8_t derived[32];
+    if (key.n == 0 || memcmp(image->key_check, none, sizeof none) == 0)
+        return;
+    int r = image_key_derive(image, key, derived);
+    wipe(derived, sizeof derived);
+    if (r == 0)
+        cowfs_user_key(key);
+    else if (image->cipher == CONFIG_CIPHER_NONE)
+        refuse("anything", "the key given is not the user's (EKEYREJECTED)");
+}
+
 void boot_thread(void *arg)
 {
     const struct boot_config *c = boot_config();
@@ -94,6 +111,7 @@ void boot_thread(void *arg)
     process_init_stopped = init_stopped;
     host_signal_hook = signal_from_host;
     crypto_setup(xstate_mask(), host_params.cpuid, host_params.cpuid_count);
+    take_user_key(&c->header->image);
     rootimg_configure(&c->header->image, host_params.image_key);
     if (vfs_init() < 0 || exec_init(host_params.cpuid, host_params.cpuid_count) < 0)
         panic("start-up: vfs or exec");

@@ -58,4 +58,29 @@ grep -q 'nothing is made in its place' "$dir/err" || fail "no word about the los
 [ ! -e run/volumes/root ] || fail "a file appeared"
 cp "$dir/copy" run/volumes/root
 occlum run /bin/keeper verify > /dev/null || fail "the copy put back"
+# ---- the user's key: a slot of its own, a way back into a volume of another signer, and a change of keys
+occlum gen-image-key "$dir/key"
+occlum gen-image-key "$dir/next"
+occlum build --volume-key "$dir/key" > /dev/null
+before=$(occlum run --volume-key "$dir/key" /bin/keeper count) || fail "a start with the user's key"
+refused() { # WORDS COMMAND...
+    local words=$1
+    shift
+    ! "$@" > /dev/null 2> "$dir/err" || fail "not refused: $*"
+    grep -q "$words" "$dir/err" || fail "no word of \"$words\": $(cat "$dir/err")"
+}
+refused EKEYREJECTED occlum run --volume-key "$dir/next" /bin/keeper count
+refused EKEYREJECTED occlum-run --image-key "$dir/next" -- /bin/keeper count
+[ "$(occlum run /bin/keeper count)" = $((before + 1)) ] || fail "a start without the user's key"
+openssl genrsa -3 -out "$dir/signer.pem" 3072 2> /dev/null
+occlum build --volume-key "$dir/key" --sign-key "$dir/signer.pem" > /dev/null
+refused 'another signer' occlum run /bin/keeper count
+[ "$(occlum run --volume-key "$dir/key" /bin/keeper count)" = $((before + 2)) ] || fail "no way back with the key"
+[ "$(occlum run /bin/keeper count)" = $((before + 3)) ] || fail "not sealed to the new signer"
+occlum build --volume-key "$dir/next" --sign-key "$dir/signer.pem" > /dev/null
+occlum run --volume-key "$dir/next" /bin/true 2> /dev/null || true # changes the slot; the program does not matter
+occlum build --volume-key "$dir/key" > /dev/null # the first signer again, with the key that is no more
+refused 'another signer' occlum run --volume-key "$dir/key" /bin/keeper count
+occlum build --volume-key "$dir/next" > /dev/null
+[ "$(occlum run --volume-key "$dir/next" /bin/keeper count)" = $((before + 4)) ] || fail "the new key does not open it"
 echo "pass volume ($kills kills)"

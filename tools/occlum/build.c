@@ -156,6 +156,24 @@ static int lock_build(void)
     return r;
 }
 
+static int build_image(const struct build_options *options, struct config_image *ret_image,
+                       bool *ret_changed)
+{
+    struct keyfile key = {0};
+    const char *path = options->image_key ? options->image_key : options->volume_key;
+    struct image_options o = {
+        .force = options->force,
+        .epoch = source_epoch(),
+        .key = path ? &key : NULL,
+        .encipher = options->image_key != NULL,
+    };
+    int r = path ? keyfile_load(path, &key) : 0;
+    if (r == 0)
+        r = image_build(&o, ret_image, ret_changed);
+    keyfile_wipe(&key);
+    return r;
+}
+
 int build_instance(const struct build_options *options, uint8_t ret_mrenclave[32],
                    bool *ret_changed)
 {
@@ -175,13 +193,7 @@ int build_instance(const struct build_options *options, uint8_t ret_mrenclave[32
     if (r < 0)
         return r;
     bool image_changed = false;
-    struct keyfile key = {0};
-    if (options->image_key)
-        r = keyfile_load(options->image_key, &key);
-    if (r == 0)
-        r = image_build(options->force, source_epoch(), options->image_key ? &key : NULL,
-                        &config->image, &image_changed);
-    keyfile_wipe(&key);
+    r = build_image(options, &config->image, &image_changed);
     if (r == 0)
         r = build_enclave(config, options, ret_mrenclave, ret_changed);
     *ret_changed |= image_changed;

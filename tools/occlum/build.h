@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 struct build_options {
-    const char *sign_key;  /* PEM file; NULL: the user's own key */
-    const char *image_key; /* key file; NULL: the root image is not enciphered */
-    bool force;            /* make everything again */
+    const char *sign_key;   /* PEM file; NULL: the user's own key */
+    const char *image_key;  /* key file; NULL: the root image is not enciphered */
+    const char *volume_key; /* key file, for volumes alone; not with image_key */
+    bool force;             /* make everything again */
 };
 
 /* Configuration, root image, enclave, signature; writes only below build/ and image/.occlum/.

@@ -11,7 +11,14 @@
 
 COMMAND(build, "build the enclave and its root image", cmd_build);
 
-enum { OPTION_SGX_MODE = 256, OPTION_SIGN_KEY, OPTION_SIGN_TOOL, OPTION_IMAGE_KEY, OPTION_EDMM };
+enum {
+    OPTION_SGX_MODE = 256,
+    OPTION_SIGN_KEY,
+    OPTION_SIGN_TOOL,
+    OPTION_IMAGE_KEY,
+    OPTION_VOLUME_KEY,
+    OPTION_EDMM
+};
 
 struct arguments {
     struct build_options build;
@@ -27,6 +34,8 @@ static const struct argp_option options[] = {
      0},
     {"image-key", OPTION_IMAGE_KEY, "FILE", 0,
      "encrypt the root image with this key (occlum gen-image-key makes one)", 0},
+    {"volume-key", OPTION_VOLUME_KEY, "FILE", 0,
+     "leave the root image readable; volumes also open with this key, if `occlum run` gets it", 0},
     {"force", 'f', NULL, 0, "build everything again, even what has not changed", 0},
     {"sign-tool", OPTION_SIGN_TOOL, "FILE", OPTION_HIDDEN, NULL, 0},
     {"enable-edmm", OPTION_EDMM, "Y|N", OPTION_HIDDEN, NULL, 0},
@@ -45,6 +54,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case OPTION_IMAGE_KEY:
         a->build.image_key = arg;
+        break;
+    case OPTION_VOLUME_KEY:
+        a->build.volume_key = arg;
+        break;
+    case ARGP_KEY_END:
+        if (a->build.image_key && a->build.volume_key)
+            argp_error(
+                state,
+                "--image-key and --volume-key: one of them (--image-key is for volumes, too)");
         break;
     case 'f':
         a->build.force = true;

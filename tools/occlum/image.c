@@ -98,12 +98,16 @@ static bool load_stamp(struct stamp *ret_stamp)
 {
     AUTO_FREE char *data = NULL;
     size_t size;
-    if (fs_read_file(STAMP, 4096, &data, &size) < 0 || size != sizeof *ret_stamp)
-        return false;
-    memcpy(ret_stamp, data, sizeof *ret_stamp);
     struct stat st;
-    return stat(BUILD_IMAGE, &st) == 0 &&
-           (uint64_t) st.st_size == ret_stamp->image.total_blocks * PAGE_SIZE;
+    if (fs_read_file(STAMP, 4096, &data, &size) < 0 || size != sizeof *ret_stamp ||
+        stat(BUILD_IMAGE, &st) < 0)
+        return false;
+    struct stamp stamp;
+    memcpy(&stamp, data, sizeof stamp);
+    if ((uint64_t) st.st_size != stamp.image.total_blocks * PAGE_SIZE)
+        return false;
+    *ret_stamp = stamp;
+    return true;
 }
 
 bool image_built(struct config_image *ret_image)
@@ -204,13 +208,13 @@ static int add_verity(struct config_image *image)
     return 0;
 }
 
-static int make_image(uint64_t epoch, const struct keyfile *key, struct stamp *stamp)
+static int make_image(const struct image_options *o, struct stamp *stamp)
 {
     (void) unlink(TEMPORARY); /* left by a build that was killed */
     msg_progress("building the root image");
-    int r = make_erofs(epoch);
-    if (r == 0 && key)
-        r = image_encipher(TEMPORARY, key, &stamp->image);
+    int r = make_erofs(o->epoch);
+    if (r == 0 && o->encipher)
+        r = image_encipher(TEMPORARY, o->key, &stamp->image);
     if (r == 0) {
         msg_progress("computing the hash tree of the root image");
         r = add_verity(&stamp->image);
@@ -228,60 +232,79 @@ static int make_image(uint64_t epoch, const struct keyfile *key, struct stamp *s
     return r;
 }
 
-/* Is it in the clear where no key was given, and enciphered with the one that was? */
-static bool key_unchanged(const struct config_image *image, const struct keyfile *key)
+/* Is it in the clear where it shall be, and enciphered with the key where not? */
+static bool cipher_unchanged(const struct config_image *image, const struct image_options *o)
 {
-    return key ? image_key_fits(image, key) : image->cipher == CONFIG_CIPHER_NONE;
+    return o->encipher ? image->cipher && image_key_fits(image, o->key) : !image->cipher;
 }
 
 /* Without image/ the old one is kept, if the user means that one. */
-static int keep_image(const struct stamp *old, const struct keyfile *key)
+static int keep_image(const struct stamp *old, const struct image_options *o)
 {
-    if (!key_unchanged(&old->image, key)) {
+    if (!cipher_unchanged(&old->image, o)) {
         msg_error("the root image built before %s, and there is no image/ to make another from",
-                  key ? "is not enciphered with this key" : "is enciphered, and no key was given");
+                  o->encipher ? "is not enciphered with this key"
+                              : "is enciphered, and no key was given");
         return -EKEYREJECTED;
     }
     msg_note("no image/ here: keeping the root image built before");
     return 0;
 }
 
-int image_build(bool force, uint64_t epoch, const struct keyfile *key,
-                struct config_image *ret_image, bool *ret_changed)
+static int make_if_changed(const struct image_options *o, struct stamp *stamp, bool *ret_changed)
 {
-    struct stamp old, new = {0};
-    bool have = load_stamp(&old);
-    *ret_changed = false;
-    if (!fs_is_dir(INSTANCE_IMAGE)) {
-        if (!have) {
-            msg_error("there is no image/ to make the root file system from");
-            msg_hint("make a new instance with `occlum new DIR`");
-            return -ENOENT;
-        }
-        *ret_image = old.image;
-        return keep_image(&old, key);
-    }
-    int r = survey_tree(epoch, new.tree);
+    struct stamp old = *stamp, new = {0};
+    int r = survey_tree(o->epoch, new.tree);
     if (r == 0)
         r = fs_sha256_file("/proc/self/exe", new.builder);
     if (r < 0)
         return r;
-    if (have && !force && memcmp(old.tree, new.tree, sizeof new.tree) == 0 &&
+    bool have = old.image.present;
+    if (have && !o->force && memcmp(old.tree, new.tree, sizeof new.tree) == 0 &&
         memcmp(old.builder, new.builder, sizeof new.builder) == 0 &&
-        key_unchanged(&old.image, key)) {
-        *ret_image = old.image;
+        cipher_unchanged(&old.image, o))
         return 0;
-    }
-    if (have && old.image.cipher && !key)
+    if (have && old.image.cipher && !o->encipher)
         msg_warn("the root image becomes readable: it was enciphered before, and no --image-key "
                  "was given");
     libcheck_image(INSTANCE_IMAGE);
     r = sites_write(INSTANCE_IMAGE);
     if (r == 0)
-        r = make_image(epoch, key, &new);
-    if (r < 0)
-        return r;
-    *ret_image = new.image;
+        r = make_image(o, &new);
+    *stamp = new;
     *ret_changed = true;
-    return 0;
+    return r;
+}
+
+/* The descriptor of a plain image names the key that is for volumes, or none; the image stays as it is. */
+static int name_key(const struct image_options *o, struct stamp *stamp)
+{
+    struct config_image image = stamp->image;
+    memset(image.key_check, 0, sizeof image.key_check);
+    int r = o->key ? image_name_key(o->key, &image) : 0;
+    if (r < 0 || memcmp(&image, &stamp->image, sizeof image) == 0)
+        return r;
+    stamp->image = image;
+    return fs_write_file(STAMP, stamp, sizeof *stamp, 0644);
+}
+
+int image_build(const struct image_options *o, struct config_image *ret_image, bool *ret_changed)
+{
+    struct stamp stamp = {0};
+    bool have = load_stamp(&stamp);
+    *ret_changed = false;
+    int r;
+    if (fs_is_dir(INSTANCE_IMAGE)) {
+        r = make_if_changed(o, &stamp, ret_changed);
+    } else if (have) {
+        r = keep_image(&stamp, o);
+    } else {
+        msg_error("there is no image/ to make the root file system from");
+        msg_hint("make a new instance with `occlum new DIR`");
+        return -ENOENT;
+    }
+    if (r == 0 && !o->encipher)
+        r = name_key(o, &stamp);
+    *ret_image = stamp.image;
+    return r;
 }

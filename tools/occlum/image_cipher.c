@@ -52,10 +52,26 @@ static int check_of(const uint8_t key[KEY], uint8_t ret[32])
     return hmac(key, KEY, IMAGE_KEY_CHECK, strlen(IMAGE_KEY_CHECK), ret);
 }
 
+bool image_names_key(const struct config_image *image)
+{
+    static const uint8_t none[sizeof image->key_check];
+    return memcmp(image->key_check, none, sizeof none) != 0;
+}
+
+int image_name_key(const struct keyfile *key, struct config_image *image)
+{
+    uint8_t k[KEY];
+    int r = hkdf(key, image->key_salt, k);
+    if (r == 0)
+        r = check_of(k, image->key_check);
+    explicit_bzero(k, sizeof k);
+    return r;
+}
+
 bool image_key_fits(const struct config_image *image, const struct keyfile *key)
 {
     uint8_t k[KEY], check[32];
-    bool fits = image->cipher == CONFIG_CIPHER_AES256_CTR && hkdf(key, image->key_salt, k) == 0 &&
+    bool fits = image_names_key(image) && hkdf(key, image->key_salt, k) == 0 &&
                 check_of(k, check) == 0 &&
                 CRYPTO_memcmp(check, image->key_check, sizeof check) == 0;
     explicit_bzero(k, sizeof k);
@@ -116,7 +132,7 @@ int image_encipher(const char *path, const struct keyfile *key, struct config_im
     if (r == 0)
         r = hkdf(key, image->key_salt, k);
     if (r == 0)
-        r = check_of(k, image->key_check);
+        r = image_name_key(key, image);
     if (r == 0)
         r = encipher_all(k, fd, (uint64_t) st.st_size / BLOCK);
     explicit_bzero(k, sizeof k);

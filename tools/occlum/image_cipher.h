@@ -9,6 +9,9 @@
 /* Enciphers the file in place (whole blocks) and fills in cipher, key_salt and key_check. Prints its own
  * error; the file is then neither plain nor enciphered. */
 int image_encipher(const char *path, const struct keyfile *key, struct config_image *image);
-/* Was this image enciphered with that key? */
+/* Names the key in the descriptor of a plain image, for volumes. 0 or -errno. */
+int image_name_key(const struct keyfile *key, struct config_image *image);
+bool image_names_key(const struct config_image *image);
+/* Is it the key of that descriptor? */
 bool image_key_fits(const struct config_image *image, const struct keyfile *key);
 #endif

@@ -201,13 +201,14 @@ static int check_image_key(struct launch *launch)
         r = keyfile_load(launch->image_key, &key);
     if (r < 0)
         return r;
-    if (image_built(&image) && !image.cipher) {
-        msg_warn("the root image is not encrypted: the key has no use");
+    if (image_built(&image) && !image_names_key(&image)) {
+        msg_warn("the instance was built without a key: this one has no use");
         launch->image_key = NULL;
     } else if (image_built(&image) && !image_key_fits(&image, &key)) {
-        msg_error("%s is not the key that the root image was encrypted with (EKEYREJECTED)",
+        msg_error("%s is not the key that the instance was built with (EKEYREJECTED)",
                   launch->image_key);
-        msg_hint("give the file that `occlum build --image-key` had, or build again with this one");
+        msg_hint("give the file that `occlum build` had as --image-key or --volume-key, or build "
+                 "again with this one");
         r = -EKEYREJECTED;
     }
     keyfile_wipe(&key);

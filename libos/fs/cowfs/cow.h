@@ -54,6 +54,11 @@ must_check int cow_create(const struct cow_params *p);
 must_check int cow_mount(const struct cow_params *p, struct cow **ret);
 /* Commits and frees; no inode may be held. The error of the last commit, the memory is gone anyway. */
 int cow_unmount(struct cow *c);
+/* Keys of a volume; mounted or not, its blocks stay as they are. put: gives it the slot of fresh's kind and
+ * secret, instead of the one of that kind if there is one; p opens it. try: can p open it? Errors as of
+ * cow_mount. */
+must_check int cow_slot_put(const struct cow_params *p, const struct cow_params *fresh);
+must_check int cow_slot_try(const struct cow_params *p);
 void cow_abandon(struct cow *c); /* the same without writing anything */
 
 must_check int cow_sync(struct cow *c);

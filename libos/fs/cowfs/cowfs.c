@@ -308,7 +308,7 @@ static const char *why(int error)
         return "this instance is running and has it open; `occlum exec` starts more programs in it";
     case -EKEYREJECTED:
         return "its key was sealed on another machine, or by another signer, product_id or "
-               "debuggable";
+               "debuggable, and the user's key was not given or is not in it";
     case -EBADMSG:
         return "it was changed from outside, or is no volume";
     case -ESTALE:
@@ -332,6 +332,8 @@ static int open_cow(struct cowfs_super *s, bool create)
     int r = create ? cow_create(&p) : 0;
     if (r == 0 && create)
         volume_made(&s->volume);
+    if (r == 0)
+        r = cowfs_keys(&p);
     return r == 0 ? cow_mount(&p, &s->cow) : r;
 }
 

@@ -112,6 +112,12 @@ int cow_poison(struct cow *c, int r, const char *what);         /* returns r */
 
 /* super.c */
 must_check int cow_header_read(const struct cow_params *p, uint8_t uuid[16], uint8_t key[32]);
+/* The same, with the block (COW_BLOCK bytes) that was opened. */
+must_check int cow_header_find(const struct cow_params *p, uint8_t *block, uint8_t uuid[16],
+                               uint8_t key[32]);
+/* Wraps the volume's key for the kind and secret of p. */
+must_check int cow_slot_fill(const struct cow_params *p, const struct cow_header_disk *h,
+                             struct cow_slot *s, const uint8_t key[32]);
 must_check int cow_header_write(const struct cow_params *p, const uint8_t uuid[16],
                                 const uint8_t key[32]);
 must_check int cow_super_read(struct cow *c, uint64_t slot, struct cow_super_disk *ret);

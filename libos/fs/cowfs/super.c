@@ -58,16 +58,13 @@ static int header_parse(const struct cow_params *p, const uint8_t *block, uint8_
     return r;
 }
 
-int cow_header_read(const struct cow_params *p, uint8_t uuid[16], uint8_t key[32])
+int cow_header_find(const struct cow_params *p, uint8_t *block, uint8_t uuid[16], uint8_t key[32])
 {
     int best = -EBADMSG;
     if (p->dev->blocks == 0)
         return -ENODATA;
     if (p->dev->blocks < COW_FIRST)
         return -EBADMSG;
-    uint8_t *block = kzalloc(COW_BLOCK);
-    if (!block)
-        return -ENOMEM;
     for (uint64_t copy = 0; copy < 2; copy++) {
         int r = p->dev->ops->read(p->dev, copy, 1, block);
         if (r == 0)
@@ -77,23 +74,22 @@ int cow_header_read(const struct cow_params *p, uint8_t uuid[16], uint8_t key[32
         if (r == 0)
             break;
     }
-    kfree(block);
     return best;
 }
 
-int cow_header_write(const struct cow_params *p, const uint8_t uuid[16], const uint8_t key[32])
+int cow_header_read(const struct cow_params *p, uint8_t uuid[16], uint8_t key[32])
 {
-    uint8_t *block = kzalloc(2 * COW_BLOCK), secret[32];
-    if (!block)
-        return -ENOMEM;
-    struct cow_header_disk *h = (struct cow_header_disk *) block;
-    struct cow_slot *s = &h->slots[0];
-    h->magic = COW_HEADER_MAGIC;
-    h->version = COW_VERSION;
-    h->cipher = 1;
-    memcpy(h->uuid, uuid, sizeof h->uuid);
-    random_bytes(SPAN_OF(h->kdf_salt));
-    s->kind = (uint32_t) p->kind;
+    uint8_t *block = kzalloc(COW_BLOCK);
+    int r = block ? cow_header_find(p, block, uuid, key) : -ENOMEM;
+    kfree(block);
+    return r;
+}
+
+int cow_slot_fill(const struct cow_params *p, const struct cow_header_disk *h, struct cow_slot *s,
+                  const uint8_t key[32])
+{
+    uint8_t secret[32];
+    *s = (struct cow_slot){.kind = (uint32_t) p->kind};
     random_bytes(SPAN_OF(s->nonce));
     int r = p->slot_secret(p, s, true, secret);
     if (r == 0) {
@@ -101,10 +97,27 @@ int cow_header_write(const struct cow_params *p, const uint8_t uuid[16], const u
         wrap_key(h, secret, &k);
         gcm_seal(&k, s->nonce, header_aad(h), (struct cspan){key, 32}, s->wrapped, s->tag);
         gcm_key_wipe(&k);
+    }
+    wipe(secret, sizeof secret);
+    return r;
+}
+
+int cow_header_write(const struct cow_params *p, const uint8_t uuid[16], const uint8_t key[32])
+{
+    uint8_t *block = kzalloc(2 * COW_BLOCK);
+    if (!block)
+        return -ENOMEM;
+    struct cow_header_disk *h = (struct cow_header_disk *) block;
+    h->magic = COW_HEADER_MAGIC;
+    h->version = COW_VERSION;
+    h->cipher = 1;
+    memcpy(h->uuid, uuid, sizeof h->uuid);
+    random_bytes(SPAN_OF(h->kdf_salt));
+    int r = cow_slot_fill(p, h, &h->slots[0], key);
+    if (r == 0) {
         memcpy(block + COW_BLOCK, block, COW_BLOCK);
         r = p->dev->ops->write(p->dev, 0, 2, block);
     }
-    wipe(secret, sizeof secret);
     kfree(block);
     return r;
 }

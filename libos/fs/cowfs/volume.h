@@ -14,6 +14,12 @@ must_check int volume_open(struct volume *v, const char *name, bool *ret_create)
 void volume_made(struct volume *v); /* it holds something now: never again "create" */
 void volume_close(struct volume *v);
 
+/* From boot, before anything is mounted: the user's key, which the caller has compared with the measured
+ * configuration; nothing: there is none. */
+void cowfs_user_key(struct cspan key);
+/* Before a mount with these parameters: sees to the volume's slots. Errors as of cow_mount. */
+must_check int cowfs_keys(const struct cow_params *sealed);
+
 #define COWFS_BUCKETS 256u
 
 struct cowfs_super {

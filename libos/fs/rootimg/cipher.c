@@ -28,26 +28,27 @@ static bool is_right(const struct config_image *image, struct cspan key)
     return right;
 }
 
+int image_key_derive(const struct config_image *image, struct cspan user_key, uint8_t ret[32])
+{
+    if (user_key.n < IMAGE_KEY_MIN)
+        return -EKEYREJECTED;
+    hkdf_sha256(user_key, CSPAN_OF(image->key_salt), text(IMAGE_KEY_INFO), (struct span){ret, 32});
+    return is_right(image, (struct cspan){ret, 32}) ? 0 : -EKEYREJECTED;
+}
+
 int image_cipher_new(const struct config_image *image, struct cspan user_key,
                      struct image_cipher **ret)
 {
     uint8_t key[GCM_KEY_SIZE];
-    if (user_key.n < IMAGE_KEY_MIN) {
-        log_error("the root image is enciphered and no key was given (EKEYREJECTED); "
-                  "try: --image-key FILE, as at `occlum build`");
-        return -EKEYREJECTED;
-    }
-    hkdf_sha256(user_key, CSPAN_OF(image->key_salt), text(IMAGE_KEY_INFO), SPAN_OF(key));
-    int r = 0;
-    if (!is_right(image, CSPAN_OF(key))) {
-        log_error(
-            "the key given is not the one that the root image was enciphered with (EKEYREJECTED)");
-        r = -EKEYREJECTED;
-    } else if (!(*ret = new_zero(struct image_cipher))) {
+    int r = image_key_derive(image, user_key, key);
+    if (r < 0)
+        log_error("root image: %s (EKEYREJECTED); try: --image-key FILE, as at `occlum build`",
+                  user_key.n ? "it was enciphered with another key"
+                             : "it is enciphered and no key was given");
+    else if (!(*ret = new_zero(struct image_cipher)))
         r = -ENOMEM;
-    } else {
+    else
         gcm_key_init(&(*ret)->key, key);
-    }
     wipe(key, sizeof key);
     return r;
 }

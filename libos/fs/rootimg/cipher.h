@@ -12,6 +12,11 @@
 #include "abi/config.h"
 #include "libos/base/span.h"
 
+/* Is it the key that the measured descriptor names? -EKEYREJECTED; else the key derived from it, to be wiped. A
+ * descriptor with a check and no cipher (occlum build --volume-key) names a key for volumes alone. */
+must_check int image_key_derive(const struct config_image *image, struct cspan user_key,
+                                uint8_t ret[32]);
+
 struct image_cipher;
 /* -EKEYREJECTED, and a sentence in the log: no key, or one that this image was not enciphered with. */
 must_check int image_cipher_new(const struct config_image *image, struct cspan user_key,

@@ -1,0 +1,42 @@
+/* Which keys open the volumes of this enclave: the one sealed to it, and the user's own where the measured
+ * configuration names it (so the host cannot add a key of its own). With the user's key at hand a volume gets
+ * a slot for it, and one that was sealed elsewhere is sealed to this enclave: moving it is recovery. */
+#include "libos/base/log.h"
+#include "libos/crypto/hkdf.h"
+#include "libos/fs/cowfs/volume.h"
+#include "abi/config.h"
+
+static uint8_t user_secret[32];
+static bool have_user;
+
+void cowfs_user_key(struct cspan key)
+{
+    static const char info[] = VOLUME_KEY_INFO;
+    hkdf_sha256(key, (struct cspan){0}, (struct cspan){(const uint8_t *) info, sizeof info - 1},
+                SPAN_OF(user_secret));
+    have_user = key.n > 0;
+}
+
+static struct cow_params with_user(const struct cow_params *sealed)
+{
+    struct cow_params user = *sealed;
+    user.kind = COW_SLOT_USER;
+    user.slot_secret = cow_secret_user;
+    user.user_key = user_secret;
+    return user;
+}
+
+int cowfs_keys(const struct cow_params *sealed)
+{
+    if (!have_user)
+        return 0; /* cow_mount finds out whether the seal opens it */
+    const struct cow_params user = with_user(sealed);
+    int by_seal = cow_slot_try(sealed), by_user = cow_slot_try(&user);
+    if (by_seal == 0 && by_user == -EKEYREJECTED)
+        return cow_slot_put(sealed, &user);
+    if (by_seal != -EKEYREJECTED || by_user != 0)
+        return by_seal;
+    log_warn(
+        "cowfs: a volume of another enclave is opened with the user's key and sealed to this one");
+    return cow_slot_put(&user, sealed);
+}
