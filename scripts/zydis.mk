@@ -2,7 +2,7 @@
 ZYDIS_SRC ?= /usr/src/occlum-zydis
 ZYDIS_OBJ := $(patsubst %,$(B)/libos/zydis/%.o,Decoder DecoderData SharedData)
 ZYDIS_A   := $(B)/libos/zydis/libzydis.a
-ZYDIS_CFLAGS := $(filter-out $(WARN) $(INC),$(LIBOS_CFLAGS)) -w -DNDEBUG -DZYAN_NO_LIBC -DZYDIS_NO_LIBC \
+ZYDIS_CFLAGS := $(filter-out -flto $(WARN) $(INC),$(LIBOS_CFLAGS)) -w -DNDEBUG -DZYAN_NO_LIBC -DZYDIS_NO_LIBC \
     -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYDIS_MINIMAL_MODE -DZYDIS_DISABLE_FORMATTER \
     -DZYDIS_DISABLE_ENCODER -I$(ZYDIS_SRC)/include -I$(ZYDIS_SRC)/src \
     -ffile-prefix-map=$(ZYDIS_SRC)=zydis

@@ -69,6 +69,26 @@ void fpu_area_init(void *area)
     memcpy((uint8_t *) area + AREA_MXCSR, &mxcsr, sizeof mxcsr);
 }
 
+/* What XINUSE does not tell: it stays set once x87 was used, and always on AMD. */
+enum x87_state {
+    X87_CLEAN, /* as a thread starts */
+    X87_EMPTY, /* the same for a program, but empty registers have contents */
+    X87_USED,
+};
+
+static enum x87_state x87_state_of(const uint8_t *xsave)
+{
+    uint64_t control, any = 0, word;
+    __builtin_memcpy(&control, xsave, sizeof control);
+    if ((control & 0xffffffffffull) != 0x37f) /* FCW, FSW, abridged FTW: all empty */
+        return X87_USED;
+    for (unsigned i = 32; i < 160; i += 8) {
+        __builtin_memcpy(&word, xsave + i, sizeof word);
+        any |= word;
+    }
+    return any ? X87_EMPTY : X87_CLEAN;
+}
+
 static bool x87_in_use(void)
 {
     return fpu_xinuse() & 1;
@@ -84,11 +104,13 @@ void fpu_save(void *area)
     else
         fpu_save_sse(a);
     uint32_t x87 = x87_in_use();
-    __builtin_memcpy(a + AREA_X87_USED, &x87, sizeof x87);
-    if (unlikely(x87)) {
+    if (x87) {
         fpu_x87_save(a + AREA_X87);
-        this_vcpu()->x87_live = true;
+        enum x87_state s = x87_state_of(a + AREA_X87);
+        this_vcpu()->x87_live = s != X87_CLEAN; /* fpu_restore removes it, for whoever comes */
+        x87 = s == X87_USED;
     }
+    __builtin_memcpy(a + AREA_X87_USED, &x87, sizeof x87);
 }
 
 void fpu_restore(const void *area)
@@ -159,14 +181,15 @@ void fpu_end(void)
         v->xstate_owner = NULL;
 }
 
-uint32_t fpu_sse_exceptions(void)
+/* Not inlined, so that scripts/check-opcodes knows where these instructions are. */
+__attribute__((noinline)) uint32_t fpu_sse_exceptions(void)
 {
     uint32_t mxcsr;
     __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
     return mxcsr & ~(mxcsr >> 7) & 0x3f;
 }
 
-uint32_t fpu_x87_exceptions(void)
+__attribute__((noinline)) uint32_t fpu_x87_exceptions(void)
 {
     uint16_t status, control;
     __asm__ volatile("fnstsw %0; fnstcw %1" : "=m"(status), "=m"(control));
