@@ -159,13 +159,17 @@ static int save_low(struct mm *mm, struct mm *old, const struct region *r)
 /* File content stays for whoever maps it next; everything else goes. */
 static void empty_low(void)
 {
+    bool any = false;
     for (uintptr_t a = 0; (a = upage_next_live(a, GRANULE_SIZE)) < GRANULE_SIZE; a += PAGE_SIZE) {
         const struct page_meta *m = upage_peek(a);
         upages_unshare(a, a + PAGE_SIZE);
         if (m->key && m->key != PAGE_KEY_STUB)
             upage_set_live(a, false);
+        else
+            any = true;
     }
-    upages_drop_live(0, GRANULE_SIZE);
+    if (any)
+        upages_drop_live(0, GRANULE_SIZE);
 }
 
 int share_join_low(struct mm *mm)
