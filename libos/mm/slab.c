@@ -28,6 +28,9 @@ static const uint16_t slot_size[CLASSES] = {32,   48,   64,   128,  192,   256, 
                                             4160, 6144, 8192, 8256, 12288, 16384, 16448};
 _Static_assert(LARGE == 16448 - TAIL_SIZE, "the largest object");
 
+/* 2^32 / slot_size, rounded up: at * inverse >> 32 is at / slot_size for the at < 2^17 of a slab. */
+static uint32_t inverse[CLASSES];
+_Static_assert(16 * PAGE_SIZE <= 1u << 17, "offsets in a slab");
 static uint8_t class_by_64[LARGE / 64 + 2]; /* class of a slot of up to 64 * index bytes */
 
 static size_t class_of(size_t size)
@@ -149,6 +152,7 @@ static uint32_t slab_new_locked(size_t c)
     s->free_count = s->count;
     heap.classes[c].objects += s->count;
     heap.classes[c].slabs++;
+    heap.empty[c]++;
     list_push_locked(id);
     return id;
 }
@@ -176,6 +180,8 @@ static uintptr_t slab_take_locked(uint32_t id)
     s->used[i / 64] |= 1ull << (i % 64);
     s->next_object = (uint16_t) ((i + 1) % SLAB_OBJECTS);
     heap.classes[s->size_class].used++;
+    if (s->free_count == s->count)
+        heap.empty[s->size_class]--;
     if (--s->free_count == 0)
         list_remove_locked(id);
     return s->base + i * slot_size[s->size_class];
@@ -201,7 +207,11 @@ static void slab_give_locked(uint32_t id, size_t i)
     heap.classes[s->size_class].used--;
     if (++s->free_count == 1 && !s->listed)
         list_push_locked(id);
-    if (s->free_count == s->count && heap.partial[s->size_class] != id)
+    if (s->free_count < s->count)
+        return;
+    if (heap.empty[s->size_class] == 0) /* one is kept: to make a slab is dear */
+        heap.empty[s->size_class]++;
+    else
         slab_release_locked(id);
 }
 
@@ -245,7 +255,7 @@ static uint32_t slab_of(const void *p, size_t *ret_index)
     if (pi->kind != PAGE_SLAB)
         return 0;
     const struct slab *s = &heap.slabs[pi->slab];
-    size_t at = (uintptr_t) p - s->base, i = at / slot_size[s->size_class];
+    size_t at = (uintptr_t) p - s->base, i = at * inverse[s->size_class] >> 32;
     check(at == i * slot_size[s->size_class] &&
           i < s->count);                    /* not into the middle of an object */
     check(s->used[i / 64] >> (i % 64) & 1); /* not free already */
@@ -335,6 +345,8 @@ bool heap_class_stats(unsigned n, struct heap_class_stats *ret)
 void slab_init(void)
 {
     heap.slab_count = 1;
+    for (size_t i = 0; i < CLASSES; i++)
+        inverse[i] = (uint32_t) (((1ull << 32) - 1) / slot_size[i] + 1);
     size_t c = 0;
     for (size_t i = 0; i < ARRAY_SIZE(class_by_64); i++) {
         while (c + 1 < CLASSES && slot_size[c] < i * 64)

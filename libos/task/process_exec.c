@@ -72,8 +72,13 @@ static void become_leader(struct process *p, struct thread *me)
 }
 
 /* ---- the new program -------------------------------------------------------------------------- */
-static void swap_sighand(struct process *p, struct sighand *fresh)
+/* CLONE_SIGHAND ends at exec; without it the table is ours alone. */
+static void reset_sighand(struct process *p, struct sighand *fresh)
 {
+    if (!fresh) {
+        sighand_reset(p->sighand);
+        return;
+    }
     spin_lock(&p->lock);
     struct sighand *old = p->sighand;
     p->sighand = fresh;
@@ -138,9 +143,10 @@ static void leave_old_memory(struct thread *me)
 /* ---- entries ---------------------------------------------------------------------------------- */
 static int prepare(struct process *p)
 {
-    p->exec_sighand = sighand_copy(p->sighand, true);
+    bool shared = sighand_is_shared(p->sighand);
+    p->exec_sighand = shared ? sighand_copy(p->sighand, true) : NULL;
     p->exec_files = p->files_shared ? process_hooks.files_dup(p->files) : NULL;
-    if (p->exec_sighand && (p->exec_files || !p->files_shared))
+    if ((p->exec_sighand || !shared) && (p->exec_files || !p->files_shared))
         return 0;
     if (p->exec_sighand)
         sighand_put(TAKE(p->exec_sighand));
@@ -168,7 +174,7 @@ void process_exec_commit(struct process_image *img)
     struct process *p = me->proc;
     leave_old_memory(me);
     process_note_peak(p);
-    swap_sighand(p, TAKE(p->exec_sighand));
+    reset_sighand(p, TAKE(p->exec_sighand));
     swap_files(p, TAKE(p->exec_files));
     timers_process_exit(p);
     replace_image(p, me, img);

@@ -17,6 +17,18 @@ static void reset_action(struct linux_sigaction *a)
     *a = (struct linux_sigaction){.handler = handler};
 }
 
+void sighand_reset(struct sighand *s)
+{
+    SPIN_GUARD(&s->lock);
+    for (int i = 0; i < SIG_COUNT; i++)
+        reset_action(&s->action[i]);
+}
+
+bool sighand_is_shared(const struct sighand *s)
+{
+    return ref_count(&s->ref) > 1;
+}
+
 struct sighand *sighand_copy(struct sighand *old, bool reset_handlers)
 {
     struct sighand *s = sighand_new();
@@ -25,8 +37,8 @@ struct sighand *sighand_copy(struct sighand *old, bool reset_handlers)
     spin_lock(&old->lock);
     memcpy(s->action, old->action, sizeof s->action);
     spin_unlock(&old->lock);
-    for (int i = 0; reset_handlers && i < SIG_COUNT; i++)
-        reset_action(&s->action[i]);
+    if (reset_handlers)
+        sighand_reset(s);
     return s;
 }
 

@@ -40,6 +40,8 @@ static inline uint64_t sigbit(int sig)
 
 struct sighand *sighand_new(void);
 struct sighand *sighand_copy(struct sighand *old, bool reset_handlers); /* not ignored ones */
+void sighand_reset(struct sighand *s); /* handlers become the default, as exec does */
+bool sighand_is_shared(const struct sighand *s);
 void sighand_get(struct sighand *s);
 void sighand_put(struct sighand *s);
 

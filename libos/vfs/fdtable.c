@@ -6,7 +6,7 @@
 #include "libos/task/process.h"
 #include "libos/vfs/aio.h"
 
-#define SLOTS_FIRST         64u
+#define SLOTS_FIRST         16u
 #define SLOTS_MAX           65536u
 #define RLIMIT_NOFILE_INDEX 7
 
@@ -157,17 +157,25 @@ struct aio_context **fdtable_aio(struct fdtable *t, struct spinlock **ret_lock)
     return &t->aio;
 }
 
+/* The first file from *fd on that exec closes; *fd is behind it then. NULL: no more. */
+static struct file *take_cloexec(struct fdtable *t, uint32_t *fd)
+{
+    SPIN_GUARD(&t->lock);
+    while (*fd < t->count) {
+        uint32_t i = (*fd)++;
+        if (t->slot[i].file && t->slot[i].cloexec)
+            return take_locked(t, i);
+    }
+    return NULL;
+}
+
 void fdtable_close_on_exec(struct fdtable *t)
 {
     aio_drop_all(t);
-    for (uint32_t fd = 0; fd < t->count; fd++) {
-        spin_lock(&t->lock);
-        struct file *f = t->slot[fd].file && t->slot[fd].cloexec ? take_locked(t, fd) : NULL;
-        spin_unlock(&t->lock);
-        if (f) {
-            file_flush(f, t);
-            file_put(f);
-        }
+    uint32_t fd = 0;
+    for (struct file *f; (f = take_cloexec(t, &fd));) {
+        file_flush(f, t);
+        file_put(f);
     }
 }
 
