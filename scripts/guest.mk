@@ -35,13 +35,17 @@ test-volume: all ## the encrypted volume over several starts, kills and attacks 
 test-image: all ## the own-key root image: what the host can see of it, and the wrong ways to run it
 	@test/tools/image.sh $(B)
 
-.PHONY: test-native test-console test-control test-terminal test-volume test-image guest-programs
+test-offline: all ## occlum ls, cat, cp, fsck and mount on an encrypted image and a volume
+	@test/tools/offline.sh $(B)
+
+.PHONY: test-native test-console test-control test-terminal test-volume test-image test-offline guest-programs
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
 
 test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
 	@scripts/run-tests --libc musl --times $(or $(times),1) $(TESTS)
 	@$(if $(TESTS),,test/tools/volume.sh $(B))
 	@$(if $(TESTS),,test/tools/image.sh $(B))
+	@$(if $(TESTS),,test/tools/offline.sh $(B))
 test-glibc: $(GUEST_NEEDS) $(GUEST_GLIBC) ## the same, built with glibc
 	@scripts/run-tests --libc glibc --times $(or $(times),1) $(TESTS)
 test-console: $(GUEST_NEEDS) $(GUEST_MUSL) ## standard streams that are a terminal, on Linux and inside the LibOS

@@ -11,7 +11,7 @@ $(B)/etc/template/%: tools/template/%
 
 install: all ## install to PREFIX (default /opt/occlum; DESTDIR is honoured)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib etc/template share/bash-completion/completions)
-	install -m 755 $(addprefix $(B)/bin/,occlum occlum-run copy_bom occlum-gcc occlum-g++ occlum-ld) \
+	install -m 755 $(addprefix $(B)/bin/,occlum occlum-run occlum-fs copy_bom occlum-gcc occlum-g++ occlum-ld) \
 	    $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(B)/lib/libos.elf $(DESTDIR)$(PREFIX)/lib
 	install -m 644 tools/template/* $(DESTDIR)$(PREFIX)/etc/template

@@ -71,7 +71,7 @@ no 'no arguments' 64 "$occlum"
 says 'no arguments' out 'COMMAND [ARGUMENT...]'
 ok 'help' "$occlum" help
 cp "$work/out" "$work/list"
-for c in build completion doctor exec gen-image-key help init kill new print ps run start status stop top trace; do
+for c in build cat completion cp doctor exec fsck gen-image-key help init kill ls mount new print ps run start status stop top trace; do
     says "help lists $c" list "  $c "
     ok "help $c" "$occlum" help $c
     ok "$c --help" "$occlum" $c --help

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include "abi/layout.h"
 #include "tools/lib/fsutil.h"
+#include "tools/lib/imagestamp.h"
 #include "tools/lib/mem.h"
 #include "tools/lib/msg.h"
 #include "tools/lib/spawn.h"
@@ -28,16 +29,10 @@
 #include "tools/occlum/libcheck.h"
 #include "tools/occlum/sites.h"
 
-#define STAMP      BUILD_DIR "/.image.stamp"
+#define STAMP      IMAGE_STAMP
 #define TEMPORARY  BUILD_IMAGE ".new"
 #define IMAGE_UUID "6f63636c-756d-4000-8000-726f6f74696d" /* fixed: the image names no build */
 #define GENERATED  ".occlum"
-
-struct stamp {
-    uint8_t tree[SHA256_SIZE];
-    uint8_t builder[SHA256_SIZE]; /* of this program: another scanner may find other sites */
-    struct config_image image;
-};
 
 struct survey {
     EVP_MD_CTX *md;
@@ -94,26 +89,10 @@ static int survey_tree(uint64_t epoch, uint8_t ret_digest[SHA256_SIZE])
     return r;
 }
 
-static bool load_stamp(struct stamp *ret_stamp)
-{
-    AUTO_FREE char *data = NULL;
-    size_t size;
-    struct stat st;
-    if (fs_read_file(STAMP, 4096, &data, &size) < 0 || size != sizeof *ret_stamp ||
-        stat(BUILD_IMAGE, &st) < 0)
-        return false;
-    struct stamp stamp;
-    memcpy(&stamp, data, sizeof stamp);
-    if ((uint64_t) st.st_size != stamp.image.total_blocks * PAGE_SIZE)
-        return false;
-    *ret_stamp = stamp;
-    return true;
-}
-
 bool image_built(struct config_image *ret_image)
 {
-    struct stamp stamp;
-    bool have = load_stamp(&stamp);
+    struct image_stamp stamp;
+    bool have = image_stamp_load(".", &stamp);
     if (have)
         *ret_image = stamp.image;
     return have;
@@ -208,7 +187,7 @@ static int add_verity(struct config_image *image)
     return 0;
 }
 
-static int make_image(const struct image_options *o, struct stamp *stamp)
+static int make_image(const struct image_options *o, struct image_stamp *stamp)
 {
     (void) unlink(TEMPORARY); /* left by a build that was killed */
     msg_progress("building the root image");
@@ -239,7 +218,7 @@ static bool cipher_unchanged(const struct config_image *image, const struct imag
 }
 
 /* Without image/ the old one is kept, if the user means that one. */
-static int keep_image(const struct stamp *old, const struct image_options *o)
+static int keep_image(const struct image_stamp *old, const struct image_options *o)
 {
     if (!cipher_unchanged(&old->image, o)) {
         msg_error("the root image built before %s, and there is no image/ to make another from",
@@ -251,9 +230,10 @@ static int keep_image(const struct stamp *old, const struct image_options *o)
     return 0;
 }
 
-static int make_if_changed(const struct image_options *o, struct stamp *stamp, bool *ret_changed)
+static int make_if_changed(const struct image_options *o, struct image_stamp *stamp,
+                           bool *ret_changed)
 {
-    struct stamp old = *stamp, new = {0};
+    struct image_stamp old = *stamp, new = {0};
     int r = survey_tree(o->epoch, new.tree);
     if (r == 0)
         r = fs_sha256_file("/proc/self/exe", new.builder);
@@ -277,7 +257,7 @@ static int make_if_changed(const struct image_options *o, struct stamp *stamp, b
 }
 
 /* The descriptor of a plain image names the key that is for volumes, or none; the image stays as it is. */
-static int name_key(const struct image_options *o, struct stamp *stamp)
+static int name_key(const struct image_options *o, struct image_stamp *stamp)
 {
     struct config_image image = stamp->image;
     memset(image.key_check, 0, sizeof image.key_check);
@@ -290,8 +270,8 @@ static int name_key(const struct image_options *o, struct stamp *stamp)
 
 int image_build(const struct image_options *o, struct config_image *ret_image, bool *ret_changed)
 {
-    struct stamp stamp = {0};
-    bool have = load_stamp(&stamp);
+    struct image_stamp stamp = {0};
+    bool have = image_stamp_load(".", &stamp);
     *ret_changed = false;
     int r;
     if (fs_is_dir(INSTANCE_IMAGE)) {

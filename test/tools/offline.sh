@@ -1,0 +1,141 @@
+#!/bin/bash
+# occlum ls, cat, cp, fsck, mount: what they show of an encrypted image and a volume is what was put there, what they write
+# a program inside finds, what is damaged they find, and they change nothing that they only look at.
+# usage: offline.sh BUILD-DIR
+set -euo pipefail
+export LC_ALL=C OCCLUM_QUIET=1
+cd "$(dirname "$0")/../.."
+source=$PWD build=$PWD/$1
+PATH=$build/bin:$PATH
+[ -n "${SGX_MODE:-}" ] || [ -e /dev/sgx_enclave ] || export SGX_MODE=SIM
+dir=$(mktemp -d)
+server=
+trap 'fusermount3 -qu "$dir/m" 2> /dev/null || true; wait; rm -rf "$dir"' EXIT
+: > "$dir/err"
+fail() { echo "FAIL offline: $*" >&2; sed 's/^/    /' "$dir/err" >&2; exit 1; }
+refused() { # WORDS COMMAND...
+    local words=$1
+    shift
+    ! "$@" > "$dir/out" 2> "$dir/err" || fail "not refused: $*"
+    grep -q "$words" "$dir/err" || fail "no word of \"$words\": $*"
+}
+occlum new "$dir/i" > /dev/null
+sed -i '/"layers"/,/\]/s/"type": "ramfs"/"type": "cowfs"/' "$dir/i/Occlum.json"
+occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
+cp -r test/tools "$dir/i/image/tools"
+chmod a-x "$dir/i/image/tools/"*
+ln -s ../tools "$dir/i/image/tools/itself"
+cd "$dir/i"
+echo "of the image" > image/etc/more
+occlum gen-image-key "$dir/key"
+occlum gen-image-key "$dir/other"
+same_tree() { diff -r --no-dereference image "$dir/$1" > "$dir/err" || fail "$1 differs from image/"; }
+
+for how in plain encrypted; do
+    key=()
+    [ $how = plain ] || key=(--key "$dir/key")
+    occlum build ${key:+--image-key "$dir/key"} > /dev/null
+    occlum cp -r "${key[@]}" / "$dir/$how" || fail "cp -r of the $how image"
+    same_tree $how
+    [ "$(occlum cat "${key[@]}" /tools/itself/../etc/more)" = "of the image" ] || fail "cat by a link"
+    [ "$(occlum ls "${key[@]}" -aR / | wc -l)" -gt 100 ] || fail "ls -R"
+    occlum ls -l "${key[@]}" /bin/keeper | grep -q "^-rwxr-xr-x .* $(stat -c%s image/bin/keeper) " || fail "ls -l"
+    refused 'No such file' occlum cat "${key[@]}" /nothing
+    refused 'Is a directory' occlum cat "${key[@]}" /etc
+    refused 'never written' occlum mount "${key[@]}" -w image "$dir"
+    occlum fsck "${key[@]}" 2> "$dir/err" | grep -q 'root image: clean' || fail "fsck of the $how image"
+    cp build/image.erofs "$dir/copy"
+    printf x | dd of=build/image.erofs bs=1 seek=40960 conv=notrunc 2> /dev/null
+    refused 'things are wrong\|Input/output' occlum fsck "${key[@]}"
+    cp "$dir/copy" build/image.erofs
+done
+refused EKEYREJECTED occlum ls /
+refused EKEYREJECTED occlum ls --key "$dir/other" /
+
+# ---- a volume
+key=(--key "$dir/key")
+[ "$(occlum run --image-key "$dir/key" /bin/keeper count)" = 1 ] || fail "run"
+before=$(sha256sum run/volumes/root)
+[ "$(occlum cat "${key[@]}" root:/root/secret)" = 'a text that the host must not see' ] || fail "cat of a volume"
+occlum ls -l "${key[@]}" root:/root | grep -q '^-rw------- .* secret$' || fail "ls of a volume"
+occlum fsck "${key[@]}" | grep -q '^volume root: clean' || fail "fsck of a volume"
+refused "user's key" occlum ls root:/
+refused EKEYREJECTED occlum ls --key "$dir/other" root:/
+refused 'no name of a volume' occlum ls "${key[@]}" ../volumes/root:/
+[ "$before" = "$(sha256sum run/volumes/root)" ] || fail "looking at a volume changed it"
+occlum cp "${key[@]}" "$source/test/tools/offline.sh" root:/root/script || fail "cp into a volume"
+occlum cp "${key[@]}" root:/root/script "$dir/script"
+cmp "$dir/script" "$source/test/tools/offline.sh" || fail "not the same back"
+echo "of the volume" > "$dir/more"
+occlum cp "${key[@]}" "$dir/more" root:/root/count 2> "$dir/err" || fail "cp over a file"
+[ "$(occlum cat "${key[@]}" root:/root/count)" = "of the volume" ] || fail "the longer old content shows"
+occlum fsck "${key[@]}" root > /dev/null || fail "fsck after cp"
+occlum run --image-key "$dir/key" /bin/keeper sleep > "$dir/out" 2>&1 &
+server=$!
+for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && break; sleep 0.1; done
+refused 'has it open' occlum ls "${key[@]}" root:/
+kill -9 $server; wait $server 2> /dev/null || true
+
+# ---- mounted
+if [ -w /dev/fuse ]; then
+    mkdir "$dir/m"
+    mounted() { # COMMAND...: while it is mounted with the options before --
+        local options=()
+        while [ "$1" != -- ]; do options+=("$1"); shift; done
+        shift
+        occlum mount -f "${key[@]}" "${options[@]}" "$dir/m" 2> "$dir/err" &
+        server=$!
+        for ((n = 0; n < 100; n++)); do mountpoint -q "$dir/m" && break; sleep 0.05; done
+        "$@" || fail "mounted: $*"
+        fusermount3 -u "$dir/m"
+        wait $server || fail "the mount's end"
+    }
+    mounted image -- diff -r --no-dereference image "$dir/m"
+    before=$(sha256sum run/volumes/root)
+    read_only() { ! touch "$dir/m/x" 2> /dev/null && cmp "$dir/m/root/script" "$dir/script"; }
+    mounted root -- read_only
+    [ "$before" = "$(sha256sum run/volumes/root)" ] || fail "a read-only mount changed the volume"
+    busy_hands() {
+        local m=$dir/m
+        mkdir "$m/work" && cp -a "$source/libos/fs" "$m/work/fs" && diff -r "$source/libos/fs" "$m/work/fs" &&
+            mv "$m/work/fs" "$m/work/moved" && ln "$m/work/moved/ramfs.c" "$m/work/hard" &&
+            ln -s moved/ramfs.c "$m/work/soft" && cmp "$m/work/hard" "$m/work/soft" && chmod 751 "$m/work" &&
+            truncate -s 5000 "$m/work/hard" && head -c 5000 "$source/libos/fs/ramfs.c" | cmp - "$m/work/hard" &&
+            truncate -s 100000 "$m/work/hard" && echo tail >> "$m/work/hard" &&
+            [ "$(stat -c '%s %h %a' "$m/work/hard" "$m/work")" = $'100005 2 644\n4096 3 751' ] &&
+            rm -r "$m/work/moved/cowfs" && ! rmdir "$m/work/moved" 2> /dev/null && mkfifo "$m/work/pipe" &&
+            touch -d 2001-02-03T04:05:06.789 "$m/work/soft" && echo 41 > "$m/root/count"
+    }
+    mounted -w root -- busy_hands
+    occlum fsck "${key[@]}" root > "$dir/out" 2> "$dir/err" || fail "fsck after a mount"
+    occlum ls -l "${key[@]}" root:/work | grep -q '^prw-r--r-- .* pipe$' || fail "the fifo"
+    occlum cp -r "${key[@]}" root:/work/moved "$dir/moved"
+    rm -r "$dir/moved/ramfs.c" # was cut
+    diff -r "$source/libos/fs" "$dir/moved" | grep -v '^Only in .*/libos/fs: \(cowfs\|ramfs.c\)$' && fail "copied back"
+    [ "$(occlum run --image-key "$dir/key" /bin/keeper count)" = 42 ] || fail "a program does not find what was written"
+else
+    echo "no /dev/fuse here: occlum mount was not tried"
+fi
+
+# ---- damage: each of the first blocks in turn. Nothing, or an error; all of them: an error.
+cp run/volumes/root "$dir/copy"
+found=0
+for ((block = 64; block < 94; block++)); do
+    printf 'damage' | dd of=run/volumes/root bs=1 seek=$((block * 4096 + 100)) conv=notrunc 2> /dev/null
+    status=0
+    occlum fsck "${key[@]}" root > "$dir/out" 2> "$dir/err" || status=$?
+    [ $status -le 1 ] || fail "fsck ended with $status"
+    found=$((found + status))
+    cp "$dir/copy" run/volumes/root
+done
+[ $found -gt 3 ] || fail "damage was found in $found blocks only"
+truncate -s 300000 run/volumes/root
+refused 'run/volumes/root' occlum fsck "${key[@]}" root
+head -c 262144 /dev/zero > run/volumes/root
+refused EBADMSG occlum fsck "${key[@]}" root
+: > run/volumes/root
+refused 'run/volumes/root' occlum ls "${key[@]}" root:/
+[ ! -s run/volumes/root ] || fail "something was made of an empty file"
+cp "$dir/copy" run/volumes/root
+occlum fsck "${key[@]}" > "$dir/out" 2> "$dir/err" || fail "fsck at the end"
+echo "pass offline ($found of 30 blocks damaged were in use)"

@@ -1,0 +1,13 @@
+/* The two halves of `occlum mount`. */
+#ifndef TOOLS_OFFLINE_MOUNT_H
+#define TOOLS_OFFLINE_MOUNT_H
+
+#include <time.h>
+#include "tools/offline/volume.h"
+
+struct fuse_operations;
+struct fsys *mount_fsys(void); /* of the request that is served */
+struct timespec mount_time(int64_t ns);
+/* Adds what changes a volume. */
+void mount_write_operations(struct fuse_operations *operations);
+#endif

@@ -1,0 +1,281 @@
+/* A volume by the library of the kernel, with the user's key: the sealed slot opens for the enclave alone.
+ *
+ * Read-only, the file is mapped privately: what opening it would write (a mount begins an epoch, orphans go)
+ * happens in memory and is forgotten. The lock is the runtime's: shared to look, alone to write. */
+#include "tools/offline/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "abi/config.h"
+#include "libos/base/log.h"
+#include "libos/crypto/hkdf.h"
+#include "libos/mm/heap.h"
+#include "tools/lib/keyfile.h"
+#include "tools/lib/mem.h"
+#include "tools/lib/msg.h"
+
+#define LARGEST_BLOCKS (1ull << 28) /* as in the kernel: 1 TiB */
+
+struct volume {
+    struct fsys fsys;
+    struct cow_dev dev;
+    struct cow *cow;
+    int fd;
+    uint8_t *map; /* read-only: a private copy of the file */
+    size_t map_size;
+};
+
+static struct volume *volume_of(struct fsys *f)
+{
+    return container_of(f, struct volume, fsys);
+}
+
+struct cow *volume_cow(struct fsys *f)
+{
+    return volume_of(f)->cow;
+}
+
+/* ---- the file as a block device ---- */
+
+static struct volume *of_dev(struct cow_dev *d)
+{
+    return container_of(d, struct volume, dev);
+}
+
+static int dev_read(struct cow_dev *d, uint64_t block, uint32_t count, void *dst)
+{
+    const struct volume *v = of_dev(d);
+    size_t n = (size_t) count * COW_BLOCK;
+    if (block > d->blocks || count > d->blocks - block)
+        return -EIO;
+    if (v->map)
+        memcpy(dst, v->map + block * COW_BLOCK, n);
+    else if (pread(v->fd, dst, n, (off_t) (block * COW_BLOCK)) != (ssize_t) n)
+        return -EIO;
+    return 0;
+}
+
+static int dev_write(struct cow_dev *d, uint64_t block, uint32_t count, const void *src)
+{
+    const struct volume *v = of_dev(d);
+    size_t n = (size_t) count * COW_BLOCK;
+    if (block > d->blocks || count > d->blocks - block)
+        return -EIO;
+    if (v->map)
+        memcpy(v->map + block * COW_BLOCK, src, n);
+    else if (pwrite(v->fd, src, n, (off_t) (block * COW_BLOCK)) != (ssize_t) n)
+        return -EIO;
+    return 0;
+}
+
+static int dev_barrier(struct cow_dev *d)
+{
+    return of_dev(d)->map || fdatasync(of_dev(d)->fd) == 0 ? 0 : -errno;
+}
+
+static int dev_grow(struct cow_dev *d, uint64_t blocks)
+{
+    if (blocks <= d->blocks)
+        return 0;
+    int r =
+        of_dev(d)->map ? ENOSPC : posix_fallocate(of_dev(d)->fd, 0, (off_t) (blocks * COW_BLOCK));
+    if (r == 0)
+        d->blocks = blocks;
+    return -r;
+}
+
+static const struct cow_dev_ops dev_ops = {dev_read, dev_write, dev_barrier, dev_grow};
+
+/* ---- struct fsys ---- */
+
+static void volume_close(struct fsys *f)
+{
+    struct volume *v = volume_of(f);
+    int r = v->cow ? cow_unmount(v->cow) : 0;
+    if (r < 0 && !v->map)
+        msg_error("the last changes were not written: %s", strerror(-r));
+    if (v->map)
+        munmap(v->map, v->map_size);
+    if (v->fd >= 0)
+        close(v->fd);
+    kfree(v);
+}
+
+static int volume_root(struct fsys *f, struct fsys_node **ret)
+{
+    return cow_get(volume_cow(f), COW_INO_ROOT, (struct cow_inode **) ret);
+}
+
+static int volume_lookup(struct fsys *f, struct fsys_node *dir, const char *name,
+                         struct fsys_node **ret)
+{
+    return cow_lookup(volume_cow(f), volume_inode(dir), (struct cow_name){name, strlen(name)},
+                      (struct cow_inode **) ret);
+}
+
+static void volume_put(struct fsys *f, struct fsys_node *n)
+{
+    cow_put(volume_cow(f), volume_inode(n));
+}
+
+static void volume_stat(struct fsys *f, struct fsys_node *n, struct fsys_stat *ret)
+{
+    struct cow_attr a;
+    cow_attr_get(volume_cow(f), volume_inode(n), &a);
+    *ret = (struct fsys_stat){
+        .ino = a.ino,
+        .size = a.size,
+        .blocks = a.blocks * (COW_BLOCK / 512),
+        .rdev = a.rdev,
+        .mode = a.mode,
+        .nlink = a.nlink,
+        .uid = a.uid,
+        .gid = a.gid,
+        .atime_ns = a.atime_ns,
+        .mtime_ns = a.mtime_ns,
+        .ctime_ns = a.ctime_ns,
+    };
+}
+
+static int volume_readdir(struct fsys *f, struct fsys_node *dir, uint64_t pos,
+                          struct fsys_entry *ret)
+{
+    struct cow_dirent e;
+    struct cow_attr a;
+    cow_attr_get(volume_cow(f), volume_inode(dir), &a);
+    if (!S_ISDIR(a.mode))
+        return -ENOTDIR;
+    int r = cow_readdir(volume_cow(f), volume_inode(dir), pos, &e);
+    if (r <= 0)
+        return r;
+    ret->ino = e.ino;
+    ret->next = e.next;
+    ret->type = e.type;
+    memcpy(ret->name, e.name, e.name_size);
+    ret->name[e.name_size] = 0;
+    return 1;
+}
+
+static int volume_read_block(struct fsys *f, struct fsys_node *n, uint64_t block, uint8_t *dst)
+{
+    return cow_read(volume_cow(f), volume_inode(n), block, 1, dst);
+}
+
+static long volume_readlink(struct fsys *f, struct fsys_node *n, char *buf, size_t size)
+{
+    struct cow_attr a;
+    cow_attr_get(volume_cow(f), volume_inode(n), &a);
+    return S_ISLNK(a.mode) ? cow_readlink(volume_cow(f), volume_inode(n), buf, size) : -EINVAL;
+}
+
+static long volume_check(struct fsys *f)
+{
+    return cow_check(volume_cow(f));
+}
+
+static const struct fsys_ops volume_ops = {
+    .close = volume_close,
+    .root = volume_root,
+    .lookup = volume_lookup,
+    .put = volume_put,
+    .stat = volume_stat,
+    .readdir = volume_readdir,
+    .read_block = volume_read_block,
+    .readlink = volume_readlink,
+    .check = volume_check,
+};
+
+/* ---- opening ---- */
+
+static int open_file(struct volume *v, const char *path, bool writable)
+{
+    struct stat st;
+    v->fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+    if (v->fd < 0)
+        return -errno;
+    if (flock(v->fd, (writable ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+    if (fstat(v->fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return -EINVAL;
+    v->dev = (struct cow_dev){&dev_ops, (uint64_t) st.st_size / COW_BLOCK};
+    v->map_size = (size_t) v->dev.blocks * COW_BLOCK;
+    if (writable || v->map_size == 0)
+        return 0;
+    void *map =
+        mmap(NULL, v->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, v->fd, 0);
+    if (map == MAP_FAILED)
+        return -errno;
+    v->map = map;
+    return 0;
+}
+
+static int mount_with(struct volume *v, const char *key_file)
+{
+    static const char info[] = VOLUME_KEY_INFO;
+    struct keyfile key;
+    uint8_t secret[32];
+    struct cow_params p = {
+        .dev = &v->dev,
+        .kind = COW_SLOT_USER,
+        .slot_secret = cow_secret_user,
+        .user_key = secret,
+        .blocks_max = LARGEST_BLOCKS,
+    };
+    int r = keyfile_load(key_file, &key);
+    if (r < 0)
+        return r;
+    hkdf_sha256((struct cspan){key.key, key.size}, (struct cspan){0},
+                (struct cspan){(const uint8_t *) info, sizeof info - 1}, SPAN_OF(secret));
+    keyfile_wipe(&key);
+    r = cow_mount(&p, &v->cow);
+    explicit_bzero(secret, sizeof secret);
+    return r;
+}
+
+static void explain(const char *path, int r)
+{
+    if (r == -EBUSY) {
+        msg_error("%s: a running program has it open", path);
+        msg_hint("occlum stop   (or wait until the program has ended)");
+    } else if (r == -EKEYREJECTED) {
+        msg_error("%s does not open with this key (EKEYREJECTED)", path);
+        msg_hint("build with --volume-key or --image-key and run once with the key: docs/cli.md");
+    } else if (r == -EBADMSG) {
+        msg_error("%s was changed from outside, or is no volume (EBADMSG)", path);
+    } else {
+        msg_error("cannot open %s: %s", path, strerror(-r));
+    }
+}
+
+int fsys_open_volume(const struct fsys_options *options, struct fsys **ret)
+{
+    AUTO_FREE char *path = mem_printf("run/volumes/%s", options->volume);
+    if (!options->key) {
+        msg_error("a volume opens outside the enclave with the user's key only");
+        msg_hint("--key FILE, the one of `occlum build --volume-key` or --image-key");
+        return -EKEYREJECTED;
+    }
+    if (strchr(options->volume, '/') || options->volume[0] == '.' || !options->volume[0]) {
+        msg_error("\"%s\" is no name of a volume", options->volume);
+        return -EINVAL;
+    }
+    struct volume *v = new_zero(struct volume);
+    if (!v)
+        return -ENOMEM;
+    v->fsys.ops = &volume_ops;
+    int r = open_file(v, path, options->writable);
+    if (r == 0)
+        r = mount_with(v, options->key);
+    if (r < 0) {
+        explain(path, r);
+        volume_close(&v->fsys);
+        return r;
+    }
+    *ret = &v->fsys;
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* A volume opened outside: for what needs more of it than struct fsys has. */
+#ifndef TOOLS_OFFLINE_VOLUME_H
+#define TOOLS_OFFLINE_VOLUME_H
+
+#include "libos/fs/cowfs/cow.h"
+#include "tools/offline/fsys.h"
+
+struct cow *volume_cow(struct fsys *f);
+static inline struct cow_inode *volume_inode(struct fsys_node *n)
+{
+    return (struct cow_inode *) n;
+}
+
+/* Bytes into a regular file, anywhere; blocks that are changed in part are read first. size, or -errno. */
+long volume_write(struct fsys *f, struct fsys_node *n, const void *buf, size_t size, uint64_t off);
+int64_t volume_now(void); /* nanoseconds since 1970 */
+/* The directory that the last name of path is in, and that name, which is part of path. -EINVAL: no name. */
+int volume_parent(struct fsys *f, const char *path, struct fsys_node **ret,
+                  struct cow_name *ret_name);
+#endif
