@@ -1,4 +1,4 @@
-// sources: libos/fs/rootimg/erofs.c libos/fs/rootimg/verity.c libos/vfs/inode.c libos/vfs/lock.c libos/vfs/pagecache.c libos/vfs/mmap.c libos/crypto/sha256.c libos/base/log.c libos/base/printf.c libos/base/string.c libos/host/posix/arch.c libos/host/posix/heap.c libos/host/posix/panic.c libos/host/posix/sched.c libos/host/posix/sync.c
+// sources: libos/fs/rootimg/erofs.c libos/fs/rootimg/verity.c libos/fs/rootimg/cipher.c libos/crypto/ctr.c libos/crypto/gcm.c libos/crypto/cpu.c libos/crypto/hkdf.c libos/vfs/inode.c libos/vfs/lock.c libos/vfs/pagecache.c libos/vfs/mmap.c libos/crypto/sha256.c libos/base/log.c libos/base/printf.c libos/base/string.c libos/host/posix/arch.c libos/host/posix/heap.c libos/host/posix/panic.c libos/host/posix/sched.c libos/host/posix/sync.c
 // libs: /usr/lib/x86_64-linux-gnu/libIPSec_MB.a
 /* The EROFS reader over an image without a hash tree, as if its author were hostile: mount, walk
  * everything, read everything. The first two bytes choose where the rest of the input is laid over an

@@ -72,7 +72,7 @@ static void see_name(struct checker *k, uint64_t dir, uint64_t index,
 {
     struct cow_name name = {(const char *) (e + 1), e->name_size};
     k->inode[dir].entries_seen++;
-    if (!cow_dir_place_ok(k->c, name, e->hash, index))
+    if (!cow_name_ok(name) || !cow_dir_place_ok(k->c, name, e->hash, index))
         wrong(k, "check: a name in directory %lu is out of place", dir);
     if (e->ino < COW_INO_FIRST || e->ino >= k->c->next_ino) {
         wrong(k, "check: a name in directory %lu leads to inode %lu", dir, e->ino);

@@ -193,7 +193,7 @@ int cow_readdir(struct cow *c, struct cow_inode *dir, uint64_t pos, struct cow_d
                 continue;
             *ret = (struct cow_dirent){e->ino, here + 1, e->type, {0}, e->name_size};
             memcpy(ret->name, name_of(e), e->name_size);
-            return 1;
+            return cow_name_ok((struct cow_name){ret->name, ret->name_size}) ? 1 : -EUCLEAN;
         }
         if (bad)
             return -EUCLEAN;

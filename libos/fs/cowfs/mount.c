@@ -137,8 +137,8 @@ static int newborn_ptr(struct cow_walk *w, const struct cow_tree *t, uint32_t le
 static int candidate_take(struct cow *c, const struct cow_super_disk *s, bool verify)
 {
     forget_all(c);
-    int r = memcmp(s->body.uuid, c->uuid, sizeof c->uuid) ? -EUCLEAN : cow_super_take(c, &s->body);
-    if (r < 0 || s->body.txg != s->txg)
+    bool ours = memcmp(s->body.uuid, c->uuid, sizeof c->uuid) == 0 && s->body.txg == s->txg;
+    if (!ours || cow_super_take(c, &s->body) < 0)
         return -EUCLEAN;
     kfree(c->epochs);
     c->epochs = kzalloc(c->epoch_count * sizeof *c->epochs);
@@ -148,6 +148,7 @@ static int candidate_take(struct cow *c, const struct cow_super_disk *s, bool ve
     }
     memcpy(c->epochs[c->epoch].salt, s->salt, sizeof s->salt);
     struct newborn_walk w = {.walk = {.ptr = newborn_ptr}, .c = c};
+    int r = 0;
     if (verify && !(s->body.flags & COW_SUPER_TWO_BARRIERS))
         r = cow_walk_all(c, &w.walk);
     if (r == 0)

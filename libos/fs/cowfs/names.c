@@ -10,7 +10,7 @@ static unsigned type_of(uint32_t mode)
     return (mode & S_IFMT) >> 12;
 }
 
-static bool name_ok(struct cow_name name)
+bool cow_name_ok(struct cow_name name)
 {
     return name.n > 0 && name.n <= 255 && !memchr(name.p, '/', name.n) &&
            !memchr(name.p, 0, name.n);
@@ -43,7 +43,7 @@ static int absent(struct cow *c, struct cow_inode *dir, struct cow_name name)
     struct cow_blk *b;
     if (dir->d.nlink == 0)
         return -ENOENT;
-    if (!name_ok(name))
+    if (!cow_name_ok(name))
         return -EINVAL;
     int r = cow_dir_find(c, dir, name, &e, &b);
     return r == 0 ? -EEXIST : r == -ENOENT ? 0 : r;
@@ -272,7 +272,7 @@ int cow_rename(struct cow *c, struct cow_inode *from, struct cow_name old, struc
     MUTEX_GUARD(&c->lock);
     struct place a = {from, old, NULL, NULL}, b = {to, fresh, NULL, NULL};
     int r = cow_begin(c, OP_BLOCKS, false);
-    if (r == 0 && !name_ok(fresh))
+    if (r == 0 && !cow_name_ok(fresh))
         r = -EINVAL;
     if (r == 0)
         r = place_find(c, &a);

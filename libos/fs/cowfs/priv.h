@@ -187,6 +187,7 @@ must_check int cow_dir_remove(struct cow *c, struct cow_inode *dir, struct cow_n
 /* Steps over the records of a block: NULL at the end; *ret_bad set by one that cannot be. */
 struct cow_dirent_disk *cow_dirent_next(uint8_t *block, uint32_t *at, bool *ret_bad);
 
+bool cow_name_ok(struct cow_name name); /* may a directory hold it? */
 bool cow_dir_place_ok(const struct cow *c, struct cow_name name, uint32_t hash, uint64_t index);
 
 /* walk.c: every pointer of the volume, without the cache */

@@ -202,8 +202,9 @@ int cow_super_take(struct cow *c, const struct cow_super_body *b)
     c->epoch_count = b->epoch_count;
     if (b->epoch_count == 0 || b->epoch_count > COW_EPOCHS_MAX || b->epoch >= b->epoch_count ||
         b->block_count < COW_FIRST || b->block_count > COW_ADDR_MAX ||
-        b->next_ino < COW_INO_FIRST || b->next_ino > COW_ADDR_MAX || b->free_ino >= b->next_ino ||
-        !root_ok(c, &b->table) || !root_ok(c, &b->bitmap) || !root_ok(c, &b->epochs)) {
+        b->next_ino < COW_INO_FIRST || b->next_ino > b->block_count * COW_INODES_PER_BLOCK ||
+        b->free_ino >= b->next_ino || !root_ok(c, &b->table) || !root_ok(c, &b->bitmap) ||
+        !root_ok(c, &b->epochs)) {
         c->epoch_count = 0;
         return -EUCLEAN;
     }
