@@ -1,10 +1,14 @@
 /* The files of encrypted volumes: run/volumes/NAME. The enclave trusts nothing in them.
  *
+ * NAME.anchor is the freshness anchor of volume NAME, run/anchors/NAME: the user may make that directory a link to
+ * storage that is trusted more. What an empty one means the enclave knows.
+ *
  * NAME.new, made by `occlum build` for a new instance, is the order to make the volume; it becomes
  * NAME.made when the enclave says that it holds something. So a volume that is lost or damaged later is
  * an error, never a new empty one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -28,9 +32,29 @@ static struct volume_path path_of(const char *name, const char *suffix)
     return p;
 }
 
+static bool is_anchor(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    return end && end > name && strcmp(end, ".anchor") == 0;
+}
+
+static struct volume_path anchor_path(const char *name)
+{
+    struct volume_path p;
+    if (snprintf(p.text, sizeof p.text, "%s/run/anchors", runtime.instance) >= 4000)
+        p.text[0] = 0;
+    (void) mkdir(p.text, 0700); /* if it cannot be made, open says so */
+    size_t n = strlen(p.text);
+    snprintf(p.text + n, sizeof p.text - n, "/%.*s", (int) (strlen(name) - strlen(".anchor")),
+             name);
+    return p;
+}
+
 static int open_locked(const char *name, int flags)
 {
-    struct volume_path p = path_of(name, "");
+    bool anchor = is_anchor(name);
+    struct volume_path p = anchor ? anchor_path(name) : path_of(name, "");
+    flags |= anchor ? O_CREAT : 0;
     int fd = open(p.text, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | flags, 0600);
     if (fd < 0)
         return -errno;

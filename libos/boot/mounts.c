@@ -23,31 +23,35 @@ static const char *text_of(struct config_str s)
     return boot_config_str(boot_config(), s);
 }
 
-/* "lower=TYPE,upper=TYPE" of a union: its lowest layer, and the one above it. */
-static void layer_types(const struct config_mount *m, char *buf, size_t size)
+/* Appends the mount's own options, a comma before each but the first of the text. */
+static void add_options(const struct config_mount *m, char *buf, size_t size)
 {
-    const struct boot_config *c = boot_config();
-    if (m->layer_count != 2)
-        log_warn("mount of %s: %u layers, 2 are possible", text_of(m->target), m->layer_count);
-    const struct config_mount *l = &c->layers[m->layer_first];
-    const char *upper = m->layer_count > 1 ? text_of(l[m->layer_count - 1].type) : "ramfs";
-    fmt_str(buf, size, "lower=%s,upper=%s", text_of(l->type), upper);
-}
-
-static void options_of(const struct config_mount *m, char *buf, size_t size)
-{
-    if (m->layer_count > 0) {
-        layer_types(m, buf, size);
-        return;
-    }
-    size_t count, used = 0;
+    size_t count, used = strlen(buf);
     const struct config_str *list = boot_config_options(boot_config(), m, &count);
-    buf[0] = 0;
     for (size_t i = 0; i < count && used < size; i++) {
-        used += str_copy(buf + used, i ? "," : "", size - used);
+        used += str_copy(buf + used, used ? "," : "", size - used);
         if (used < size)
             used += str_copy(buf + used, text_of(list[i]), size - used);
     }
+}
+
+/* "lower=TYPE,upper=TYPE,..." of a union: its lowest layer, the one above it, and that one's options. */
+static void options_of(const struct config_mount *m, char *buf, size_t size)
+{
+    const struct boot_config *c = boot_config();
+    buf[0] = 0;
+    if (m->layer_count == 0) {
+        add_options(m, buf, size);
+        return;
+    }
+    if (m->layer_count != 2)
+        log_warn("mount of %s: %u layers, 2 are possible", text_of(m->target), m->layer_count);
+    const struct config_mount *l = &c->layers[m->layer_first];
+    const struct config_mount *upper = m->layer_count > 1 ? &l[m->layer_count - 1] : NULL;
+    fmt_str(buf, size, "lower=%s,upper=%s", text_of(l->type),
+            upper ? text_of(upper->type) : "ramfs");
+    if (upper)
+        add_options(upper, buf, size);
 }
 
 static int mount_listed(const struct config_mount *m)

@@ -83,4 +83,33 @@ occlum build --volume-key "$dir/key" > /dev/null # the first signer again, with 
 refused 'another signer' occlum run --volume-key "$dir/key" /bin/keeper count
 occlum build --volume-key "$dir/next" > /dev/null
 [ "$(occlum run --volume-key "$dir/next" /bin/keeper count)" = $((before + 4)) ] || fail "the new key does not open it"
+# ---- a freshness anchor: what was put back is refused, with whatever the host does to the anchor but the same
+sed -i 's/"type": "cowfs"/&, "options": { "anchor": "sometimes" }/' Occlum.json
+refused 'no freshness anchor; allowed: none, file' occlum build --volume-key "$dir/next"
+sed -i 's/"sometimes"/"file"/' Occlum.json
+occlum build --volume-key "$dir/next" > /dev/null
+at=$(occlum run /bin/keeper count) || fail "a start with an anchor"
+[ -s run/anchors/root ] || fail "no anchor was made"
+cp run/volumes/root "$dir/old"
+cp run/anchors/root "$dir/old-anchor"
+[ "$(occlum run /bin/keeper count)" = $((at + 1)) ] || fail "a second start with an anchor"
+cp run/volumes/root "$dir/new"
+cp run/anchors/root "$dir/new-anchor"
+cp "$dir/old" run/volumes/root
+refused 'put an old state back' occlum run /bin/keeper count
+cmp "$dir/old" run/volumes/root || fail "a refused volume was written"
+rm run/anchors/root
+refused 'put an old state back' occlum run /bin/keeper count
+cp "$dir/new" run/volumes/root
+refused 'put an old state back' occlum run /bin/keeper count
+cp "$dir/old-anchor" run/anchors/root # the volume is ahead: the last advance might have been lost
+[ "$(occlum run /bin/keeper count)" = $((at + 2)) ] || fail "a volume ahead of its anchor"
+rm run/volumes/root && : > run/volumes/root.new
+refused 'put an old state back' occlum run /bin/keeper count # no empty one in its place
+rm -f run/volumes/root.new
+cp "$dir/new" run/volumes/root
+cp "$dir/new-anchor" run/anchors/root
+mkdir "$dir/trusted" && mv run/anchors/root "$dir/trusted" && rmdir run/anchors && ln -s "$dir/trusted" run/anchors
+[ "$(occlum run /bin/keeper count)" = $((at + 2)) ] || fail "an anchor on other storage"
+cmp -s "$dir/new-anchor" "$dir/trusted/root" && fail "the anchor did not move on"
 echo "pass volume ($kills kills)"

@@ -10,7 +10,14 @@
 #include <string.h>
 #include "tools/lib/config_priv.h"
 
-enum option_kind { OPTION_STRING, OPTION_BOOL, OPTION_SIZE, OPTION_UINT, OPTION_DROPPED };
+enum option_kind {
+    OPTION_STRING,
+    OPTION_BOOL,
+    OPTION_SIZE,
+    OPTION_UINT,
+    OPTION_ANCHOR,
+    OPTION_DROPPED
+};
 
 struct option_rule {
     const char *name;
@@ -38,8 +45,8 @@ static const struct type_rule type_rules[] = {
     {"cowfs",
      false,
      false,
-     "cache_size, temporary",
-     {{"cache_size", OPTION_SIZE}, {"temporary", OPTION_BOOL}}},
+     "anchor, cache_size, temporary",
+     {{"anchor", OPTION_ANCHOR}, {"cache_size", OPTION_SIZE}, {"temporary", OPTION_BOOL}}},
     {"ramfs", false, false, "size", {{"size", OPTION_SIZE}}},
     {"unionfs",
      false,
@@ -80,6 +87,13 @@ static void store_option(struct config_parser *p, const struct option_rule *rule
         text = config_get_string(p, value);
         if (text)
             strv_add(&mount->options, mem_printf("%s=%s", rule->name, text));
+        break;
+    case OPTION_ANCHOR:
+        text = config_get_string(p, value);
+        if (text && strcmp(text, "file") == 0)
+            strv_add(&mount->options, mem_printf("%s=%s", rule->name, text));
+        else if (text && strcmp(text, "none") != 0)
+            config_error(p, "\"%s\" is no freshness anchor; allowed: none, file", text);
         break;
     case OPTION_BOOL:
         if (config_get_bool(p, value, &flag) && flag)

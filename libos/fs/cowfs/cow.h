@@ -21,12 +21,13 @@ struct cow_cipher { /* replaced only by fuzzers, whose mutations must pass the t
 
 /* Freshness: a counter that the host cannot turn back. */
 struct cow_anchor;
-struct cow_anchor_ops {
+struct cow_anchor_ops { /* read: -ENOENT: there is none yet */
     int (*read)(struct cow_anchor *a, const uint8_t uuid[16], uint64_t *ret_txg);
     int (*advance)(struct cow_anchor *a, const uint8_t uuid[16], uint64_t txg);
 };
 struct cow_anchor {
     const struct cow_anchor_ops *ops;
+    uint8_t key[32]; /* of the volume, for a MAC: set before the first call */
 };
 
 struct cow_params {
@@ -47,7 +48,8 @@ int cow_secret_sealed(const struct cow_params *p, struct cow_slot *slot, bool cr
 int cow_secret_user(const struct cow_params *p, struct cow_slot *slot, bool create,
                     uint8_t ret[32]);
 
-/* Writes an empty volume over whatever is there. Nothing else ever does. */
+/* Writes an empty volume over whatever is there. Nothing else ever does. -ESTALE: the anchor belongs to another
+ * volume, which this one would replace. */
 must_check int cow_create(const struct cow_params *p);
 /* -ENODATA: there is nothing; -EBADMSG: destroyed or not a volume; -EKEYREJECTED: no key opens it;
  * -ESTALE: older than the anchor says; -EUCLEAN: authentic nonsense. */

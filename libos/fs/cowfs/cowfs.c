@@ -6,6 +6,7 @@
  * never a second one that would read what is not there yet. */
 #include "libos/fs/cowfs/volume.h"
 #include "libos/base/log.h"
+#include "libos/base/printf.h"
 #include "libos/mm/heap.h"
 #include "libos/vfs/registry.h"
 
@@ -193,6 +194,8 @@ static void cowfs_put(struct super *super)
             log_error("cowfs: the last changes were not written: error %d", -r);
         volume_close(&s->volume);
     }
+    if (s->anchored)
+        volume_close(&s->anchor_file);
     kfree(s);
 }
 
@@ -295,7 +298,10 @@ static int volume_name(const char *source, char name[NAME_SIZE])
         if (!good)
             return -EINVAL;
     }
-    return str_copy(name, last, NAME_SIZE) < NAME_SIZE ? 0 : -ENAMETOOLONG;
+    if (strlen(last) + sizeof VOLUME_ANCHOR > NAME_SIZE)
+        return -ENAMETOOLONG;
+    size_t n = str_copy(name, last, NAME_SIZE), end = sizeof VOLUME_ANCHOR - 1;
+    return n >= end && str_eq(name + n - end, VOLUME_ANCHOR) ? -EINVAL : 0;
 }
 
 static const char *why(int error)
@@ -312,7 +318,8 @@ static const char *why(int error)
     case -EBADMSG:
         return "it was changed from outside, or is no volume";
     case -ESTALE:
-        return "it is older than its freshness anchor says";
+        return "it is older than its freshness anchor says, or the anchor is missing or another "
+               "volume's: somebody put an old state back";
     case -ENOSPC:
         return "the host has no room for it";
     default:
@@ -328,6 +335,7 @@ static int open_cow(struct cowfs_super *s, bool create)
         .slot_secret = cow_secret_sealed,
         .blocks = FIRST_BLOCKS,
         .blocks_max = LARGEST_BLOCKS,
+        .anchor = s->anchored ? &s->anchor.anchor : NULL,
     };
     int r = create ? cow_create(&p) : 0;
     if (r == 0 && create)
@@ -335,6 +343,32 @@ static int open_cow(struct cowfs_super *s, bool create)
     if (r == 0)
         r = cowfs_keys(&p);
     return r == 0 ? cow_mount(&p, &s->cow) : r;
+}
+
+/* Of a list with commas. */
+static bool has_option(const char *options, const char *option)
+{
+    size_t n = strlen(option);
+    for (const char *o = options; o; o = strchr(o, ',') ? strchr(o, ',') + 1 : NULL)
+        if (str_starts(o, option) && (o[n] == 0 || o[n] == ','))
+            return true;
+    return false;
+}
+
+/* options: "anchor=file", or nothing. */
+static int open_anchor(struct cowfs_super *s, const char *name, const char *options)
+{
+    char file[NAME_SIZE];
+    bool create;
+    if (!has_option(options, "anchor=file"))
+        return 0;
+    fmt_str(file, sizeof file, "%s" VOLUME_ANCHOR, name);
+    int r = volume_open(&s->anchor_file, file, &create);
+    if (r < 0)
+        return r;
+    file_anchor_init(&s->anchor, &s->anchor_file.dev);
+    s->anchored = true;
+    return 0;
 }
 
 static int open_root(struct cowfs_super *s)
@@ -358,7 +392,9 @@ static int cowfs_mount(const char *source, const char *options, unsigned long fl
     waitq_init(&s->gone);
     for (unsigned n = 0; n < COWFS_BUCKETS; n++)
         list_init(&s->live[n]);
-    r = volume_open(&s->volume, name, &create);
+    r = open_anchor(s, name, options);
+    if (r == 0)
+        r = volume_open(&s->volume, name, &create);
     if (r == 0) {
         r = open_cow(s, create);
         if (r < 0)

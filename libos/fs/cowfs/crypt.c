@@ -38,6 +38,13 @@ void cow_super_key(const struct cow *c, const uint8_t salt[32], struct gcm_key *
     derive(c, "cowfs superblock", salt, ret);
 }
 
+void cow_anchor_key(const struct cow *c)
+{
+    static const char use[] = "cowfs anchor";
+    hkdf_sha256(CSPAN_OF(c->key), CSPAN_OF(c->uuid),
+                (struct cspan){(const uint8_t *) use, sizeof use - 1}, SPAN_OF(c->anchor->key));
+}
+
 static struct gcm_key *epoch_key(struct cow *c, uint32_t epoch)
 {
     struct cow_epoch *e = &c->epochs[epoch];

@@ -84,6 +84,8 @@ _Static_assert(sizeof(struct cow_dirent_disk) == 16, "on disk");
 enum {
     COW_SUPER_TWO_BARRIERS = 1u << 0, /* its blocks were durable before it was written */
     COW_SUPER_CLEAN = 1u << 1,
+    COW_SUPER_ANCHORED =
+        1u << 2, /* written with a freshness anchor: one that is missing is an attack */
 };
 
 struct cow_root_disk {

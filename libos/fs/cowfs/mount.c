@@ -90,6 +90,17 @@ static int ring_clear(struct cow *c)
     return c->dev->ops->write(c->dev, COW_RING_FIRST, COW_RING, c->queue);
 }
 
+/* A new volume takes no anchor over: else an empty one could take the place of any other. */
+static int anchor_free(struct cow *c)
+{
+    uint64_t txg = 0;
+    if (!c->anchor)
+        return 0;
+    cow_anchor_key(c);
+    int r = c->anchor->ops->read(c->anchor, c->uuid, &txg);
+    return r == -ENOENT || (r == 0 && txg == 0) ? 0 : r < 0 ? r : -ESTALE;
+}
+
 int cow_create(const struct cow_params *p)
 {
     struct cow *c = cow_new(p);
@@ -101,7 +112,7 @@ int cow_create(const struct cow_params *p)
     random_bytes(SPAN_OF(c->uuid));
     random_bytes(SPAN_OF(c->key));
     random_bytes(SPAN_OF(c->name_seed));
-    int r = p->blocks < 2 * COW_FIRST || p->blocks > COW_ADDR_MAX ? -EINVAL : 0;
+    int r = p->blocks < 2 * COW_FIRST || p->blocks > COW_ADDR_MAX ? -EINVAL : anchor_free(c);
     if (r == 0)
         r = p->dev->ops->grow(p->dev, p->blocks);
     if (r == 0)
@@ -221,7 +232,14 @@ static int anchor_check(struct cow *c)
     uint64_t txg;
     if (!c->anchor)
         return 0;
+    cow_anchor_key(c);
     int r = c->anchor->ops->read(c->anchor, c->uuid, &txg);
+    if (r == -ENOENT && c->anchored)
+        return -ESTALE; /* it was taken away */
+    if (r == -ENOENT) {
+        r = 0;
+        txg = 0;
+    }
     if (r < 0)
         return r;
     if (c->txg < txg)

@@ -61,6 +61,7 @@ struct cow {
     struct cow_dev *dev;
     const struct cow_cipher *cipher;
     struct cow_anchor *anchor;
+    bool anchored; /* the superblock says that there was an anchor */
     int error;
     uint32_t holds;
     struct waitq held;
@@ -100,6 +101,7 @@ struct cow {
 must_check int cow_epoch_load(struct cow *c, uint32_t count);
 must_check int cow_epoch_start(struct cow *c); /* a new one, for this mount */
 void cow_epochs_free(struct cow *c);
+void cow_anchor_key(const struct cow *c);
 void cow_super_key(const struct cow *c, const uint8_t salt[32], struct gcm_key *ret);
 must_check int cow_seal(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t index,
                         uint64_t addr, const uint8_t *in, uint8_t *out, struct cow_ptr *ret);

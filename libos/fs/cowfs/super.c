@@ -216,6 +216,7 @@ int cow_super_take(struct cow *c, const struct cow_super_body *b)
         trees[i]->blocks = roots[i]->blocks;
     }
     c->txg = b->txg;
+    c->anchored = b->flags & COW_SUPER_ANCHORED;
     c->epoch = b->epoch;
     c->ctr_start = b->ctr_start;
     c->next_ino = b->next_ino;
@@ -268,7 +269,7 @@ int cow_super_write(struct cow *c, uint32_t flags)
         return r < 0 ? r : -ENOMEM;
     struct super_aad aad;
     uint8_t nonce[GCM_NONCE_SIZE];
-    super_fill(c, flags, s);
+    super_fill(c, c->anchor ? flags | COW_SUPER_ANCHORED : flags, s);
     aad_of(s, &aad);
     super_nonce(s->txg, nonce);
     c->cipher->seal(&c->super_key, nonce, CSPAN_OF(aad), sealed_part(s), (uint8_t *) &s->body,

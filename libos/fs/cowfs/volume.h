@@ -1,6 +1,7 @@
 /* cowfs in the kernel: the volume's file at the host, and what VFS objects it is made of. */
 #ifndef FS_COWFS_VOLUME_H
 #define FS_COWFS_VOLUME_H
+#include "libos/fs/cowfs/anchor.h"
 #include "libos/fs/cowfs/cow.h"
 #include "libos/vfs/inode.h"
 
@@ -10,6 +11,8 @@ struct volume {
 };
 /* Opens the host's file for a volume of that name. *ret_create: it is a new instance's, nothing was ever
  * in it. -ENOENT: there is none; -EBUSY: somebody else has it open. */
+#define VOLUME_ANCHOR                                                                              \
+    ".anchor" /* behind a volume's name: its anchor's file, made empty if it is not there */
 must_check int volume_open(struct volume *v, const char *name, bool *ret_create);
 void volume_made(struct volume *v); /* it holds something now: never again "create" */
 void volume_close(struct volume *v);
@@ -24,7 +27,9 @@ must_check int cowfs_keys(const struct cow_params *sealed);
 
 struct cowfs_super {
     struct super super;
-    struct volume volume;
+    struct volume volume, anchor_file; /* the latter if anchored */
+    struct file_anchor anchor;
+    bool anchored;
     struct cow *cow;
     struct spinlock lock; /* the live inodes */
     struct list live[COWFS_BUCKETS];

@@ -382,12 +382,22 @@ static void option(const char *options, const char *key, const char *standard, c
         }
 }
 
-static int mount_layer(const char *type, const char *source, unsigned long flags,
-                       struct super **ret)
+/* What follows "upper=TYPE,". */
+static const char *upper_options(const char *options)
+{
+    const char *o = options;
+    while (o && *o && !str_starts(o, "upper="))
+        o = strchr(o, ',') ? strchr(o, ',') + 1 : NULL;
+    o = o ? strchr(o, ',') : NULL;
+    return o ? o + 1 : "";
+}
+
+static int mount_layer(const char *type, const char *source, const char *options,
+                       unsigned long flags, struct super **ret)
 {
     for (const struct fs_type *const *t = fs_type_table; *t; t++)
         if (str_eq((*t)->name, type))
-            return (*t)->mount(source, "", flags, ret);
+            return (*t)->mount(source, options, flags, ret);
     return -ENODEV;
 }
 
@@ -432,7 +442,7 @@ int union_super_new(struct super *lower, struct super *upper, struct super **ret
     return 0;
 }
 
-/* options: "lower=TYPE,upper=TYPE"; both get the source. */
+/* options: "lower=TYPE,upper=TYPE,..."; both get the source, the upper one what follows its type. */
 static int union_mount(const char *source, const char *options, unsigned long flags,
                        struct super **ret)
 {
@@ -440,10 +450,10 @@ static int union_mount(const char *source, const char *options, unsigned long fl
     option(options, "lower=", "rootimg", lower);
     option(options, "upper=", "ramfs", upper);
     struct super *low, *up;
-    int r = mount_layer(lower, source, flags, &low);
+    int r = mount_layer(lower, source, "", flags, &low);
     if (r < 0)
         return r;
-    r = mount_layer(upper, source, flags, &up);
+    r = mount_layer(upper, source, upper_options(options), flags, &up);
     if (r < 0) {
         super_put(low);
         return r;
