@@ -46,7 +46,7 @@ for how in plain encrypted; do
     occlum fsck "${key[@]}" 2> "$dir/err" | grep -q 'root image: clean' || fail "fsck of the $how image"
     cp build/image.erofs "$dir/copy"
     printf x | dd of=build/image.erofs bs=1 seek=40960 conv=notrunc 2> /dev/null
-    refused 'things are wrong\|Input/output' occlum fsck "${key[@]}"
+    refused 'things\? .*wrong\|Input/output' occlum fsck "${key[@]}"
     cp "$dir/copy" build/image.erofs
 done
 refused EKEYREJECTED occlum ls /
@@ -99,11 +99,17 @@ if [ -w /dev/fuse ]; then
         local m=$dir/m
         mkdir "$m/work" && cp -a "$source/libos/fs" "$m/work/fs" && diff -r "$source/libos/fs" "$m/work/fs" &&
             mv "$m/work/fs" "$m/work/moved" && ln "$m/work/moved/ramfs.c" "$m/work/hard" &&
-            ln -s moved/ramfs.c "$m/work/soft" && cmp "$m/work/hard" "$m/work/soft" && chmod 751 "$m/work" &&
+            ln -s moved/ramfs.c "$m/work/soft" && cmp "$m/work/hard" "$m/work/soft" && chmod 751 "$m/work" && chmod 640 "$m/work/hard" &&
             truncate -s 5000 "$m/work/hard" && head -c 5000 "$source/libos/fs/ramfs.c" | cmp - "$m/work/hard" &&
             truncate -s 100000 "$m/work/hard" && echo tail >> "$m/work/hard" &&
-            [ "$(stat -c '%s %h %a' "$m/work/hard" "$m/work")" = $'100005 2 644\n4096 3 751' ] &&
+            [ "$(stat -c '%s %h %a' "$m/work/hard" "$m/work")" = $'100005 2 640\n4096 3 751' ] &&
             rm -r "$m/work/moved/cowfs" && ! rmdir "$m/work/moved" 2> /dev/null && mkfifo "$m/work/pipe" &&
+            python3 -c 'import os, sys
+os.setxattr(sys.argv[1], "user.one", b"1" * 300)
+os.setxattr(sys.argv[1], "user.two", b"")
+assert os.listxattr(sys.argv[1]) == ["user.one", "user.two"] and os.getxattr(sys.argv[1], "user.one") == b"1" * 300
+os.removexattr(sys.argv[1], "user.two")
+assert os.listxattr(sys.argv[1]) == ["user.one"]' "$m/work/hard" &&
             touch -d 2001-02-03T04:05:06.789 "$m/work/soft" && echo 41 > "$m/root/count"
     }
     mounted -w root -- busy_hands
@@ -129,6 +135,16 @@ for ((block = 64; block < 94; block++)); do
     cp "$dir/copy" run/volumes/root
 done
 [ $found -gt 3 ] || fail "damage was found in $found blocks only"
+for ((block = 64; block < 512; block++)); do # one that is a file's: it is named, and all others can be read
+    printf 'damage' | dd of=run/volumes/root bs=1 seek=$((block * 4096 + 100)) conv=notrunc 2> /dev/null
+    occlum fsck "${key[@]}" root > "$dir/out" 2> "$dir/err" || grep -q '1 thing is wrong' "$dir/err" && break
+    cp "$dir/copy" run/volumes/root
+done
+inode=$(sed -n 's/.* at level 0 of inode \([0-9]*\), was changed.*/\1/p' "$dir/err")
+[ -n "$inode" ] || fail "no file was damaged alone"
+occlum ls "${key[@]}" -iaR root:/ > "$dir/out"
+grep -q "^ *$inode [^ ]*$" "$dir/out" || fail "ls -i does not find inode $inode"
+cp "$dir/copy" run/volumes/root
 truncate -s 300000 run/volumes/root
 refused 'run/volumes/root' occlum fsck "${key[@]}" root
 head -c 262144 /dev/zero > run/volumes/root

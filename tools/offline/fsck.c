@@ -55,7 +55,7 @@ static int check_one(const char *volume, const struct arguments *a)
     if (wrong < 0)
         msg_error("%s cannot be read completely: %s", what, strerror((int) -wrong));
     else if (wrong > 0)
-        msg_error("%s: %ld things are wrong", what, wrong);
+        msg_error("%s: %ld thing%s wrong", what, wrong, wrong == 1 ? " is" : "s are");
     else
         describe(f, volume);
     fsys_close(f);

@@ -13,7 +13,7 @@
 
 struct arguments {
     struct fsys_options fsys;
-    bool details, recursive, all;
+    bool details, recursive, all, numbers;
     char **paths; /* NULL-terminated */
 };
 
@@ -22,6 +22,7 @@ static const struct argp_option options[] = {
     {"image-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
     {"volume-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
     {"long", 'l', NULL, 0, "modes, owners, sizes and times", 0},
+    {"inode", 'i', NULL, 0, "numbers of inodes, as `occlum fsck` gives them", 0},
     {"recursive", 'R', NULL, 0, "directories below, too", 0},
     {"all", 'a', NULL, 0, "names that begin with a dot, too", 0},
     {0},
@@ -36,6 +37,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 'l':
         a->details = true;
+        break;
+    case 'i':
+        a->numbers = true;
         break;
     case 'R':
         a->recursive = true;
@@ -93,6 +97,8 @@ static int show(struct fsys *f, struct fsys_node *n, const char *name, const str
     struct fsys_stat st;
     char target[4096];
     f->ops->stat(f, n, &st);
+    if (a->numbers)
+        printf("%8llu ", (unsigned long long) st.ino);
     if (a->details)
         put_details(&st);
     put_name(name);

@@ -157,6 +157,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int serve(struct fsys *f, const struct arguments *a)
 {
     struct fuse_operations operations = read_operations;
+    if (a->fsys.volume)
+        mount_xattr_operations(&operations, a->fsys.writable);
     if (a->fsys.writable)
         mount_write_operations(&operations);
     AUTO_FREE char *options = mem_printf("fsname=occlum-%s,subtype=occlum,default_permissions%s",

@@ -10,4 +10,6 @@ struct fsys *mount_fsys(void); /* of the request that is served */
 struct timespec mount_time(int64_t ns);
 /* Adds what changes a volume. */
 void mount_write_operations(struct fuse_operations *operations);
+/* Adds extended attributes, of a volume. */
+void mount_xattr_operations(struct fuse_operations *operations, bool writable);
 #endif

@@ -49,6 +49,15 @@ static int see_ptr(struct cow_walk *w, const struct cow_tree *t, uint32_t level,
     return 1;
 }
 
+static int see_bad(struct cow_walk *w, const struct cow_tree *t, uint32_t level, uint64_t index,
+                   const struct cow_ptr *p, int r)
+{
+    struct checker *k = checker_of(w);
+    wrong(k, "check: block %lu, number %lu at level %u of inode %lu, was changed (error %d)",
+          p->addr, index, level, t->ino, -r);
+    return 0;
+}
+
 static int see_inode(struct cow_walk *w, uint64_t ino, const struct cow_inode_disk *d)
 {
     struct checker *k = checker_of(w);
@@ -195,7 +204,7 @@ long cow_check(struct cow *c)
     int committed = cow_commit(c, 0);
     if (committed < 0)
         return committed;
-    struct checker k = {.walk = {see_ptr, see_inode, see_block}, .c = c};
+    struct checker k = {.walk = {see_ptr, see_bad, see_inode, see_block}, .c = c};
     k.seen = kzalloc(c->block_count / 8 + 1);
     k.inode = kzalloc(c->next_ino * sizeof *k.inode);
     long r = k.seen && k.inode ? cow_walk_all(c, &k.walk) : -ENOMEM;

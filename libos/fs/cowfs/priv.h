@@ -197,6 +197,9 @@ struct cow_walk {
     /* 1: look at its children, 0: do not, or -errno */
     int (*ptr)(struct cow_walk *w, const struct cow_tree *t, uint32_t level, uint64_t index,
                const struct cow_ptr *p);
+    /* NULL, or: a block that cannot be read or is not what p says (error r): 0, go on without it */
+    int (*bad)(struct cow_walk *w, const struct cow_tree *t, uint32_t level, uint64_t index,
+               const struct cow_ptr *p, int r);
     /* each inode in use whose block was looked at; 1: look into its tree */
     int (*inode)(struct cow_walk *w, uint64_t ino, const struct cow_inode_disk *d);
     /* each data block of a directory or private inode */

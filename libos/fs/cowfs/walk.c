@@ -61,6 +61,10 @@ static int walk_ptr(struct cow *c, struct cow_walk *w, const struct place *at, u
     r = cow_dev_read(c, p->addr, 1, data);
     if (r == 0)
         r = cow_open(c, at->tree, level, index, p, data);
+    if (r < 0 && r != -ENOMEM && w->bad) {
+        kfree(data);
+        return w->bad(w, at->tree, level, index, p, r);
+    }
     if (r == 0 && level == 0)
         r = leaf(c, w, at, index, data);
     const struct cow_node *n = (const struct cow_node *) data;
