@@ -9,7 +9,9 @@ Q := $(if $(filter 1,$(V)),,@)
 export LC_ALL := C
 export SOURCE_DATE_EPOCH ?= 1700000000
 
-B      := build
+# DEBUG=1: assert_dbg and lock order, in a build of its own
+DEBUG  ?=
+B      := $(if $(DEBUG),build/debug,build)
 PREFIX ?= $(or $(OCCLUM_PREFIX),/opt/occlum)
 CLANG  ?= clang-19
 LLD    ?= ld.lld-19
@@ -27,6 +29,7 @@ OCCLUM_SRC  := $(call find_c,tools/occlum)
 BOM_SRC     := $(call find_c,tools/copy_bom)
 
 # ---- flags -----------------------------------------------------------------------------------------
+DBG  := $(if $(DEBUG),-DDEBUG)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
         -Wpointer-arith -Wimplicit-fallthrough -Wno-unused-parameter
 INC  := -I. -I$(B)/gen
@@ -40,7 +43,7 @@ LIBOS_CFLAGS := -std=gnu17 -O2 -g --target=x86_64-linux-gnu -ffreestanding -fPIE
     -ftrivial-auto-var-init=zero -fstack-protector-strong -mstack-protector-guard=tls \
     -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40 \
     -fsanitize=bounds,object-size,null,shift-exponent,bool,unreachable,return,kcfi \
-    -fsanitize-trap=all -fno-jump-tables -flto $(WARN) $(INC) $(MAP)
+    -fsanitize-trap=all -fno-jump-tables -flto $(WARN) $(INC) $(MAP) $(DBG)
 HOST_CFLAGS  := -std=gnu17 -O2 -g -fPIE -fno-strict-aliasing -fstack-protector-strong \
     -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARN) $(INC) $(MAP)
 # Static, and of tools/lib only what a program uses: the dynamic linker and the relocations of libcrypto
@@ -52,7 +55,7 @@ TOOLS_LIBS   := $(patsubst %,-l:lib%.a,crypto jansson yaml)
 
 # The LibOS as an ordinary process, for sanitizers, unit tests and fuzzers.
 SAN          := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-UNIT_CFLAGS  := -std=gnu17 -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -DOCCLUM_UNIT $(WARN) $(INC)
+UNIT_CFLAGS  := -std=gnu17 -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -DOCCLUM_UNIT -DDEBUG $(WARN) $(INC)
 
 # ---- targets ---------------------------------------------------------------------------------------
 .PHONY: all help deps submodule check test test-glibc bench install hello fuzz clean format

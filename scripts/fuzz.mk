@@ -5,8 +5,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_NAMES   := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*.c))
 FUZZ_CFLAGS   = $(UNIT_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
                 -fno-omit-frame-pointer $(ZYDIS_INC)
-# smp.c: what the headers' locks and counters look at
-fuzz_sources  = libos/base/smp.c $(shell sed -nE 's,^// sources: ,,p' fuzz/$(1).c)
+# smp.c, lockorder.c: what the headers' locks and counters look at
+fuzz_sources  = libos/base/smp.c libos/base/lockorder.c $(shell sed -nE 's,^// sources: ,,p' fuzz/$(1).c)
 fuzz_libs     = $(shell sed -nE 's,^// libs: ,,p' fuzz/$(1).c)
 
 .SECONDEXPANSION:

@@ -42,12 +42,12 @@ test-offline: all ## occlum ls, cat, cp, fsck and mount on an encrypted image an
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
 
 test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
-	@scripts/run-tests --libc musl --times $(or $(times),1) $(TESTS)
+	@OCCLUM_BUILD=$(B) scripts/run-tests --libc musl --times $(or $(times),1) $(TESTS)
 	@$(if $(TESTS),,test/tools/volume.sh $(B))
 	@$(if $(TESTS),,test/tools/image.sh $(B))
 	@$(if $(TESTS),,test/tools/offline.sh $(B))
 test-glibc: $(GUEST_NEEDS) $(GUEST_GLIBC) ## the same, built with glibc
-	@scripts/run-tests --libc glibc --times $(or $(times),1) $(TESTS)
+	@OCCLUM_BUILD=$(B) scripts/run-tests --libc glibc --times $(or $(times),1) $(TESTS)
 test-console: $(GUEST_NEEDS) $(GUEST_MUSL) ## standard streams that are a terminal, on Linux and inside the LibOS
 	@test/tools/console.sh $(B)
 test-control: $(GUEST_NEEDS) ## a running instance: start, exec, stop, ps, top, kill
@@ -55,7 +55,7 @@ test-control: $(GUEST_NEEDS) ## a running instance: start, exec, stop, ps, top, 
 test-terminal: $(GUEST_NEEDS) ## bash, vi, less, top, tmux on a terminal, under run and exec
 	@test/tools/terminal.sh $(B)
 test-native: $(GUEST_MUSL) $(GUEST_GLIBC) ## the same programs on Linux itself, both builds
-	@scripts/run-tests --libc musl --libc glibc --native --times $(or $(times),1) $(TESTS)
+	@OCCLUM_BUILD=$(B) scripts/run-tests --libc musl --libc glibc --native --times $(or $(times),1) $(TESTS)
 
 # Debian's programs (test/apps): APPS="coreutils python" picks families
 $(B)/test/apps/driver: test/apps/driver.c

@@ -66,7 +66,7 @@ static int try_connect(struct unix_sock *s, struct unix_sock *l, struct unix_soc
     MUTEX_GUARD(&s->mutex);
     if (s->state != UNIX_IDLE)
         return s->state == UNIX_CONNECTED ? -EISCONN : -EINVAL;
-    mutex_lock(&l->mutex);
+    mutex_lock_nested(&l->mutex); /* first idle, then listening sockets, which stay so */
     int r = listener_gone(l) ? -ECONNREFUSED : listener_full(l) ? -EAGAIN : 0;
     if (r == 0)
         join_locked(s, l, e);

@@ -63,11 +63,16 @@ static struct bucket *bucket_of(struct futex_key key)
     return &buckets[h >> (64 - BUCKET_BITS)];
 }
 
+static void bucket_prepare_locked(struct bucket *b)
+{
+    if (unlikely(!b->waiters.next))
+        list_init(&b->waiters);
+}
+
 static void bucket_lock(struct bucket *b)
 {
     spin_lock(&b->lock);
-    if (unlikely(!b->waiters.next))
-        list_init(&b->waiters);
+    bucket_prepare_locked(b);
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------- */
@@ -239,9 +244,12 @@ int futex_wake(uaddr_t word, int count)
 /* ---- two words -------------------------------------------------------------------------------- */
 static void lock_two(struct bucket *a, struct bucket *b)
 {
-    bucket_lock(a < b ? a : b);
-    if (a != b)
-        bucket_lock(a < b ? b : a);
+    struct bucket *first = a < b ? a : b, *second = a < b ? b : a;
+    bucket_lock(first);
+    if (a == b)
+        return;
+    spin_lock_nested(&second->lock);
+    bucket_prepare_locked(second);
 }
 
 static void unlock_two(struct bucket *a, struct bucket *b)

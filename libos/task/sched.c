@@ -73,6 +73,7 @@ void sched_init(unsigned vcpus)
 {
     sched.vcpus = vcpus;
     smp = vcpus > 1;
+    lock_stacks_init();
     for (unsigned i = 0; i < VCPU_MAX; i++)
         list_init(&sched.rq[i].threads);
     sched.parked = ((1u << vcpus) - 1) & ~1u; /* outside until their first kick */
@@ -357,6 +358,7 @@ static void sleep_now(struct thread *t)
 
 int thread_sleep(enum sleep_mode mode, int64_t deadline_ns)
 {
+    lock_order_may_sleep();
     struct thread *t = current();
     t->killable = mode != SLEEP_UNINTERRUPTIBLE;
     t->interruptible = mode == SLEEP_INTERRUPTIBLE;

@@ -13,6 +13,13 @@ struct sched_stats {
     uint64_t switches, steals, parks, kicks;
 };
 void sched_stats(struct sched_stats *ret);
+#ifdef DEBUG
+void lock_stacks_init(void); /* lockstack.c: tells base/lockorder.c whose locks are whose */
+#else
+static inline void lock_stacks_init(void)
+{
+}
+#endif
 void timers_run(void);
 int64_t timers_next(void); /* earliest deadline or FOREVER */
 void clock_init(uint64_t tsc, int64_t realtime_ns, uint64_t tsc_hz);

@@ -75,6 +75,7 @@ struct thread {
 
     void (*kthread_fn)(void *arg); /* kernel threads */
     void *kthread_arg;
+    LOCK_STACK(mutexes) /* that it holds; debug builds */
 };
 
 enum {

@@ -49,11 +49,12 @@ bool waitq_empty(const struct waitq *q)
     return __atomic_load_n(&q->waiters.next, __ATOMIC_SEQ_CST) == &q->waiters;
 }
 
+/* A waiter may wake another queue: that of an epoll set under those of its files. epoll_ctl refuses circles. */
 void waitq_wake(struct waitq *q, uint32_t events)
 {
     if (waitq_empty(q))
         return;
-    SPIN_GUARD(&q->lock);
+    SPIN_GUARD_NESTED(&q->lock);
     struct waiter *w;
     list_for_each_safe (w, &q->waiters, link)
         w->fn(w, events);
@@ -63,7 +64,7 @@ void waitq_wake_one(struct waitq *q, uint32_t events)
 {
     if (waitq_empty(q))
         return;
-    SPIN_GUARD(&q->lock);
+    SPIN_GUARD_NESTED(&q->lock); /* see waitq_wake */
     struct waiter *w;
     bool done = false;
     list_for_each_safe (w, &q->waiters, link) {
@@ -76,11 +77,11 @@ void waitq_wake_one(struct waitq *q, uint32_t events)
 
 void mutex_init(struct mutex *m)
 {
+    *m = (struct mutex){.owner = NULL};
     waitq_init(&m->queue);
-    m->owner = NULL;
 }
 
-bool mutex_trylock(struct mutex *m)
+bool mutex_try_take(struct mutex *m)
 {
     struct thread *free = NULL;
     if (!smp) {
@@ -93,16 +94,16 @@ bool mutex_trylock(struct mutex *m)
                                        __ATOMIC_RELAXED);
 }
 
-void mutex_lock(struct mutex *m)
+void mutex_take(struct mutex *m)
 {
-    if (likely(mutex_trylock(m)))
+    if (likely(mutex_try_take(m)))
         return;
     check(m->owner != current());
-    (void) wait_event(&m->queue, mutex_trylock(m), SLEEP_UNINTERRUPTIBLE,
+    (void) wait_event(&m->queue, mutex_try_take(m), SLEEP_UNINTERRUPTIBLE,
                       FOREVER); /* cannot fail */
 }
 
-void mutex_unlock(struct mutex *m)
+void mutex_release(struct mutex *m)
 {
     check(m->owner == current());
     __atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);

@@ -352,7 +352,7 @@ static uint32_t epoll_poll(struct file *f, struct poll_table *pt)
     poll_wait(pt, &s->queue);
     if (!any_ready(s))
         return 0;
-    MUTEX_GUARD(&s->mutex);
+    MUTEX_GUARD_NESTED(&s->mutex); /* inside that of a set that holds this one */
     for (;;) {
         spin_lock(&s->lock);
         struct epoll_item *it = list_first(&s->ready, struct epoll_item, ready_link);

@@ -207,7 +207,7 @@ static int remove_locked(const struct parent *p, bool directory)
     if (is_mountpoint(d))
         return -EBUSY;
     if (directory) {
-        MUTEX_GUARD(&victim->mutex);
+        MUTEX_GUARD_NESTED(&victim->mutex);
         r = dir->ops->rmdir ? dir->ops->rmdir(dir, name, victim) : -EPERM;
         if (r == 0)
             victim->flags |= INODE_DEAD;
@@ -271,7 +271,7 @@ static void lock_two(struct dentry *a, struct dentry *b)
                    (!dcache_is_below_locked(b, a) && (uintptr_t) b->inode < (uintptr_t) a->inode);
     dcache_unlock();
     mutex_lock(b_first ? &b->inode->mutex : &a->inode->mutex);
-    mutex_lock(b_first ? &a->inode->mutex : &b->inode->mutex);
+    mutex_lock_nested(b_first ? &a->inode->mutex : &b->inode->mutex);
 }
 
 static void unlock_two(struct dentry *a, struct dentry *b)

@@ -222,7 +222,7 @@ static long tee_some(struct pipe *in, struct pipe *out, size_t n, bool *ret_over
 {
     struct pipe *first = in < out ? in : out, *second = in < out ? out : in;
     mutex_lock(&first->mutex);
-    mutex_lock(&second->mutex);
+    mutex_lock_nested(&second->mutex);
     long r = tee_locked(in, out, n, ret_over);
     mutex_unlock(&second->mutex);
     mutex_unlock(&first->mutex);

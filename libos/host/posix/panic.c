@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "libos/base/lockorder.h"
 #include "libos/base/panic.h"
 #include "libos/base/log.h"
 #include "libos/base/printf.h"
@@ -20,6 +21,7 @@ __attribute__((weak)) void panic(const char *fmt, ...)
     va_end(ap);
     if (unit_panic_expected) {
         unit_panic_expected = false;
+        lock_order_forget();
         longjmp(unit_panic_jump, 1);
     }
     fprintf(stderr, "panic: %s\n", unit_panic_text);

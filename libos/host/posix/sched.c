@@ -56,6 +56,19 @@ static struct co *co_of(struct thread *t)
     return container_of(t, struct co, t);
 }
 
+#ifdef DEBUG
+static struct lock_stack *lock_stack_of(enum held_kind kind)
+{
+    static struct lock_stack spins;
+    return kind == HELD_SPINS ? &spins : &u.cur->t.mutexes;
+}
+
+__attribute__((constructor)) static void lock_order_init(void)
+{
+    lock_order_stack = lock_stack_of;
+}
+#endif
+
 __attribute__((constructor)) static void main_thread_init(void)
 {
     list_init(&u.all);
@@ -397,6 +410,7 @@ static bool must_not_sleep(enum sleep_mode mode)
 __attribute__((weak)) int thread_sleep(enum sleep_mode mode, int64_t deadline_ns)
 {
     struct co *me = u.cur;
+    lock_order_may_sleep();
     if (must_not_sleep(mode))
         return -EINTR;
     if (me->t.wake_token) {

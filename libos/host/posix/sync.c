@@ -68,7 +68,7 @@ WEAK void mutex_init(struct mutex *m)
     waitq_init(&m->queue);
 }
 
-WEAK bool mutex_trylock(struct mutex *m)
+WEAK bool mutex_try_take(struct mutex *m)
 {
     if (m->owner)
         return false;
@@ -76,14 +76,14 @@ WEAK bool mutex_trylock(struct mutex *m)
     return true;
 }
 
-WEAK void mutex_lock(struct mutex *m)
+WEAK void mutex_take(struct mutex *m)
 {
     check(m->owner != current());
-    if (wait_event(&m->queue, mutex_trylock(m), SLEEP_UNINTERRUPTIBLE, FOREVER) != 0)
-        panic("mutex_lock");
+    if (wait_event(&m->queue, mutex_try_take(m), SLEEP_UNINTERRUPTIBLE, FOREVER) != 0)
+        panic("mutex_take");
 }
 
-WEAK void mutex_unlock(struct mutex *m)
+WEAK void mutex_release(struct mutex *m)
 {
     check(m->owner == current());
     m->owner = NULL;
