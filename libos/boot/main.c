@@ -99,7 +99,8 @@ static void take_user_key(const struct config_image *image)
     if (r == 0)
         cowfs_user_key(key);
     else if (image->cipher == CONFIG_CIPHER_NONE)
-        refuse("anything", "the key given is not the user's (EKEYREJECTED)");
+        refuse("the instance",
+               "this is not the --volume-key that `occlum build` had (EKEYREJECTED)");
 }
 
 void boot_thread(void *arg)
