@@ -20,9 +20,11 @@ BEGIN {
     split("syscall_libc 0.15 syscall_raw 0.15 open_close 0.2 stat 0.2 pipe_rtt_process 0.10 " \
           "futex_rtt 0.10 thread_create_join 0.10 spawn_static_musl 0.15 spawn_static_glibc 0.15 " \
           "spawn_musl_from_musl 0.15 spawn_dynamic_glibc 0.25 clock_gettime 1.2 compute_int 1.02 compute_fp 1.02 " \
-          "compute_mem 1.02 cold_start_dynamic 15", t, " ")
+          "compute_mem 1.02 cold_start_dynamic 15 fork_exit 0.2 fork_exec_static 0.2 " \
+          "fork_exec_dynamic 0.3 fork_100mb_dirty_exit 0.5 fork_100mb_dirty_exec 0.5 fork_100mb_child_writes 2 " \
+          "fork_100mb_snapshot 1 fork_chat_0 0.3 unix_rtt 0.10 signal_self 0.2 bash_1000_commands 0.3 make_j4 1", t, " ")
     for (i = 1; i in t; i += 2) target[t[i]] = t[i + 1]
-    least["pipe_throughput"] = 1.5 # throughput: at least
+    least["pipe_throughput"] = 1.5; least["unix_throughput"] = 1 # throughput: at least
 }
 {
     if (!($2 in unit)) order[++names] = $2

@@ -63,7 +63,7 @@ $(B)/test/apps/driver: test/apps/driver.c
 	$(Q)gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static-pie -o $@ $<
 .PHONY: test-apps test-apps-native
 test-apps: $(GUEST_NEEDS) $(B)/test/apps/driver ## Debian programs inside the LibOS, compared with Linux
-	@scripts/run-apps $(APPS)
+	@scripts/run-apps $(if $(TIME),--time) $(APPS)
 test-apps-native: $(B)/test/apps/driver
 	@scripts/run-apps --native $(APPS)
 .PHONY: test-network

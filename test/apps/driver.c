@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_WORDS = 128, MAX_STAGES = 8, NOT_STARTED = 127, TIMED_OUT = 124 };
@@ -199,9 +200,13 @@ int main(int argc, char **argv)
         }
         printf("\001begin %d\n", i);
         fflush(stdout);
+        struct timespec start, end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
         int status = run_stages(stages, n, out, limit);
+        clock_gettime(CLOCK_MONOTONIC, &end);
         copy_out(out);
-        printf("\001end %d status %d\n", i, status);
+        long ms = (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000;
+        printf("\001end %d status %d ms %ld\n", i, status, ms);
         fflush(stdout);
         close(out);
     }
