@@ -13,8 +13,10 @@
  *     sleeps in a fault nor somebody who reads another process's memory;
  *   - nobody holds the pin: a move in progress (from mm_turn_enter to mm_turn_arrive on one vCPU) or
  *     an exec from its claim to its end.
- * Fairness: who finds the turn taken becomes next; a tick that finds next set makes the resident hand
- * over, and then only next may enter. A resident whose thread sleeps with its lock held may always go
+ * Fairness: who finds the turn taken becomes next, be it a member or a program that wants to join; a tick
+ * that finds next set makes the resident hand over, and then only next may enter. An exchange costs both
+ * sides, so a turn that nobody gives up by sleeping or yielding lasts STAY_FACTOR times as long as the exchange
+ * before it took: a resident that lost its vCPU to a thread of another family keeps the turn. A resident whose thread sleeps with its lock held may always go
  * on, for until it does nobody else can.
  *
  * Families are never freed, only used again: a vCPU may look at one whose last member is leaving, and
@@ -62,7 +64,7 @@ struct family *family_new(struct mm *first)
     f->count = 1;
     f->resident = first;
     f->pinned = f->next = NULL;
-    f->hand_over = f->moving = false;
+    f->hand_over = f->moving = f->preempted = false;
     (void) atomic_swap(&first->family, f); /* a fence: see mm_turn_enter */
     return f;
 }
@@ -86,6 +88,7 @@ static void part_locked(struct family *f, struct mm *mm)
     list_del(&mm->family_link);
     f->count--;
     f->resident = f->resident == mm ? NULL : f->resident;
+    f->preempted &= f->resident != NULL;
     if (f->pinned == mm) {
         f->pinned = NULL;
         f->moving = false;
@@ -145,20 +148,43 @@ static bool may_move_locked(const struct family *f, const struct mm *to)
     return true;
 }
 
-static bool may_enter_locked(struct family *f, struct mm *mm)
+static bool in_time(const struct family *f)
 {
-    if (f->hand_over && mm != f->next && !(f->resident == mm && locked(mm)))
+    return clock_mono_ns() - f->since_ns < f->stay_ns;
+}
+
+/* The resident waits for a vCPU and had less time than its turn is worth. */
+static bool turn_stays_locked(const struct family *f)
+{
+    return f->resident && f->preempted && !f->hand_over && in_time(f);
+}
+
+/* mm wants to be where another one is. If it may, the turn is reserved; else it may be next. */
+static bool reserve_move_locked(struct family *f, struct mm *mm)
+{
+    if (f->hand_over && f->next && f->next != mm)
         return false;
-    if (f->resident != mm) {
-        if (!may_move_locked(f, mm)) {
-            f->next = f->next ? f->next : mm;
-            return false;
-        }
-        f->pinned = mm;
-        f->moving = true;
-    } else if (f->pinned && f->pinned != mm) {
+    if (turn_stays_locked(f) || !may_move_locked(f, mm)) {
+        f->next = f->next ? f->next : mm;
         return false;
     }
+    f->pinned = mm;
+    f->moving = true;
+    f->preempted = false;
+    if (mm == f->next)
+        turn_taken_locked(f);
+    return true;
+}
+
+static bool may_enter_locked(struct family *f, struct mm *mm)
+{
+    if (f->resident != mm)
+        return reserve_move_locked(f, mm);
+    if (f->hand_over && mm != f->next && !locked(mm))
+        return false;
+    if (f->pinned && f->pinned != mm)
+        return false;
+    f->preempted = false;
     if (mm == f->next)
         turn_taken_locked(f);
     return true;
@@ -237,8 +263,6 @@ bool mm_is_doomed(const struct mm *mm)
     return atomic_load(&mm->doomed);
 }
 
-/* Exchanging pages costs both sides: a turn that nobody gives up by sleeping lasts STAY_FACTOR times as long
- * as the exchange before it took. */
 bool mm_turn_wanted(struct mm *mm)
 {
     if (likely(!mm || !atomic_load(&mm->family)))
@@ -246,11 +270,19 @@ bool mm_turn_wanted(struct mm *mm)
     struct family *f = family_lock(mm);
     if (!f)
         return false;
-    bool stays = clock_mono_ns() - f->since_ns < f->stay_ns;
-    bool wanted = f->next && f->next != mm && !f->pinned && !stays;
+    bool wanted = f->next && f->next != mm && !f->pinned && !in_time(f);
     f->hand_over |= wanted;
     spin_unlock(&f->lock);
     return wanted;
+}
+
+void mm_turn_preempted(struct mm *mm)
+{
+    struct family *f = mm && atomic_load(&mm->family) ? family_lock(mm) : NULL;
+    if (!f)
+        return;
+    f->preempted = f->resident == mm;
+    spin_unlock(&f->lock);
 }
 
 void mm_turn_settle(void)
@@ -270,11 +302,14 @@ void mm_turn_settle(void)
 bool family_try_pin(struct family *f, struct mm *mm)
 {
     SPIN_GUARD(&f->lock);
-    if (!may_move_locked(f, mm))
-        return false;
-    f->pinned = mm;
-    f->moving = true;
-    return true;
+    return reserve_move_locked(f, mm);
+}
+
+void family_give_up(struct family *f, const struct mm *mm)
+{
+    SPIN_GUARD(&f->lock);
+    if (f->next == mm)
+        turn_taken_locked(f);
 }
 
 void family_pinned_arrives(struct mm *mm)
@@ -282,8 +317,9 @@ void family_pinned_arrives(struct mm *mm)
     struct family *f = mm->family;
     SPIN_GUARD(&f->lock);
     check(f->pinned == mm);
-    f->moving = false;
+    f->moving = f->preempted = false;
     f->resident = mm;
+    f->since_ns = clock_mono_ns();
 }
 
 void family_unpin(struct family *f, const struct mm *mm)

@@ -14,6 +14,7 @@ struct family {
     bool moving;         /* pages of the pinned one and of owners of its regions are on their way */
     struct mm *next;     /* waits for its turn; NULL: nobody */
     bool hand_over;      /* the resident had its time: only next may run */
+    bool preempted;      /* the resident's last thread did not give its vCPU up: see turn_stays */
     int64_t since_ns;    /* the resident's turn began */
     int64_t stay_ns;     /* how long a turn lasts at least if others wait: see mm_turn_wanted */
     struct family *free; /* chain of families that are not in use */
@@ -27,8 +28,10 @@ must_check bool family_part(struct mm *mm);
 bool family_is_here(struct mm *mm); /* mm's memory is in place: while the caller holds mm's lock */
 /* Takes mm's lock for somebody who is not a thread of mm: no move is under way, none starts. */
 void family_lock_outside(struct mm *mm);
-/* May the turn go to the calling thread's new mm, and stay there? For exec; low.c. */
+/* May the turn go to the calling thread's new mm, and stay there? For exec; low.c. If not yet, mm may be next
+ * from then on: who stops asking says so by family_give_up. */
 must_check bool family_try_pin(struct family *f, struct mm *mm);
+void family_give_up(struct family *f, const struct mm *mm);
 void family_unpin(struct family *f, const struct mm *mm); /* if it is pinned */
 void family_pinned_arrives(struct mm *mm);                /* a member now; its pages are in place */
 extern struct family low_family;

@@ -94,7 +94,7 @@ int mm_claim_low(struct mm *mm, uint64_t program)
 {
     while (!family_try_pin(&low_family, mm))
         if (thread_sleep(SLEEP_KILLABLE, clock_mono_ns() + NSEC_PER_MS / 4) == -EINTR)
-            return -EINTR;
+            return family_give_up(&low_family, mm), -EINTR;
     current()->turn_pin = true;
     int r = join(mm, program);
     if (r < 0)

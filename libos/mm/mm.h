@@ -85,6 +85,7 @@ void mm_turn_arrive(struct mm *mm); /* before it runs: brings its pages in if th
 void mm_turn_leave(void);           /* this vCPU runs nobody's thread now */
 /* At a tick: does another mm wait for the turn of this one? Then it comes next, and the caller yields. */
 bool mm_turn_wanted(struct mm *mm);
+void mm_turn_preempted(struct mm *mm); /* its thread loses the vCPU to somebody of another family */
 /* At the end of every exec, failed or not: the calling process's memory is in place, turns go on. */
 void mm_turn_settle(void);
 bool mm_is_doomed(const struct mm *mm); /* lost pages for lack of memory: kill its processes */

@@ -563,6 +563,16 @@ static void spread_load(void)
         this_rq()->kicks |= able & -able; /* one is enough: it spreads further */
 }
 
+/* t goes back to the queue if somebody waits there. */
+static void preempt(struct thread *t)
+{
+    if (this_rq()->count == 0 && !must_move(t))
+        return;
+    if (t->proc)
+        mm_turn_preempted(t->proc->mm);
+    thread_give_way();
+}
+
 void sched_tick(void)
 {
     this_vcpu()->tick_pending = 0;
@@ -576,8 +586,8 @@ void sched_tick(void)
     bool late = clock_mono_ns() - t->entered_ns >= SLICE_NS / 2;
     if (late && t->proc && mm_turn_wanted(t->proc->mm))
         thread_give_way();
-    else if (must_move(t) || (late && this_rq()->count > 0))
-        thread_yield();
+    else if (must_move(t) || late)
+        preempt(t);
 }
 
 void sched_relax(void)

@@ -44,6 +44,7 @@ file bash.sh <<'END'
 a=(1 2 3); echo ${a[@]} ${#a[@]}
 coproc { while read -r l; do echo "<$l>"; done; }
 echo hi >&"${COPROC[1]}"; read -r r <&"${COPROC[0]}"; echo "$r"
+eval "exec ${COPROC[1]}>&-"; wait "$COPROC_PID"
 diff <(seq 3) <(seq 2 4)
 while read -r l; do s+=$l; done < <(printf '%s\n' a b c); echo $s
 set -o pipefail; false | true; echo $?
