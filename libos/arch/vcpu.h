@@ -47,12 +47,38 @@ _Static_assert(offsetof(struct user_frame, orig_rax) == FRAME_ORIG_RAX, "entry.S
 _Static_assert(offsetof(struct user_frame, rip) == FRAME_RIP, "entry.S");
 _Static_assert(offsetof(struct user_frame, full) == FRAME_FULL, "entry.S");
 
+#ifdef OCCLUM_UNIT /* an ordinary process has its own */
+struct vcpu *this_vcpu(void);
+uint64_t tsc_read(void);
+uint64_t fs_base_read(void);
+void fs_base_write(uint64_t v);
+#else
 static inline struct vcpu *this_vcpu(void)
 {
     struct vcpu *v;
     __asm__ volatile("movq %%gs:8, %0" : "=r"(v));
     return v;
 }
+
+static inline uint64_t tsc_read(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+    return ((uint64_t) hi << 32) | lo;
+}
+
+static inline uint64_t fs_base_read(void)
+{
+    uint64_t v;
+    __asm__ volatile("rdfsbase %0" : "=r"(v));
+    return v;
+}
+
+static inline void fs_base_write(uint64_t v)
+{
+    __asm__ volatile("wrfsbase %0" : : "r"(v));
+}
+#endif
 
 struct vcpu *vcpu_by_index(unsigned index);
 /* Assembly, entry.S. */

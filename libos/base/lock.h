@@ -30,7 +30,7 @@ static inline void spin_take(struct spinlock *l)
     }
     while (__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE))
         while (__atomic_load_n(&l->held, __ATOMIC_RELAXED))
-            __builtin_ia32_pause();
+            cpu_relax();
 }
 
 static inline void spin_lock_at(struct spinlock *l, struct lock_site *site)

@@ -6,4 +6,14 @@
 #include "libos/base/types.h"
 
 extern bool smp; /* set once by sched_init, before a second vCPU runs kernel code */
+
+/* In a loop that waits for another vCPU. */
+#ifdef OCCLUM_UNIT
+void cpu_relax(void); /* the test's own; it may let that vCPU run */
+#else
+static inline void cpu_relax(void)
+{
+    __builtin_ia32_pause();
+}
+#endif
 #endif

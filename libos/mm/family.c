@@ -136,11 +136,13 @@ static bool locked(const struct mm *mm)
     return mm && atomic_load(&mm->lock.owner) != NULL;
 }
 
+/* First whether the resident runs, then its lock: a thread of it may take the lock and leave its vCPU between
+ * the two looks, but while f is locked none begins to run. */
 static bool may_move_locked(const struct family *f, const struct mm *to)
 {
-    if (f->pinned || locked(f->resident) || locked(to))
+    if (f->pinned || (f->resident && runs_elsewhere(f->resident)))
         return false;
-    if (f->resident && runs_elsewhere(f->resident))
+    if (locked(f->resident) || locked(to))
         return false;
     for (uint32_t i = 0; i < to->hold_count; i++)
         if (locked(granule_owner(region_start(to->holds[i].region))))

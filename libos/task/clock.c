@@ -35,9 +35,7 @@ void clock_params(struct clock_params *ret)
 
 int64_t clock_mono_ns(void)
 {
-    uint32_t lo, hi;
-    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-    uint64_t tsc = ((uint64_t) hi << 32) | lo;
+    uint64_t tsc = tsc_read();
     if (tsc < clk.tsc_base)
         return 1;
     return (int64_t) ((unsigned __int128) (tsc - clk.tsc_base) * clk.mult >> CLOCK_SHIFT) + 1;
@@ -143,7 +141,7 @@ void ktimer_cancel(struct ktimer *t)
         spin_unlock(&timers.lock);
         if (!running)
             return;
-        __builtin_ia32_pause();
+        cpu_relax();
     }
 }
 

@@ -649,12 +649,10 @@ void sched_run_vcpu(void)
 
 uint64_t user_fs_base(void)
 {
-    uint64_t v;
-    __asm__ volatile("rdfsbase %0" : "=r"(v));
-    return v;
+    return fs_base_read();
 }
 
 void user_fs_base_set(uint64_t base)
 {
-    __asm__ volatile("wrfsbase %0" : : "r"(base));
+    fs_base_write(base);
 }

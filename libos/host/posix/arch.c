@@ -85,6 +85,29 @@ WEAK uint64_t user_fs_base(void)
     return current()->fs_base;
 }
 
+/* One vCPU; nothing waits for another. */
+WEAK struct vcpu *this_vcpu(void)
+{
+    static struct vcpu only = {.self = &only};
+    return &only;
+}
+WEAK void cpu_relax(void)
+{
+}
+WEAK uint64_t fs_base_read(void)
+{
+    return current()->fs_base;
+}
+WEAK void fs_base_write(uint64_t v)
+{
+    current()->fs_base = v;
+}
+
+WEAK uint64_t tsc_read(void)
+{
+    return rdtsc_ordered();
+}
+
 WEAK uint64_t rdtsc_ordered(void)
 {
     struct timespec ts;
