@@ -177,9 +177,9 @@ int upages_populate_moved(uintptr_t start, uintptr_t end)
 void upages_protect(uintptr_t start, uintptr_t end, int prot)
 {
     if (prot & PROT_W)
-        for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
+        for (uintptr_t a = start; (a = upage_next_live(a, end)) < end; a += PAGE_SIZE) {
             struct page_meta *m = upage_peek(a);
-            if (m && m->live && m->key != PAGE_KEY_STUB)
+            if (m->key != PAGE_KEY_STUB)
                 m->key = 0;
         }
     set_range_prot(start, end, prot, want_live);
