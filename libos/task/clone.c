@@ -175,6 +175,7 @@ static void enter_family_locked(struct process *p, const struct clone_params *c)
     family_join_session_locked(p, me->sid);
     pid_slot_locked(p->pid)->proc = p;
     process_table_count++;
+    process_table_count_ever++;
 }
 
 struct user_count {

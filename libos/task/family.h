@@ -25,6 +25,7 @@ struct pid_slot *pid_slot_make_locked(int pid); /* NULL: no memory */
 int pid_alloc_locked(void);                     /* reserves a number; -EAGAIN: none left */
 void pid_free_locked(int pid);                  /* by its thread or process */
 extern int process_table_count;                 /* live processes */
+extern unsigned long process_table_count_ever;  /* all that there have been */
 
 void family_join_group_locked(struct process *p, int pgid);
 void family_join_session_locked(struct process *p, int sid);

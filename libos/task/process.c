@@ -20,6 +20,7 @@
 
 struct spinlock process_table_lock = SPINLOCK_INIT;
 int process_table_count;
+unsigned long process_table_count_ever;
 
 static struct {
     struct pid_slot *chunks[PID_MAX / CHUNK_SIZE];
@@ -144,6 +145,12 @@ int process_count(void)
 {
     SPIN_GUARD(&process_table_lock);
     return process_table_count;
+}
+
+unsigned long process_count_ever(void)
+{
+    SPIN_GUARD(&process_table_lock);
+    return process_table_count_ever;
 }
 
 /* ---- shared objects --------------------------------------------------------------------------- */

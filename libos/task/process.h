@@ -141,6 +141,7 @@ void process_put(struct process *p);
 /* Calls fn for each process in pid order until it returns non-zero; the table is locked: do not sleep. */
 int process_for_each(int (*fn)(struct process *p, void *arg), void *arg);
 int process_count(void);
+unsigned long process_count_ever(void); /* since the start, also those that are gone */
 DEFINE_AUTO(struct process, process_put)
 
 /* How a process that has no parent to be cloned from begins. */

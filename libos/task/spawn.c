@@ -124,6 +124,7 @@ static void enter_locked(struct process *p, struct thread *t, int pid)
     s->proc = p;
     s->thread = t;
     process_table_count++;
+    process_table_count_ever++;
     family_join_group_locked(p, pid);
     family_join_session_locked(p, pid);
 }

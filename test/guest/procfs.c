@@ -306,6 +306,23 @@ TEST_CASE(processors)
     CHECK(sysconf(_SC_NPROCESSORS_CONF) >= 1);
 }
 
+static void end_at_once(void)
+{
+}
+
+TEST_CASE(counters)
+{
+    static const char *const keys[] = {"pgpgin ", "pgpgout ", "pswpin ", "pswpout "};
+    long before = atol(field(content("/proc/stat"), "processes "));
+    for (int i = 0; i < 3; i++)
+        in_process(end_at_once);
+    CHECK(atol(field(content("/proc/stat"), "processes ")) >= before + 3);
+    const char *s = content("/proc/vmstat");
+    CHECK(atol(field(s, "nr_free_pages ")) > 0);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        CHECK(atol(field(s, keys[i])) >= 0);
+}
+
 TEST_CASE(system_files)
 {
     double a, b, c;

@@ -146,8 +146,8 @@ static int system_stat_text(const struct proc_ref *ref, struct text *t)
     text_add(t, "cpu  %ld 0 0 0 0 0 0 0 0 0\n", up * n);
     for (int cpu = 0; cpu < n; cpu++)
         text_add(t, "cpu%d %ld 0 0 0 0 0 0 0 0 0\n", cpu, up);
-    text_add(t, "intr 0\nctxt 0\nbtime %ld\nprocesses %d\nprocs_running 1\nprocs_blocked 0\n",
-             (long) (clock_boot_real_ns() / NSEC_PER_SEC), process_count());
+    text_add(t, "intr 0\nctxt 0\nbtime %ld\nprocesses %lu\nprocs_running 1\nprocs_blocked 0\n",
+             (long) (clock_boot_real_ns() / NSEC_PER_SEC), process_count_ever());
     return 0;
 }
 
@@ -203,8 +203,14 @@ static int cmdline_text(const struct proc_ref *ref, struct text *t)
     return 0;
 }
 
-static int empty_text(const struct proc_ref *ref, struct text *t)
+/* Nothing is ever swapped; blocks read and written are not counted. */
+static int vmstat_text(const struct proc_ref *ref, struct text *t)
 {
+    struct heap_stats h;
+    heap_stats(&h);
+    unsigned long free = h.limit > h.used_pages ? h.limit - h.used_pages : 0;
+    text_add(t, "nr_free_pages %lu\nnr_file_pages %lu\n", free, (unsigned long) pages_cached());
+    text_add(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n");
     return 0;
 }
 
@@ -424,7 +430,7 @@ const struct proc_entry proc_system_children[] = {
     PROC_FILE("swaps", swaps_text),
     PROC_FILE("devices", devices_text),
     PROC_FILE("cmdline", cmdline_text),
-    PROC_FILE("vmstat", empty_text),
+    PROC_FILE("vmstat", vmstat_text),
     PROC_DIR("sys", proc_sys_children),
     PROC_DIR("sysvipc", proc_sysvipc_children),
     PROC_FILE("locks", locks_text),
