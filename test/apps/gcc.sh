@@ -38,7 +38,8 @@ strip hello
 ./hello x
 END
 # the same by hand: nothing here needs two programs with fixed addresses at once
-cc=/usr/lib/gcc/$triple/$major lib=/usr/lib/$triple
+triple=$(gcc -dumpmachine)
+cc=/usr/lib/gcc/$triple/$(gcc -dumpversion) lib=/usr/lib/$triple
 run <<END
 $cc/cc1 -quiet -O2 -Wall hello.c -o steps.s
 cat steps.s
