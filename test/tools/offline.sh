@@ -97,25 +97,25 @@ if [ -w /dev/fuse ]; then
     [ "$before" = "$(sha256sum run/volumes/root)" ] || fail "a read-only mount changed the volume"
     busy_hands() {
         local m=$dir/m
-        mkdir "$m/work" && cp -a "$source/libos/fs" "$m/work/fs" && diff -r "$source/libos/fs" "$m/work/fs" &&
-            mv "$m/work/fs" "$m/work/moved" && ln "$m/work/moved/ramfs.c" "$m/work/hard" &&
-            ln -s moved/ramfs.c "$m/work/soft" && cmp "$m/work/hard" "$m/work/soft" && chmod 751 "$m/work" && chmod 640 "$m/work/hard" &&
-            truncate -s 5000 "$m/work/hard" && head -c 5000 "$source/libos/fs/ramfs.c" | cmp - "$m/work/hard" &&
-            truncate -s 100000 "$m/work/hard" && echo tail >> "$m/work/hard" &&
-            [ "$(stat -c '%s %h %a' "$m/work/hard" "$m/work")" = $'100005 2 640\n4096 3 751' ] &&
-            rm -r "$m/work/moved/cowfs" && ! rmdir "$m/work/moved" 2> /dev/null && mkfifo "$m/work/pipe" &&
+        mkdir "$m/tree" && cp -a "$source/libos/fs" "$m/tree/fs" && diff -r "$source/libos/fs" "$m/tree/fs" &&
+            mv "$m/tree/fs" "$m/tree/moved" && ln "$m/tree/moved/ramfs.c" "$m/tree/hard" &&
+            ln -s moved/ramfs.c "$m/tree/soft" && cmp "$m/tree/hard" "$m/tree/soft" && chmod 751 "$m/tree" && chmod 640 "$m/tree/hard" &&
+            truncate -s 5000 "$m/tree/hard" && head -c 5000 "$source/libos/fs/ramfs.c" | cmp - "$m/tree/hard" &&
+            truncate -s 100000 "$m/tree/hard" && echo tail >> "$m/tree/hard" &&
+            [ "$(stat -c '%s %h %a' "$m/tree/hard" "$m/tree")" = $'100005 2 640\n4096 3 751' ] &&
+            rm -r "$m/tree/moved/cowfs" && ! rmdir "$m/tree/moved" 2> /dev/null && mkfifo "$m/tree/pipe" &&
             python3 -c 'import os, sys
 os.setxattr(sys.argv[1], "user.one", b"1" * 300)
 os.setxattr(sys.argv[1], "user.two", b"")
 assert os.listxattr(sys.argv[1]) == ["user.one", "user.two"] and os.getxattr(sys.argv[1], "user.one") == b"1" * 300
 os.removexattr(sys.argv[1], "user.two")
-assert os.listxattr(sys.argv[1]) == ["user.one"]' "$m/work/hard" &&
-            touch -d 2001-02-03T04:05:06.789 "$m/work/soft" && echo 41 > "$m/root/count"
+assert os.listxattr(sys.argv[1]) == ["user.one"]' "$m/tree/hard" &&
+            touch -d 2001-02-03T04:05:06.789 "$m/tree/soft" && echo 41 > "$m/root/count"
     }
     mounted -w root -- busy_hands
     occlum fsck "${key[@]}" root > "$dir/out" 2> "$dir/err" || fail "fsck after a mount"
-    occlum ls -l "${key[@]}" root:/work | grep -q '^prw-r--r-- .* pipe$' || fail "the fifo"
-    occlum cp -r "${key[@]}" root:/work/moved "$dir/moved"
+    occlum ls -l "${key[@]}" root:/tree | grep -q '^prw-r--r-- .* pipe$' || fail "the fifo"
+    occlum cp -r "${key[@]}" root:/tree/moved "$dir/moved"
     rm -r "$dir/moved/ramfs.c" # was cut
     diff -r "$source/libos/fs" "$dir/moved" | grep -v '^Only in .*/libos/fs: \(cowfs\|ramfs.c\)$' && fail "copied back"
     [ "$(occlum run --image-key "$dir/key" /bin/keeper count)" = 42 ] || fail "a program does not find what was written"

@@ -245,9 +245,7 @@ static int to_volume(struct fsys *f, const char *path, const struct arguments *a
 int offline_cp(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"key", 'k', "FILE", 0, "the user's key: of an encrypted image, or of volumes", 0},
-        {"image-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
-        {"volume-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
+        FSYS_KEY_OPTIONS,
         {"recursive", 'r', NULL, 0, "directories, with what is in them; links stay links", 0},
         {0},
     };

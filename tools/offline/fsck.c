@@ -84,9 +84,7 @@ static int check_all(const struct arguments *a)
 int offline_fsck(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"key", 'k', "FILE", 0, "the user's key: of an encrypted image, or of volumes", 0},
-        {"image-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
-        {"volume-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
+        FSYS_KEY_OPTIONS,
         {0},
     };
     static const struct argp argp = {

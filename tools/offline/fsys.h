@@ -46,6 +46,14 @@ struct fsys_options {
     bool writable;      /* a volume: changes reach its file; else they are forgotten */
 };
 
+/* The rows of a command's argp_option table that name the key; they arrive as 'k'. */
+#define FSYS_KEY_OPTIONS                                                                           \
+    {"key", 'k', "FILE", 0, "the user's key: of an encrypted image, or of volumes", 0},            \
+        {"image-key", 'k', NULL, OPTION_ALIAS, NULL, 0},                                           \
+    {                                                                                              \
+        "volume-key", 'k', NULL, OPTION_ALIAS, NULL, 0                                             \
+    }
+
 #define FSYS_BLOCK 4096u
 
 /* Of the instance that is the current directory. Prints its own errors. */

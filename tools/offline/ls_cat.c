@@ -18,9 +18,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    {"key", 'k', "FILE", 0, "the user's key: of an encrypted image, or of volumes", 0},
-    {"image-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
-    {"volume-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
+    FSYS_KEY_OPTIONS,
     {"long", 'l', NULL, 0, "modes, owners, sizes and times", 0},
     {"inode", 'i', NULL, 0, "numbers of inodes, as `occlum fsck` gives them", 0},
     {"recursive", 'R', NULL, 0, "directories below, too", 0},

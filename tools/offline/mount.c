@@ -171,9 +171,7 @@ static int serve(struct fsys *f, const struct arguments *a)
 int offline_mount(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"key", 'k', "FILE", 0, "the user's key: of an encrypted image, or of volumes", 0},
-        {"image-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
-        {"volume-key", 'k', NULL, OPTION_ALIAS, NULL, 0},
+        FSYS_KEY_OPTIONS,
         {"write", 'w', NULL, 0, "a volume: changes reach it", 0},
         {"foreground", 'f', NULL, 0, "stay until it is unmounted", 0},
         {0},
