@@ -3,15 +3,17 @@
  * NAME.anchor is the freshness anchor of volume NAME, run/anchors/NAME: the user may make that directory a link to
  * storage that is trusted more. What an empty one means the enclave knows.
  *
- * NAME.new, made by `occlum build` for a new instance, is the order to make the volume; it becomes
- * NAME.made when the enclave says that it holds something. So a volume that is lost or damaged later is
- * an error, never a new empty one. */
+ * NAME.new, made empty by `occlum build` for a new instance, is the order to make the volume, and the file that it
+ * is made in; it becomes NAME, beside the trace NAME.made, when the enclave says that it holds something. So a
+ * volume that is lost or damaged later is an error, never a new empty one.
+ *
+ * Who has a file open holds its lock (of the open file, F_OFD_SETLK, because one that is shared can become one
+ * that is not without being lost): shared to read, alone from the first change on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "host/files.h"
@@ -50,19 +52,37 @@ static struct volume_path anchor_path(const char *name)
     return p;
 }
 
-static int open_locked(const char *name, int flags)
+/* -EBUSY: somebody else has a lock that excludes this one. */
+static int lock_file(int fd, short type)
 {
-    bool anchor = is_anchor(name);
-    struct volume_path p = anchor ? anchor_path(name) : path_of(name, "");
-    flags |= anchor ? O_CREAT : 0;
+    struct flock l = {.l_type = type, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &l) == 0)
+        return 0;
+    return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+}
+
+static int open_shared(struct volume_path p, int flags)
+{
     int fd = open(p.text, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | flags, 0600);
-    if (fd < 0)
-        return -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    int r = fd < 0 ? -errno : lock_file(fd, F_RDLCK);
+    if (r < 0 && fd >= 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}
+
+/* The file in which a new volume is to be made. -ENOENT: there is no such order (any more). */
+static int open_order(const char *name)
+{
+    struct volume_path order = path_of(name, ".new"), volume = path_of(name, "");
+    struct stat opened, there;
+    if (access(volume.text, F_OK) == 0)
+        return -ENOENT;
+    int fd = open_shared(order, 0);
+    if (fd < 0 || (fstat(fd, &opened) == 0 && stat(order.text, &there) == 0 &&
+                   opened.st_ino == there.st_ino && opened.st_dev == there.st_dev))
         return fd;
-    int r = errno == EWOULDBLOCK ? -EBUSY : -errno;
-    close(fd);
-    return r;
+    close(fd); /* it has become the volume meanwhile */
+    return -ENOENT;
 }
 
 int64_t host_call_volume_open(struct host_vcpu *v)
@@ -74,9 +94,11 @@ int64_t host_call_volume_open(struct host_vcpu *v)
         return -EINVAL;
     memcpy(name, v->data, n);
     name[n] = 0;
-    struct volume_path order = path_of(name, ".new");
-    struct host_volume h = {.create = access(order.text, F_OK) == 0};
-    int fd = open_locked(name, h.create ? O_CREAT : 0);
+    int fd = is_anchor(name) ? -ENOENT : open_order(name);
+    struct host_volume h = {.create = fd >= 0};
+    if (fd == -ENOENT)
+        fd = is_anchor(name) ? open_shared(anchor_path(name), O_CREAT)
+                             : open_shared(path_of(name, ""), 0);
     struct stat st;
     if (fd < 0)
         return fd;
@@ -84,7 +106,7 @@ int64_t host_call_volume_open(struct host_vcpu *v)
         close(fd);
         return -EINVAL;
     }
-    h.size = (uint64_t) st.st_size;
+    h.size = h.create ? 0 : (uint64_t) st.st_size;
     memcpy(v->data, &h, sizeof h);
     return files_add(fd, 1);
 }
@@ -103,6 +125,33 @@ int64_t host_call_volume_grow(struct host_vcpu *v)
     return -posix_fallocate(f->write_fd, 0, (off_t) v->args[1]);
 }
 
+int64_t host_call_volume_claim(struct host_vcpu *v)
+{
+    __attribute__((cleanup(close_file))) struct open_file *f = files_get(v->args[0]);
+    return f && f->write_fd >= 0 ? lock_file(f->write_fd, F_WRLCK) : -EINVAL;
+}
+
+static int sync_directory(void)
+{
+    int fd = open(path_of("", "").text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+/* The names last a crash before the enclave goes on: it promises a program that its data are there. */
+static int order_done(const char *name)
+{
+    struct volume_path order = path_of(name, ".new"), made = path_of(name, ".made"),
+                       volume = path_of(name, "");
+    int fd = open(made.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return rename(order.text, volume.text) < 0 ? -errno : sync_directory();
+}
+
 /* The name by the descriptor: /proc knows it, and the file was opened below run/volumes. */
 int64_t host_call_volume_made(struct host_vcpu *v)
 {
@@ -115,8 +164,10 @@ int64_t host_call_volume_made(struct host_vcpu *v)
     if (n < 0)
         return -errno;
     target[n] = 0;
-    const char *name = strrchr(target, '/');
-    struct volume_path order = path_of(name ? name + 1 : target, ".new");
-    struct volume_path made = path_of(name ? name + 1 : target, ".made");
-    return rename(order.text, made.text) < 0 ? -errno : 0;
+    char *name = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+    char *end = strrchr(name, '.');
+    if (!end || strcmp(end, ".new") != 0)
+        return 0; /* of a volume that was there already */
+    *end = 0;
+    return order_done(name);
 }

@@ -73,7 +73,7 @@ void boot_mount_root(void)
     const struct boot_config *c = boot_config();
     bool listed = c->mount_count > 0 && str_eq(text_of(c->mounts[0].target), "/");
     int r = listed ? mount_listed(&c->mounts[0])
-                   : vfs_mount("image", "/", "unionfs", 0, "lower=rootimg,upper=ramfs");
+                   : vfs_mount("image", "/", "unionfs", 0, "lower=rootimg,upper=cowfs");
     if (r < 0) {
         log_error("the root cannot be mounted: error %d%s", -r,
                   r == -EKEYREJECTED ? "" : "; run `occlum build`");

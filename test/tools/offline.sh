@@ -20,7 +20,6 @@ refused() { # WORDS COMMAND...
     grep -q "$words" "$dir/err" || fail "no word of \"$words\": $*"
 }
 occlum new "$dir/i" > /dev/null
-sed -i '/"layers"/,/\]/s/"type": "ramfs"/"type": "cowfs"/' "$dir/i/Occlum.json"
 occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
 cp -r test/tools "$dir/i/image/tools"
 chmod a-x "$dir/i/image/tools/"*
@@ -70,11 +69,17 @@ echo "of the volume" > "$dir/more"
 occlum cp "${key[@]}" "$dir/more" root:/root/count 2> "$dir/err" || fail "cp over a file"
 [ "$(occlum cat "${key[@]}" root:/root/count)" = "of the volume" ] || fail "the longer old content shows"
 occlum fsck "${key[@]}" root > /dev/null || fail "fsck after cp"
-occlum run --image-key "$dir/key" /bin/keeper sleep > "$dir/out" 2>&1 &
-server=$!
-for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && break; sleep 0.1; done
-refused 'has it open' occlum ls "${key[@]}" root:/
-kill -9 $server; wait $server 2> /dev/null || true
+beside() { # MODE of keeper, COMMAND...
+    occlum run --image-key "$dir/key" /bin/keeper "$1" > "$dir/out" 2>&1 &
+    server=$!
+    shift
+    for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && break; sleep 0.1; done
+    "$@"
+    kill -9 $server; wait $server 2> /dev/null || true
+}
+beside sleep occlum ls "${key[@]}" root:/root > /dev/null || fail "ls beside a program that only reads"
+beside sleep refused 'has it open' occlum cp "${key[@]}" "$dir/more" root:/root/more
+beside hold refused 'has it open' occlum ls "${key[@]}" root:/
 
 # ---- mounted
 if [ -w /dev/fuse ]; then

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The encrypted volume over several starts: data survives, also a build, and kills at random moments; what
-# the host destroys is an error and never a new empty volume.
+# The encrypted volume that "/" is written to, over several starts: data survives, also a build, and kills at random
+# moments; programs that only read run side by side; what the host destroys is an error and never a new empty volume.
 # usage: volume.sh BUILD-DIR
 set -euo pipefail
 export LC_ALL=C OCCLUM_QUIET=1
@@ -11,12 +11,22 @@ PATH=$build/bin:$PATH
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "FAIL volume: $*" >&2; exit 1; }
+in_background() { # MODE of keeper: its pid in $pid, once it is ready
+    occlum run /bin/keeper "$1" > "$dir/out" 2>&1 &
+    pid=$!
+    for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && return; sleep 0.1; done
+    fail "keeper $1: $(cat "$dir/out")"
+}
+end_it() { kill -9 "$pid"; wait "$pid" 2> /dev/null || true; }
 occlum new "$dir/i" > /dev/null
-sed -i '/"layers"/,/\]/s/"type": "ramfs"/"type": "cowfs"/' "$dir/i/Occlum.json"
-grep -q cowfs "$dir/i/Occlum.json" || fail "the template has no layer to change"
 occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
 cd "$dir/i"
 occlum build > /dev/null
+occlum run /bin/keeper verify > /dev/null || fail "a program that writes nothing"
+in_background sleep
+occlum run /bin/keeper count > /dev/null 2>&1 && fail "a volume was made beside another program that has it open"
+end_it
+[ -e run/volumes/root.new ] && [ ! -s run/volumes/root.new ] || fail "a volume was made though nothing was written"
 [ "$(occlum run /bin/keeper count)" = 1 ] || fail "the first start"
 [ "$(occlum run /bin/keeper count)" = 2 ] || fail "the second start does not see the first one's file"
 echo more > image/etc/more
@@ -39,12 +49,28 @@ for ((n = 0; n < kills; n++)); do
     [ "$now" -ge "$acknowledged" ] || fail "after kill $n: $now, but $acknowledged was acknowledged"
 done
 
-occlum run /bin/keeper sleep > "$dir/out" 2>&1 & # one program at a time has the volume
-pid=$!
-for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && break; sleep 0.1; done
-occlum run /bin/keeper count > /dev/null 2> "$dir/err" && fail "two programs had one volume"
-grep -q 'is running and has it open' "$dir/err" || fail "no word about the running program"
-kill -9 "$pid"; wait "$pid" 2> /dev/null || true
+# ---- the same with an image that is encrypted
+occlum new "$dir/own" > /dev/null
+cp image/bin/keeper "$dir/own/image/bin"
+(cd "$dir/own" && occlum gen-image-key my_key && occlum build --image-key my_key > /dev/null) || fail "own-key build"
+for n in 1 2 3; do
+    [ "$(cd "$dir/own" && occlum run --image-key my_key /bin/keeper count)" = $n ] || fail "own-key image, start $n"
+done
+
+# ---- several `occlum run` at once: readers share, whoever changes something is alone
+cp run/volumes/root "$dir/copy"
+in_background sleep
+occlum run /bin/keeper verify > /dev/null 2> "$dir/err" || fail "a second reader: $(cat "$dir/err")"
+cmp run/volumes/root "$dir/copy" || fail "readers changed the volume"
+occlum run /bin/keeper count > /dev/null 2> "$dir/err" && fail "a change beside a reader"
+grep -q 'another program of this instance is running' "$dir/err" || fail "no word about the reader"
+cmp run/volumes/root "$dir/copy" || fail "a refused change was written"
+end_it
+occlum run /bin/keeper count > /dev/null || fail "a change once the reader has ended"
+in_background hold
+occlum run /bin/keeper verify > /dev/null 2> "$dir/err" && fail "a reader beside one that changes the volume"
+grep -q 'has changed it and is still running' "$dir/err" || fail "no word about the running program"
+end_it
 
 cp run/volumes/root "$dir/copy"
 printf 'xxxxxxxx' | dd of=run/volumes/root conv=notrunc bs=1 2> /dev/null

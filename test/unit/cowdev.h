@@ -114,8 +114,8 @@ static int cowdev_grow(struct cow_dev *dev, uint64_t blocks)
     return 0;
 }
 
-static const struct cow_dev_ops cowdev_ops = {cowdev_read, cowdev_write, cowdev_barrier,
-                                              cowdev_grow};
+static const struct cow_dev_ops cowdev_ops = {
+    .read = cowdev_read, .write = cowdev_write, .barrier = cowdev_barrier, .grow = cowdev_grow};
 
 static inline struct cowdev *cowdev_new(void)
 {

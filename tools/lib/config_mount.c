@@ -287,7 +287,7 @@ static void add_default_mounts(struct config *config)
     struct config_mount_spec *root = add_mount(config, "/", "unionfs", "");
     root->layers = mem_zalloc(2 * sizeof *root->layers);
     root->layer_count = 2;
-    static const char *const types[] = {"rootimg", "ramfs"};
+    static const char *const types[] = {"rootimg", "cowfs"};
     for (size_t i = 0; i < 2; i++)
         root->layers[i] = (struct config_mount_spec){
             .target = mem_strdup("/"),

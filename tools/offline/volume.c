@@ -1,13 +1,12 @@
 /* A volume by the library of the kernel, with the user's key: the sealed slot opens for the enclave alone.
  *
- * Read-only, the file is mapped privately: what opening it would write (a mount begins an epoch, orphans go)
+ * Read-only, the file is mapped privately: what a check would write (it begins an epoch, orphans go)
  * happens in memory and is forgotten. The lock is the runtime's: shared to look, alone to write. */
 #include "tools/offline/volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,7 +88,8 @@ static int dev_grow(struct cow_dev *d, uint64_t blocks)
     return -r;
 }
 
-static const struct cow_dev_ops dev_ops = {dev_read, dev_write, dev_barrier, dev_grow};
+static const struct cow_dev_ops dev_ops = {
+    .read = dev_read, .write = dev_write, .barrier = dev_barrier, .grow = dev_grow};
 
 /* ---- struct fsys ---- */
 
@@ -198,8 +198,9 @@ static int open_file(struct volume *v, const char *path, bool writable)
     v->fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
     if (v->fd < 0)
         return -errno;
-    if (flock(v->fd, (writable ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+    struct flock l = {.l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+    if (fcntl(v->fd, F_OFD_SETLK, &l) < 0)
+        return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
     if (fstat(v->fd, &st) < 0 || !S_ISREG(st.st_mode))
         return -EINVAL;
     v->dev = (struct cow_dev){&dev_ops, (uint64_t) st.st_size / COW_BLOCK};

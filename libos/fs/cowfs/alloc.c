@@ -248,9 +248,9 @@ static bool enough(const struct cow *c, uint64_t blocks, bool removing)
 
 int cow_begin(struct cow *c, uint64_t blocks, bool removing)
 {
-    if (c->error)
-        return c->error;
-    int r = 0;
+    int r = cow_claim_locked(c);
+    if (r < 0)
+        return r;
     if (c->dirty_count + c->changed_count > COW_DIRTY_MAX && c->holds == 0)
         r = cow_commit(c, 0);
     cow_cache_trim(c, c->cache_limit);

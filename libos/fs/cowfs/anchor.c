@@ -72,7 +72,9 @@ static int file_write(struct file_anchor *a, const uint8_t uuid[16], uint64_t tx
     b->d = (struct anchor_disk){.magic = ANCHOR_MAGIC, .txg = txg};
     memcpy(b->d.uuid, uuid, sizeof b->d.uuid);
     mac_of(a, &b->d, b->d.mac);
-    int r = a->dev->ops->grow(a->dev, COPIES);
+    int r = cow_dev_claim(a->dev);
+    if (r == 0)
+        r = a->dev->ops->grow(a->dev, COPIES);
     if (r == 0)
         r = a->dev->ops->write(a->dev, txg % COPIES, 1, b);
     kfree(b);

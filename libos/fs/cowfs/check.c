@@ -201,7 +201,9 @@ static int compare_free(struct checker *k)
 long cow_check(struct cow *c)
 {
     MUTEX_GUARD(&c->lock);
-    int committed = cow_commit(c, 0);
+    int committed = cow_claim_locked(c);
+    if (committed == 0)
+        committed = cow_commit(c, 0);
     if (committed < 0)
         return committed;
     struct checker k = {.walk = {see_ptr, see_bad, see_inode, see_block}, .c = c};

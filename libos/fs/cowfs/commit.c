@@ -47,9 +47,10 @@ static bool changed(const struct cow *c)
 
 int cow_commit(struct cow *c, uint32_t flags)
 {
+    bool born = c->txg == 0;
     if (c->error)
         return c->error;
-    if (!changed(c))
+    if (!c->claimed || !changed(c))
         return 0;
     int r = commit_inodes(c);
     if (r == 0)
@@ -63,7 +64,9 @@ int cow_commit(struct cow *c, uint32_t flags)
     if (r == 0)
         r = cow_queue_flush(c);
     if (r == 0)
-        r = cow_super_write(c, flags);
+        r = cow_super_write(c, born ? flags | COW_SUPER_TWO_BARRIERS : flags);
+    if (r == 0 && born && c->dev->ops->born)
+        r = c->dev->ops->born(c->dev);
     if (r < 0)
         return cow_poison(c, r, "a commit failed");
     c->txg++;
@@ -117,7 +120,7 @@ uint64_t cow_txg(struct cow *c)
 bool cow_dirty(struct cow *c)
 {
     MUTEX_GUARD(&c->lock);
-    return changed(c);
+    return c->claimed && changed(c);
 }
 
 void cow_space(struct cow *c, struct cow_space *ret)

@@ -51,9 +51,16 @@ int cow_secret_user(const struct cow_params *p, struct cow_slot *slot, bool crea
 /* Writes an empty volume over whatever is there. Nothing else ever does. -ESTALE: the anchor belongs to another
  * volume, which this one would replace. */
 must_check int cow_create(const struct cow_params *p);
+/* The same and mounts it, but nothing is written before the first change. */
+must_check int cow_mount_new(const struct cow_params *p, struct cow **ret);
 /* -ENODATA: there is nothing; -EBADMSG: destroyed or not a volume; -EKEYREJECTED: no key opens it;
- * -ESTALE: older than the anchor says; -EUCLEAN: authentic nonsense. */
+ * -ESTALE: older than the anchor says; -EUCLEAN: authentic nonsense. Writes nothing (but an anchor that was
+ * left behind): a mount is a reader until its first change, which claims the device. */
 must_check int cow_mount(const struct cow_params *p, struct cow **ret);
+/* Before a change that the library hears of later (memory that is written back): -EBUSY, and everything else
+ * that keeps the volume from being changed. Others claim by themselves. */
+must_check int cow_claim(struct cow *c);
+bool cow_claimed(struct cow *c);
 /* Commits and frees; no inode may be held. The error of the last commit, the memory is gone anyway. */
 int cow_unmount(struct cow *c);
 /* Keys of a volume; mounted or not, its blocks stay as they are. put: gives it the slot of fresh's kind and

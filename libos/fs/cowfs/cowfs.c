@@ -147,6 +147,8 @@ int cowfs_wrap(struct super *super, struct cow_inode *ci, struct inode **ret)
 int cowfs_store(struct inode *i)
 {
     struct cow_attr a;
+    if (!cow_claimed(cowfs_cow(i)))
+        return 0; /* nothing was changed; that something was read is not kept */
     cow_attr_get(cowfs_cow(i), cowfs_inner(i), &a);
     uint32_t flags = i->flags & INODE_OPAQUE ? COW_FLAG_OPAQUE : 0u;
     if (a.mode == i->mode && a.uid == i->uid && a.gid == i->gid && a.atime_ns == i->atime_ns &&
@@ -311,7 +313,9 @@ static const char *why(int error)
     case -ENODATA:
         return "its file is not there; nothing is made in its place";
     case -EBUSY:
-        return "this instance is running and has it open; `occlum exec` starts more programs in it";
+        return "another program of this instance has changed it and is still running; `occlum "
+               "start` and "
+               "`occlum exec` run several at once";
     case -EKEYREJECTED:
         return "its key was sealed on another machine, or by another signer, product_id or "
                "debuggable, and the user's key was not given or is not in it";
@@ -337,9 +341,9 @@ static int open_cow(struct cowfs_super *s, bool create)
         .blocks_max = LARGEST_BLOCKS,
         .anchor = s->anchored ? &s->anchor.anchor : NULL,
     };
+    if (create && !cowfs_has_user_key())
+        return cow_mount_new(&p, &s->cow);
     int r = create ? cow_create(&p) : 0;
-    if (r == 0 && create)
-        volume_made(&s->volume);
     if (r == 0)
         r = cowfs_keys(&p);
     return r == 0 ? cow_mount(&p, &s->cow) : r;

@@ -11,12 +11,21 @@ struct cow_dev_ops { /* 0 or -errno; all of it or an error */
     int (*barrier)(struct cow_dev *d); /* what was written before is durable */
     /* Makes room for so many blocks, so that writing them later finds it; updates d->blocks. */
     int (*grow)(struct cow_dev *d, uint64_t blocks);
+    /* NULL, or: before the first write; from then on nobody else has it open. -EBUSY: somebody has. */
+    int (*claim)(struct cow_dev *d);
+    /* NULL, or: it holds a volume now, and is to be found as one even after a crash. */
+    int (*born)(struct cow_dev *d);
 };
 
 struct cow_dev {
     const struct cow_dev_ops *ops;
     uint64_t blocks; /* how many there are now */
 };
+
+static inline int cow_dev_claim(struct cow_dev *d)
+{
+    return d->ops->claim ? d->ops->claim(d) : 0;
+}
 
 #define COW_IO_BLOCKS 32u /* at most, in one call */
 #endif

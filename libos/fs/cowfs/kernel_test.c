@@ -29,6 +29,15 @@ static int64_t on_open(struct cspan in, struct span out, const uint64_t args[4])
     return TOKEN;
 }
 
+static unsigned claims;
+static bool busy; /* another runtime has the file open */
+
+static int64_t on_claim(struct cspan in, struct span out, const uint64_t args[4])
+{
+    claims++;
+    return args[0] != TOKEN ? -EINVAL : busy ? -EBUSY : 0;
+}
+
 static int64_t on_made(struct cspan in, struct span out, const uint64_t args[4])
 {
     order = false;
@@ -67,6 +76,7 @@ static void host_ready(void)
 {
     fake_host_reset();
     fake_host_on(HOSTCALL_volume_open, on_open);
+    fake_host_on(HOSTCALL_volume_claim, on_claim);
     fake_host_on(HOSTCALL_volume_made, on_made);
     fake_host_on(HOSTCALL_volume_grow, on_grow);
     fake_host_on(HOSTCALL_file_read, on_read);
@@ -98,8 +108,10 @@ static struct super *fresh(void)
     store_size = 0;
     exists = false;
     order = true;
+    busy = false;
+    claims = 0;
     assert_int_equal(mount_it(&s), 0);
-    assert_false(order);
+    assert_true(order && store_size == 0 && claims == 0);
     return s;
 }
 
@@ -126,6 +138,8 @@ TEST(cowfs_mounted_keeps_data)
     struct inode *i = file_with(s, "f", "hello"), *again;
     inode_put(i); /* the last reference takes the page down */
     super_put(s);
+    assert_false(order);
+    assert_int_equal(claims, 1);
     assert_int_equal(mount_it(&s), 0);
     assert_int_equal(s->root->ops->lookup(s->root, QNAME("f"), &i), 0);
     assert_int_equal(s->root->ops->lookup(s->root, QNAME("f"), &again), 0);
@@ -137,6 +151,45 @@ TEST(cowfs_mounted_keeps_data)
     inode_put(again);
     inode_put(i);
     done(s);
+}
+
+/* Whoever only reads writes nothing and keeps nobody away; who wants to change something must be alone. */
+TEST(cowfs_mounted_reads_first)
+{
+    struct super *s = fresh();
+    super_put(s);
+    assert_true(order && store_size == 0); /* nothing was changed: there is still no volume */
+    assert_int_equal(mount_it(&s), 0);
+    inode_put(file_with(s, "f", "text"));
+    super_put(s);
+    uint8_t *before = malloc(store_size);
+    memcpy(before, store, store_size);
+    claims = 0;
+    busy = true;
+    log_level = LOG_OFF;
+    struct inode *i, *other;
+    uint8_t page[4096];
+    assert_int_equal(mount_it(&s), 0);
+    assert_int_equal(s->root->ops->lookup(s->root, QNAME("f"), &i), 0);
+    assert_int_equal(inode_read_page(i, 0, page), 0);
+    i->atime_ns = 77; /* as reading does */
+    assert_int_equal(s->ops->sync(s), 0);
+    assert_int_equal(claims, 0);
+    assert_int_equal(i->ops->prepare_write(i), -EBUSY);
+    assert_int_equal(s->root->ops->create(s->root, QNAME("g"), S_IFREG | 0644, 0, &other), -EBUSY);
+    assert_int_equal(s->root->ops->unlink(s->root, QNAME("f"), i), -EBUSY);
+    assert_true(claims > 2); /* it waits a while for the others */
+    assert_memory_equal(before, store, store_size);
+    busy = false; /* the other one has ended */
+    assert_int_equal(i->ops->prepare_write(i), 0);
+    assert_int_equal(inode_write_page(i, 0, "TEXT", 4), 0);
+    inode_put(i);
+    super_put(s);
+    log_level = LOG_ERROR;
+    assert_memory_not_equal(before, store, store_size);
+    free(before);
+    free(store);
+    fake_host_reset();
 }
 
 TEST(cowfs_mounted_only_what_was_made)
@@ -191,6 +244,7 @@ TEST(cowfs_mounted_lies)
 TEST(cowfs_mounted_interrupted)
 {
     struct super *s = fresh();
+    fake_host_answer(HOSTCALL_volume_claim, -EINTR, 5);
     struct inode *i = file_with(s, "f", "text");
     fake_host_answer(HOSTCALL_file_write, -EINTR, 5);
     assert_int_equal(i->ops->sync(i), 0);

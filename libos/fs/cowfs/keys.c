@@ -17,6 +17,11 @@ void cowfs_user_key(struct cspan key)
     have_user = key.n > 0;
 }
 
+bool cowfs_has_user_key(void)
+{
+    return have_user;
+}
+
 static struct cow_params with_user(const struct cow_params *sealed)
 {
     struct cow_params user = *sealed;

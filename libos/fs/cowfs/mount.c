@@ -1,7 +1,10 @@
 /* Making a volume, opening it again after whatever happened, closing it.
  *
  * The newest superblock that authenticates is taken if every block that its commit wrote is there; else
- * the one before it, which a barrier made durable before the newest was begun. */
+ * the one before it, which a barrier made durable before the newest was begun.
+ *
+ * A mount only reads until something is to be changed. Then it claims the device, which several readers may
+ * have open, begins an epoch and loads the bitmap; a new volume is written down only then. */
 #include "libos/arch/random.h"
 #include "libos/base/log.h"
 #include "libos/fs/cowfs/priv.h"
@@ -40,11 +43,6 @@ static struct cow *cow_new(const struct cow_params *p)
     c->anchor = p->anchor;
     c->blocks_max = MAX(p->blocks_max, p->blocks);
     c->cache_limit = CACHE_LIMIT;
-    c->queue = kzalloc((size_t) COW_QUEUE * COW_BLOCK);
-    if (!c->queue) {
-        kfree(c);
-        return NULL;
-    }
     return c;
 }
 
@@ -64,6 +62,7 @@ void cow_abandon(struct cow *c)
     kfree(c->pending);
     kfree(c->chunk_dirty);
     kfree(c->queue);
+    kfree(c->birth);
     kfree(c);
 }
 
@@ -85,9 +84,17 @@ static int first_inodes(struct cow *c)
     return 0;
 }
 
-static int ring_clear(struct cow *c)
+/* Header and an empty ring. A superblock follows with the first commit. */
+static int birth_write(struct cow *c)
 {
-    return c->dev->ops->write(c->dev, COW_RING_FIRST, COW_RING, c->queue);
+    int r = c->dev->ops->grow(c->dev, c->block_count);
+    if (r == 0)
+        r = c->dev->ops->write(c->dev, COW_RING_FIRST, COW_RING, c->queue);
+    for (uint64_t copy = 0; copy < 2 && r == 0; copy++)
+        r = c->dev->ops->write(c->dev, copy, 1, c->birth);
+    kfree(c->birth);
+    c->birth = NULL;
+    return r;
 }
 
 /* A new volume takes no anchor over: else an empty one could take the place of any other. */
@@ -101,7 +108,7 @@ static int anchor_free(struct cow *c)
     return r == -ENOENT || (r == 0 && txg == 0) ? 0 : r < 0 ? r : -ESTALE;
 }
 
-int cow_create(const struct cow_params *p)
+int cow_mount_new(const struct cow_params *p, struct cow **ret)
 {
     struct cow *c = cow_new(p);
     if (!c)
@@ -114,21 +121,29 @@ int cow_create(const struct cow_params *p)
     random_bytes(SPAN_OF(c->name_seed));
     int r = p->blocks < 2 * COW_FIRST || p->blocks > COW_ADDR_MAX ? -EINVAL : anchor_free(c);
     if (r == 0)
-        r = p->dev->ops->grow(p->dev, p->blocks);
-    if (r == 0)
-        r = ring_clear(c);
-    if (r == 0)
-        r = cow_header_write(p, c->uuid, c->key);
-    if (r == 0)
-        r = cow_epoch_start(c);
+        r = cow_header_new(p, c->uuid, c->key, &c->birth);
     if (r == 0)
         r = cow_alloc_init(c);
     if (r == 0)
         r = first_inodes(c);
     if (r == 0)
-        r = cow_commit(c, COW_SUPER_TWO_BARRIERS);
-    cow_abandon(c);
+        r = cow_inode_load(c, COW_INO_ORPHANS, &c->orphans);
+    if (r < 0)
+        cow_abandon(c);
+    else
+        *ret = c;
     return r;
+}
+
+int cow_create(const struct cow_params *p)
+{
+    struct cow *c;
+    int r = cow_mount_new(p, &c);
+    if (r < 0)
+        return r;
+    r = cow_claim(c);
+    int committed = cow_unmount(c);
+    return r < 0 ? r : committed;
 }
 
 /* ---- opening ---- */
@@ -187,22 +202,20 @@ static void candidate_drop(struct cow *c)
 /* The authentic superblock with the highest txg at or below limit. */
 static int newest(struct cow *c, uint64_t limit, struct cow_super_disk *ret)
 {
-    struct cow_super_disk *s = new_zero(struct cow_super_disk);
-    if (!s)
+    struct cow_super_disk *ring = kzalloc(COW_RING * sizeof *ring);
+    if (!ring)
         return -ENOMEM;
-    int found = -EBADMSG;
-    for (uint64_t slot = 0; slot < COW_RING; slot++) {
-        int r = cow_super_read(c, slot, s);
-        if (r < 0 && r != -EBADMSG) {
-            found = r;
-            break;
-        }
-        if (r == 0 && s->txg <= limit && (found < 0 || s->txg > ret->txg)) {
+    int r = c->dev->ops->read(c->dev, COW_RING_FIRST, COW_RING, ring);
+    int found = r < 0 ? r : -EBADMSG;
+    for (uint64_t slot = 0; slot < COW_RING && r == 0; slot++) {
+        const struct cow_super_disk *s = &ring[slot];
+        bool wanted = s->txg <= limit && (found < 0 || s->txg > ret->txg);
+        if (wanted && cow_super_open(c, slot, &ring[slot]) == 0) {
             memcpy(ret, s, sizeof *s);
             found = 0;
         }
     }
-    kfree(s);
+    kfree(ring);
     return found;
 }
 
@@ -257,15 +270,7 @@ static int open_volume(struct cow *c, const struct cow_params *p)
     kfree(s);
     if (r == 0)
         r = anchor_check(c);
-    if (r == 0 && c->dev->blocks < c->block_count)
-        r = c->dev->ops->grow(c->dev, c->block_count);
-    if (r == 0)
-        r = cow_alloc_load(c);
-    if (r == 0)
-        r = cow_epoch_start(c);
-    if (r == 0)
-        r = cow_inode_load(c, COW_INO_ORPHANS, &c->orphans);
-    return r == 0 ? cow_orphans_clean(c) : r;
+    return r == 0 ? cow_inode_load(c, COW_INO_ORPHANS, &c->orphans) : r;
 }
 
 int cow_mount(const struct cow_params *p, struct cow **ret)
@@ -280,6 +285,51 @@ int cow_mount(const struct cow_params *p, struct cow **ret)
     }
     *ret = c;
     return 0;
+}
+
+/* ---- from reader to writer ---- */
+
+static int become_writer(struct cow *c)
+{
+    int r = 0;
+    if (!c->queue)
+        c->queue = kzalloc((size_t) COW_QUEUE * COW_BLOCK);
+    if (!c->queue)
+        return -ENOMEM;
+    if (c->birth)
+        r = birth_write(c);
+    else if (c->dev->blocks < c->block_count)
+        r = c->dev->ops->grow(c->dev, c->block_count);
+    if (r == 0 && c->txg)
+        r = cow_alloc_load(c);
+    return r == 0 ? cow_epoch_start(c) : r;
+}
+
+int cow_claim_locked(struct cow *c)
+{
+    if (c->error || c->claimed)
+        return c->error;
+    int r = cow_dev_claim(c->dev);
+    if (r < 0)
+        return r;
+    r = become_writer(c);
+    if (r < 0)
+        return cow_poison(c, r, "it cannot be changed");
+    c->claimed = true;
+    r = cow_orphans_clean(c);
+    return r < 0 ? cow_poison(c, r, "what was deleted last cannot be cleaned up") : 0;
+}
+
+int cow_claim(struct cow *c)
+{
+    MUTEX_GUARD(&c->lock);
+    return cow_claim_locked(c);
+}
+
+bool cow_claimed(struct cow *c)
+{
+    MUTEX_GUARD(&c->lock);
+    return c->claimed;
 }
 
 int cow_unmount(struct cow *c)

@@ -125,6 +125,12 @@ static int cowfs_sync_dir(struct inode *dir)
 
 /* ---- attributes ---- */
 
+/* Before a program may change what is written back only later: whether that will be possible. */
+static int cowfs_prepare_write(struct inode *i)
+{
+    return seen(cow_claim(cowfs_cow(i)));
+}
+
 static int cowfs_getattr(struct inode *i, struct kstat *st)
 {
     struct cow_attr a;
@@ -208,8 +214,9 @@ static int cowfs_punch(struct inode *i, uint64_t index, uint64_t count)
 }
 
 #define COMMON_OPS                                                                                 \
-    .getattr = cowfs_getattr, .setattr = cowfs_setattr, .getxattr = cowfs_getxattr,                \
-    .setxattr = cowfs_setxattr, .removexattr = cowfs_removexattr, .listxattr = cowfs_listxattr
+    .prepare_write = cowfs_prepare_write, .getattr = cowfs_getattr, .setattr = cowfs_setattr,      \
+    .getxattr = cowfs_getxattr, .setxattr = cowfs_setxattr, .removexattr = cowfs_removexattr,      \
+    .listxattr = cowfs_listxattr
 
 const struct inode_ops cowfs_other_ops = {COMMON_OPS};
 const struct inode_ops cowfs_file_ops = {

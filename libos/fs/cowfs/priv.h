@@ -63,6 +63,8 @@ struct cow {
     struct cow_anchor *anchor;
     bool anchored; /* the superblock says that there was an anchor */
     int error;
+    bool claimed;                  /* changes are possible: the device is ours, there is an epoch */
+    struct cow_header_disk *birth; /* of a new volume of which nothing is written yet */
     uint32_t holds;
     struct waitq held;
     uint8_t uuid[16], key[32];
@@ -120,9 +122,11 @@ must_check int cow_header_find(const struct cow_params *p, uint8_t *block, uint8
 /* Wraps the volume's key for the kind and secret of p. */
 must_check int cow_slot_fill(const struct cow_params *p, const struct cow_header_disk *h,
                              struct cow_slot *s, const uint8_t key[32]);
-must_check int cow_header_write(const struct cow_params *p, const uint8_t uuid[16],
-                                const uint8_t key[32]);
-must_check int cow_super_read(struct cow *c, uint64_t slot, struct cow_super_disk *ret);
+/* A block (to be freed) with the header of a new volume. */
+must_check int cow_header_new(const struct cow_params *p, const uint8_t uuid[16],
+                              const uint8_t key[32], struct cow_header_disk **ret);
+/* Authenticates and deciphers what was read from that slot of the ring. */
+must_check int cow_super_open(struct cow *c, uint64_t slot, struct cow_super_disk *s);
 must_check int cow_super_write(struct cow *c, uint32_t flags);
 must_check int cow_super_take(struct cow *c, const struct cow_super_body *b); /* -EUCLEAN */
 
@@ -163,6 +167,9 @@ must_check int cow_alloc_commit(struct cow *c);
 bool cow_block_used(const struct cow *c, uint64_t addr);
 /* May an operation begin that takes so many blocks at most? removing: it may use the reserve. */
 must_check int cow_begin(struct cow *c, uint64_t blocks, bool removing);
+
+/* mount.c */
+must_check int cow_claim_locked(struct cow *c);
 
 /* commit.c */
 must_check int cow_commit(struct cow *c, uint32_t flags);

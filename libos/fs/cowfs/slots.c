@@ -38,6 +38,8 @@ int cow_slot_put(const struct cow_params *p, const struct cow_params *fresh)
     int r = cow_header_find(p, block, uuid, key);
     struct cow_slot *s = r == 0 ? slot_for(h, fresh->kind) : NULL;
     if (r == 0)
+        r = cow_dev_claim(p->dev);
+    if (r == 0)
         r = s ? cow_slot_fill(fresh, h, s, key) : -ENOSPC;
     if (r == 0)
         r = write_copies(p->dev, block);

@@ -102,23 +102,22 @@ int cow_slot_fill(const struct cow_params *p, const struct cow_header_disk *h, s
     return r;
 }
 
-int cow_header_write(const struct cow_params *p, const uint8_t uuid[16], const uint8_t key[32])
+int cow_header_new(const struct cow_params *p, const uint8_t uuid[16], const uint8_t key[32],
+                   struct cow_header_disk **ret)
 {
-    uint8_t *block = kzalloc(2 * COW_BLOCK);
-    if (!block)
+    struct cow_header_disk *h = kzalloc(COW_BLOCK);
+    if (!h)
         return -ENOMEM;
-    struct cow_header_disk *h = (struct cow_header_disk *) block;
     h->magic = COW_HEADER_MAGIC;
     h->version = COW_VERSION;
     h->cipher = 1;
     memcpy(h->uuid, uuid, sizeof h->uuid);
     random_bytes(SPAN_OF(h->kdf_salt));
     int r = cow_slot_fill(p, h, &h->slots[0], key);
-    if (r == 0) {
-        memcpy(block + COW_BLOCK, block, COW_BLOCK);
-        r = p->dev->ops->write(p->dev, 0, 2, block);
-    }
-    kfree(block);
+    if (r < 0)
+        kfree(h);
+    else
+        *ret = h;
     return r;
 }
 
@@ -172,21 +171,17 @@ static void aad_of(const struct cow_super_disk *s, struct super_aad *ret)
     memcpy(ret->salt, s->salt, sizeof ret->salt);
 }
 
-int cow_super_read(struct cow *c, uint64_t slot, struct cow_super_disk *ret)
+int cow_super_open(struct cow *c, uint64_t slot, struct cow_super_disk *s)
 {
-    int r = c->dev->ops->read(c->dev, COW_RING_FIRST + slot, 1, ret);
-    if (r < 0)
-        return r;
-    if (ret->magic != COW_SUPER_MAGIC || ret->txg % COW_RING != slot)
+    if (s->magic != COW_SUPER_MAGIC || s->txg % COW_RING != slot)
         return -EBADMSG;
     struct gcm_key k;
     struct super_aad aad;
     uint8_t nonce[GCM_NONCE_SIZE];
-    struct cspan part = sealed_part(ret);
-    aad_of(ret, &aad);
-    super_nonce(ret->txg, nonce);
-    cow_super_key(c, ret->salt, &k);
-    r = c->cipher->open(&k, nonce, CSPAN_OF(aad), part, (uint8_t *) &ret->body, ret->tag);
+    aad_of(s, &aad);
+    super_nonce(s->txg, nonce);
+    cow_super_key(c, s->salt, &k);
+    int r = c->cipher->open(&k, nonce, CSPAN_OF(aad), sealed_part(s), (uint8_t *) &s->body, s->tag);
     gcm_key_wipe(&k);
     return r;
 }
@@ -203,8 +198,8 @@ int cow_super_take(struct cow *c, const struct cow_super_body *b)
     if (b->epoch_count == 0 || b->epoch_count > COW_EPOCHS_MAX || b->epoch >= b->epoch_count ||
         b->block_count < COW_FIRST || b->block_count > COW_ADDR_MAX ||
         b->next_ino < COW_INO_FIRST || b->next_ino > b->block_count * COW_INODES_PER_BLOCK ||
-        b->free_ino >= b->next_ino || !root_ok(c, &b->table) || !root_ok(c, &b->bitmap) ||
-        !root_ok(c, &b->epochs)) {
+        b->free_ino >= b->next_ino || b->free_count > b->block_count || !root_ok(c, &b->table) ||
+        !root_ok(c, &b->bitmap) || !root_ok(c, &b->epochs)) {
         c->epoch_count = 0;
         return -EUCLEAN;
     }
@@ -223,6 +218,7 @@ int cow_super_take(struct cow *c, const struct cow_super_body *b)
     c->free_ino = b->free_ino;
     c->next_generation = b->next_generation;
     c->inode_count = b->inode_count;
+    c->free_count = b->free_count; /* counted anew before the first change */
     c->name_seed = b->name_seed;
     return 0;
 }

@@ -1,9 +1,14 @@
 /* The block device of a volume in the kernel: a file of the host, through the door. Nothing it answers
  * matters beyond "all of it" or an error: every block is authenticated above. */
 #include "libos/fs/cowfs/volume.h"
+#include "libos/base/log.h"
 #include "libos/host/host.h"
+#include "libos/task/clock.h"
+#include "libos/task/waitq.h"
 
-#define TRIES 32 /* of a call that is interrupted or does only a part */
+#define TRIES      32 /* of a call that is interrupted or does only a part */
+#define CLAIM_TRY  (20 * NSEC_PER_MS)
+#define CLAIM_WAIT NSEC_PER_SEC /* for others to end that only read */
 
 static struct volume *volume_of(struct cow_dev *d)
 {
@@ -62,8 +67,34 @@ static int volume_grow(struct cow_dev *d, uint64_t blocks)
     return r;
 }
 
-static const struct cow_dev_ops volume_ops = {volume_read, volume_write, volume_barrier,
-                                              volume_grow};
+static int volume_claim(struct cow_dev *d)
+{
+    int64_t end = clock_mono_ns() + CLAIM_WAIT;
+    for (;;) {
+        int r = call(HOSTCALL_volume_claim, volume_of(d)->token, 0);
+        if (r == -EBUSY && clock_mono_ns() >= end)
+            log_once(LOG_ERROR,
+                     "another program of this instance is running: no file can be changed (EBUSY) "
+                     "before it ends; `occlum start` and `occlum exec` run several at once");
+        if (r != -EBUSY || clock_mono_ns() >= end)
+            return r;
+        (void) thread_sleep(SLEEP_UNINTERRUPTIBLE, clock_mono_ns() + CLAIM_TRY);
+    }
+}
+
+static int volume_born(struct cow_dev *d)
+{
+    return call(HOSTCALL_volume_made, volume_of(d)->token, 0);
+}
+
+static const struct cow_dev_ops volume_ops = {
+    .read = volume_read,
+    .write = volume_write,
+    .barrier = volume_barrier,
+    .grow = volume_grow,
+    .claim = volume_claim,
+    .born = volume_born,
+};
 
 int volume_open(struct volume *v, const char *name, bool *ret_create)
 {
@@ -75,12 +106,6 @@ int volume_open(struct volume *v, const char *name, bool *ret_create)
     *v = (struct volume){{&volume_ops, MIN(h.size / COW_BLOCK, COW_ADDR_MAX)}, (uint32_t) r};
     *ret_create = h.create != 0;
     return 0;
-}
-
-void volume_made(struct volume *v)
-{
-    (void) hostcall(HOSTCALL_volume_made, v->token, 0,
-                    0); /* else it is made anew: the host's loss */
 }
 
 void volume_close(struct volume *v)

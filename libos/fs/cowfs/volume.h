@@ -9,12 +9,11 @@ struct volume {
     struct cow_dev dev;
     uint32_t token;
 };
-/* Opens the host's file for a volume of that name. *ret_create: it is a new instance's, nothing was ever
- * in it. -ENOENT: there is none; -EBUSY: somebody else has it open. */
+/* Opens the host's file for a volume of that name, beside others that read. *ret_create: it is a new
+ * instance's, nothing was ever in it. -ENOENT: there is none; -EBUSY: somebody else changes it. */
 #define VOLUME_ANCHOR                                                                              \
     ".anchor" /* behind a volume's name: its anchor's file, made empty if it is not there */
 must_check int volume_open(struct volume *v, const char *name, bool *ret_create);
-void volume_made(struct volume *v); /* it holds something now: never again "create" */
 void volume_close(struct volume *v);
 
 /* From boot, before anything is mounted: the user's key, which the caller has compared with the measured
@@ -22,6 +21,7 @@ void volume_close(struct volume *v);
 void cowfs_user_key(struct cspan key);
 /* Before a mount with these parameters: sees to the volume's slots. Errors as of cow_mount. */
 must_check int cowfs_keys(const struct cow_params *sealed);
+bool cowfs_has_user_key(void);
 
 #define COWFS_BUCKETS 256u
 

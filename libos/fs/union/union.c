@@ -278,8 +278,9 @@ static int union_sync_dir(struct inode *dir)
 
 static int union_prepare_write(struct inode *i)
 {
-    if (atomic_load(&union_of(i)->upper))
-        return 0;
+    struct inode *upper = atomic_load(&union_of(i)->upper);
+    if (upper)
+        return upper->ops->prepare_write ? upper->ops->prepare_write(upper) : 0;
     UNION_CHANGE(i);
     return union_copy_up_locked(union_of(i));
 }
