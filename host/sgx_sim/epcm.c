@@ -22,6 +22,8 @@
 #include "tools/lib/bytes.h"
 
 #define OWN_MAPPINGS_MAX 4096u /* of the 65530 that Linux allows */
+#define BLOCK_PAGES      512u
+#define BLOCK_RUNS       16u /* a block in fewer runs is not worth closing */
 #define SECINFO_KNOWN                                                                              \
     (SGX_SECINFO_RWX | SGX_SECINFO_PENDING | SGX_SECINFO_MODIFIED | SGX_SECINFO_PR |               \
      SGX_SECINFO_PT_MASK)
@@ -295,16 +297,51 @@ struct sim_result epcm_operand(const struct sgx_enclave *enclave, uint64_t addre
     return RESULT_OK;
 }
 
-static int protect(struct sgx_enclave *enclave, uint64_t first, uint64_t end, unsigned access)
+static int view_protect(struct sgx_enclave *enclave, uint64_t first, uint64_t end, unsigned access)
 {
     int prot = (access & SGX_SECINFO_R ? PROT_READ : 0) |
                (access & SGX_SECINFO_W ? PROT_WRITE : 0) | (access & SGX_SECINFO_X ? PROT_EXEC : 0);
     uint64_t start = enclave->base + first * SGX_PAGE_SIZE;
-    if (mprotect((void *) start, (end - first) * SGX_PAGE_SIZE, prot) == 0)
-        return 0;
-    int r = -errno;
-    fprintf(stderr, "SIM: mprotect(0x%lx, %lu pages): %s%s\n", start, end - first, strerror(-r),
-            r == -ENOMEM ? "; raise the sysctl vm.max_map_count" : "");
+    return mprotect((void *) start, (end - first) * SGX_PAGE_SIZE, prot) == 0 ? 0 : -errno;
+}
+
+static bool in_pieces(const struct sgx_enclave *enclave, uint64_t first)
+{
+    unsigned runs = 1;
+    for (uint64_t i = first + 1; i < first + BLOCK_PAGES; i++)
+        runs += ((enclave->epcm[i] ^ enclave->epcm[i - 1]) & EPCM_VIEW) != 0;
+    return runs >= BLOCK_RUNS;
+}
+
+/* Linux has no more mappings for us: closes the next block of pages that uses many. To the enclave it is
+ * as if the driver had evicted them: a touch of one the EPCM allows repairs the view of that page. */
+static bool close_block(struct sgx_enclave *enclave)
+{
+    uint64_t low = (page_index(enclave, enclave->view_start) + BLOCK_PAGES - 1) / BLOCK_PAGES;
+    uint64_t end = enclave->size / SGX_PAGE_SIZE / BLOCK_PAGES;
+    for (uint64_t tried = low; tried < end; tried++) {
+        uint64_t block = enclave->next_closed;
+        enclave->next_closed = block + 1 < end ? block + 1 : low;
+        uint64_t first = block * BLOCK_PAGES;
+        if (block < low || !in_pieces(enclave, first) ||
+            view_protect(enclave, first, first + BLOCK_PAGES, 0) < 0)
+            continue;
+        for (uint64_t i = first; i < first + BLOCK_PAGES; i++)
+            enclave->epcm[i] &= (uint16_t) ~EPCM_VIEW;
+        return true;
+    }
+    return false;
+}
+
+static int protect(struct sgx_enclave *enclave, uint64_t first, uint64_t end, unsigned access)
+{
+    int r = view_protect(enclave, first, end, access);
+    while (r == -ENOMEM && close_block(enclave))
+        r = view_protect(enclave, first, end, access);
+    if (r < 0)
+        fprintf(stderr, "SIM: mprotect(0x%lx, %lu pages): %s%s\n",
+                enclave->base + first * SGX_PAGE_SIZE, end - first, strerror(-r),
+                r == -ENOMEM ? "; raise the sysctl vm.max_map_count" : "");
     return r;
 }
 

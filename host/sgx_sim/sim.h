@@ -54,6 +54,7 @@ struct sgx_enclave {
     uint8_t *alias;
     uint16_t *epcm;
     unsigned own_mappings; /* runs of pages that were set apart, see apply_run() */
+    uint64_t next_closed;  /* block of pages, see close_block() */
     struct sgx_secs secs;
     uint8_t isv_family_id[16], isv_ext_prod_id[16];
     struct sgxs_writer measurement;

@@ -8,6 +8,7 @@
 #include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
+#include "libos/mm/closed.h"
 #include "libos/mm/enclave_ptr.h"
 #include "libos/mm/family.h"
 #include "libos/mm/map.h"
@@ -21,8 +22,7 @@ enum {
     WINDOW_MAX = 256,
     WINDOW_COLD = 2,
     WINDOW_WHOLE = 40,
-    STUBS_AHEAD = 4,
-    WINDOW_OPEN = 4
+    STUBS_AHEAD = 4
 };
 enum { SEGV_MAPERR_ = 1, SEGV_ACCERR_ = 2 };
 
@@ -50,7 +50,7 @@ static bool choose_window(struct vma *v, uintptr_t addr, uint32_t least, uintptr
                           uintptr_t *ret_end)
 {
     bool small = v->end - v->start <= WINDOW_WHOLE * PAGE_SIZE;
-    if (v->kind == VMA_FILE && v->next_fault && small && least > WINDOW_OPEN) {
+    if (v->kind == VMA_FILE && v->next_fault && small) {
         *ret_start = v->start;
         *ret_end = v->end;
         return true;
@@ -122,23 +122,6 @@ static int shared_ready(const struct vma *v, uintptr_t addr)
     return 0;
 }
 
-/* Live pages of a writable mapping that are closed, because they are or were shared: opens the one at addr
- * and those around it. Each is copied now, again when the turn moves, and back: few are right. */
-static int open_around(struct mm *mm, struct vma *v, uintptr_t addr)
-{
-    uintptr_t start, end;
-    (void) choose_window(v, addr, WINDOW_OPEN, &start, &end);
-    int r = share_keep_written(mm, start, end, v->prot);
-    if (r < 0) {
-        start = ROUND_DOWN(addr, PAGE_SIZE);
-        end = start + PAGE_SIZE;
-        r = share_keep_written(mm, start, end, v->prot);
-    }
-    if (r == 0)
-        upages_protect(start, end, v->prot);
-    return r;
-}
-
 static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code)
 {
     struct vma *v = vma_find(&mm->vmas, addr);
@@ -151,7 +134,7 @@ static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code
         return -ENOMEM;
     const struct page_meta *m = upage_peek(addr);
     if (m && m->live && (access & PROT_W) && (m->prot & PROT_R))
-        return open_around(mm, v, addr);
+        return closed_open(mm, v, addr);
     if (m && m->live) {
         uintptr_t page = ROUND_DOWN(addr, PAGE_SIZE);
         upages_protect(page, page + PAGE_SIZE, v->prot);

@@ -14,14 +14,16 @@ struct vma {
     enum vma_kind kind;
     int prot;
     bool stack, locked, noreserve;
-    bool dontfork, wipeonfork; /* madvise */
-    uint16_t policy;           /* mbind; kept, there is one node */
-    uint32_t again;            /* SHARED: attached so often once more; attach.c */
-    struct file *file;         /* 1 + again references; FILE and SHARED */
-    uint64_t offset;           /* in the file, of start */
-    uint64_t unique;           /* FILE: identity for keys, 0: do not keep */
-    uintptr_t next_fault;      /* sequential faults double the window */
-    uint32_t window;           /* pages */
+    bool dontfork, wipeonfork;   /* madvise */
+    uint16_t policy;             /* mbind; kept, there is one node */
+    uint32_t again;              /* SHARED: attached so often once more; attach.c */
+    struct file *file;           /* 1 + again references; FILE and SHARED */
+    uint64_t offset;             /* in the file, of start */
+    uint64_t unique;             /* FILE: identity for keys, 0: do not keep */
+    uintptr_t next_fault;        /* sequential faults double the window */
+    uint32_t window;             /* pages */
+    uintptr_t last_opened, step; /* closed.c: writes to closed pages, and their distance */
+    uint32_t steps;
 };
 
 /* The main thread's stack: mapped at full size, grows by faults. */

@@ -162,3 +162,23 @@ CHILD(write_constant)
     *(volatile unsigned char *) p = 1;
     return 0;
 }
+
+/* More changes of permission than a host has mappings for: the limit is an error, and what is protected
+ * stays so. */
+TEST_CASE(in_many_pieces)
+{
+    size_t pages = 70000, i = 0;
+    unsigned char *p = area(pages);
+    while (i < pages && mprotect(p + i * PAGE, PAGE, PROT_READ) == 0)
+        i += 2;
+    CHECK(i > 60000 && i < pages);
+    CHECK_ERR(mprotect(p + i * PAGE, PAGE, PROT_READ), ENOMEM);
+    for (size_t k = 1; k < i; k += 2)
+        p[k * PAGE] = (unsigned char) k;
+    for (size_t k = 0; k + 1 < i; k += 1000) {
+        CHECK_FAULT(fault_write(p + k * PAGE), SIGSEGV, SEGV_ACCERR, p + k * PAGE);
+        CHECK_EQ(p[k * PAGE], 0xc3);
+        CHECK_EQ(p[(k + 1) * PAGE], (unsigned char) (k + 1));
+    }
+    OK(munmap(p, pages * PAGE));
+}
