@@ -21,7 +21,9 @@
 #include "host/sgx_sim/sim.h"
 #include "tools/lib/bytes.h"
 
-#define OWN_MAPPINGS_MAX 4096u /* of the 65530 that Linux allows */
+#define OWN_MAPPINGS_MAX 16384u /* of the 65530 that Linux allows */
+#define APART_PAGES      16u    /* in a larger run single pages may have to be set apart later */
+#define JOIN_PAGES       256u
 #define BLOCK_PAGES      512u
 #define BLOCK_RUNS       16u /* a block in fewer runs is not worth closing */
 #define SECINFO_KNOWN                                                                              \
@@ -328,6 +330,8 @@ static bool close_block(struct sgx_enclave *enclave)
             continue;
         for (uint64_t i = first; i < first + BLOCK_PAGES; i++)
             enclave->epcm[i] &= (uint16_t) ~EPCM_VIEW;
+        (void) madvise((void *) (enclave->base + first * SGX_PAGE_SIZE),
+                       BLOCK_PAGES * SGX_PAGE_SIZE, MADV_NORMAL); /* joins what was set apart */
         return true;
     }
     return false;
@@ -355,15 +359,34 @@ static void set_apart(struct sgx_enclave *enclave, uint64_t first, uint64_t end)
         (void) madvise((void *) start, (end - first) * SGX_PAGE_SIZE, MADV_RANDOM); /* only speed */
 }
 
-/* Counts losses of access, by the first page of a run. Returns the new count as bits of the word. */
-static unsigned count_loss(struct sgx_enclave *enclave, uint64_t first, uint64_t end, unsigned view)
+/* Pages opened by the hundred are one mapping again. */
+static void join_again(struct sgx_enclave *enclave, uint64_t first, uint64_t end)
 {
-    unsigned entry = enclave->epcm[first], losses = entry & EPCM_LOSSES;
-    if ((entry & EPCM_VIEW & ~view) == 0 || losses == 2 * EPCM_LOSS)
-        return losses;
-    if (losses == EPCM_LOSS)
-        set_apart(enclave, first, end);
-    return losses + EPCM_LOSS;
+    unsigned apart = 0;
+    for (uint64_t i = first; i < end; i++) {
+        apart += (enclave->epcm[i] & EPCM_LOSSES) == 2 * EPCM_LOSS;
+        enclave->epcm[i] &= (uint16_t) ~EPCM_LOSSES;
+    }
+    if (apart == 0)
+        return;
+    enclave->own_mappings -= apart < enclave->own_mappings ? apart : enclave->own_mappings;
+    (void) madvise((void *) (enclave->base + first * SGX_PAGE_SIZE), (end - first) * SGX_PAGE_SIZE,
+                   MADV_NORMAL); /* only speed */
+}
+
+/* Counts losses of access, by the first page of pages in a row that had the same access. */
+static void count_losses(struct sgx_enclave *enclave, uint64_t first, uint64_t end, unsigned view)
+{
+    for (uint64_t i = first, next; i < end; i = next) {
+        unsigned had = enclave->epcm[i] & EPCM_VIEW, losses = enclave->epcm[i] & EPCM_LOSSES;
+        for (next = i + 1; next < end && (enclave->epcm[next] & EPCM_VIEW) == had; next++)
+            ;
+        if ((had & ~view) == 0 || losses == 2 * EPCM_LOSS)
+            continue;
+        if (losses == EPCM_LOSS && next - i <= APART_PAGES)
+            set_apart(enclave, i, next);
+        enclave->epcm[i] = (uint16_t) (enclave->epcm[i] + EPCM_LOSS);
+    }
 }
 
 /* Pages [first, end) all want the same access; protects the part that does not have it yet. */
@@ -376,10 +399,12 @@ static int apply_run(struct sgx_enclave *enclave, uint64_t first, uint64_t end, 
         end--;
     if (first == end)
         return 0;
-    unsigned losses = count_loss(enclave, first, end, view);
+    if ((access & SGX_SECINFO_W) && end - first >= JOIN_PAGES)
+        join_again(enclave, first, end);
+    count_losses(enclave, first, end, view);
     int r = protect(enclave, first, end, access);
     for (uint64_t i = first; i < end && r == 0; i++)
-        enclave->epcm[i] = (uint16_t) ((enclave->epcm[i] & EPCM_STATE) | view | losses);
+        enclave->epcm[i] = (uint16_t) ((enclave->epcm[i] & ~EPCM_VIEW) | view);
     return r;
 }
 

@@ -28,18 +28,37 @@ static int target_prot(int from, int to, bool shared)
     return shared && (to & PROT_W) ? (to & ~PROT_W) | PROT_R : to;
 }
 
-#define SHARED_FLAG 8 /* beside the permission, to tell runs apart */
+/* Pages in a row that get the same permission. A leaf per run costs more than one per page, so pages
+ * between that have it already are taken along, if they are few. */
+struct run {
+    struct chunk *c;
+    uintptr_t start, end; /* end: of the last page that changes; empty: start == end */
+    int from, to;
+};
+#define BRIDGE (16 * PAGE_SIZE)
 
-/* Brings pages [start, end) of one chunk, all of permission `from`, to `to`. */
-static void change_run(struct chunk *c, uintptr_t start, uintptr_t end, int from, int to)
+static void change_run(struct run *r)
 {
-    to = target_prot(from & ~SHARED_FLAG, to, from & SHARED_FLAG);
-    from &= ~SHARED_FLAG;
-    if (start == end || from == to)
+    if (r->start == r->end)
         return;
-    epc_protect(start, (end - start) / PAGE_SIZE, from, to);
-    for (uintptr_t a = start; a < end; a += PAGE_SIZE)
-        chunk_set_prot(c, meta_in(c, a), to);
+    epc_protect(r->start, (r->end - r->start) / PAGE_SIZE, r->from, r->to);
+    for (uintptr_t a = r->start; a < r->end; a += PAGE_SIZE)
+        chunk_set_prot(r->c, meta_in(r->c, a), r->to);
+    r->start = r->end;
+}
+
+/* The page at a, which follows those before, shall have permission to instead of from. */
+static void run_add(struct run *r, uintptr_t a, int from, int to)
+{
+    if (from == to && to == r->to)
+        return;
+    if (to != r->to || from != r->from || a - r->end > BRIDGE)
+        change_run(r);
+    if (from == to)
+        return;
+    if (r->start == r->end)
+        *r = (struct run){.c = r->c, .start = a, .from = from, .to = to};
+    r->end = a + PAGE_SIZE;
 }
 
 typedef bool want_fn(const struct page_meta *m);
@@ -69,20 +88,15 @@ static bool want_stale(const struct page_meta *m)
 /* set_range_prot inside one chunk. */
 static void set_part_prot(struct chunk *c, uintptr_t start, uintptr_t end, int prot, want_fn *fn)
 {
-    uintptr_t run = start;
-    int from = -1;
+    struct run r = {.c = c};
     for (uintptr_t a = start; a < end; a += PAGE_SIZE) {
-        struct page_meta *m = meta_in(c, a);
-        int now = m->committed && fn(m) ? m->prot | (is_shared(c, a) ? SHARED_FLAG : 0) : -1;
-        if (now == from)
-            continue;
-        if (from >= 0)
-            change_run(c, run, a, from, prot);
-        run = a;
-        from = now;
+        const struct page_meta *m = meta_in(c, a);
+        if (m->committed && fn(m))
+            run_add(&r, a, m->prot, target_prot(m->prot, prot, is_shared(c, a)));
+        else
+            change_run(&r);
     }
-    if (from >= 0)
-        change_run(c, run, end, from, prot);
+    change_run(&r);
 }
 
 /* Sets the permission of all pages in the range that fn wants. */
