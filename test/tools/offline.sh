@@ -70,6 +70,7 @@ occlum cp "${key[@]}" "$dir/more" root:/root/count 2> "$dir/err" || fail "cp ove
 [ "$(occlum cat "${key[@]}" root:/root/count)" = "of the volume" ] || fail "the longer old content shows"
 occlum fsck "${key[@]}" root > /dev/null || fail "fsck after cp"
 beside() { # MODE of keeper, COMMAND...
+    : > "$dir/out"
     occlum run --image-key "$dir/key" /bin/keeper "$1" > "$dir/out" 2>&1 &
     server=$!
     shift

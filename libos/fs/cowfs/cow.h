@@ -130,6 +130,7 @@ must_check int cow_link(struct cow *c, struct cow_inode *dir, struct cow_name na
                         struct cow_inode *i, int64_t now_ns);
 must_check int cow_unlink(struct cow *c, struct cow_inode *dir, struct cow_name name,
                           int64_t now_ns); /* directories too: -ENOTEMPTY */
+/* The caller sees to it that no directory goes into itself. */
 must_check int cow_rename(struct cow *c, struct cow_inode *from, struct cow_name old,
                           struct cow_inode *to, struct cow_name fresh, bool exchange,
                           int64_t now_ns);
