@@ -67,8 +67,15 @@ struct run {
     uintptr_t start, end;
     struct saved_page *e;
     enum upage_swap how;
-    bool warm, ok;
+    const struct mm *comes; /* whose entries they are */
+    bool ok;
 };
+
+/* File content may stay for its member where the one who comes has no mapping. */
+static bool unmapped(const struct run *r)
+{
+    return !vma_first(&r->comes->vmas, r->start, r->end);
+}
 
 static void entry_becomes(struct run *r, struct saved_page *e, struct saved_page was)
 {
@@ -118,7 +125,7 @@ static void take_away(struct run *r, bool content)
         r->ok &= !save || frame;
         entry_becomes(r, e, was);
     }
-    bool stays = r->warm && !content;
+    bool stays = !content && unmapped(r);
     for (uintptr_t a = r->start; stays && a < r->end; a += PAGE_SIZE)
         upage_set_live(a, false);
     if (!stays)
@@ -148,10 +155,8 @@ static void copy_over_other(struct run *r, bool live, int want)
     size_t n = (r->end - r->start) / PAGE_SIZE;
     for (size_t i = 0; i < n; i++)
         frame[i] = r->e[i].frame;
-    struct run gone = *r;
-    gone.warm = false;
     if (live)
-        take_away(&gone, false);
+        take_away(r, false);
     else
         for (size_t i = 0; i < n; i++)
             r->e[i] = (struct saved_page){.kind = SAVED_ABSENT};
@@ -163,7 +168,12 @@ static void kept_comes(struct run *r, bool content, bool live)
 {
     for (uintptr_t a = r->start; a < r->end; a += PAGE_SIZE, r->e++) {
         struct page_meta *m = upage_peek(a);
-        struct run one = {.start = a, .end = a + PAGE_SIZE, .e = r->e, .how = r->how, .ok = true};
+        struct run one = {.start = a,
+                          .end = a + PAGE_SIZE,
+                          .e = r->e,
+                          .how = r->how,
+                          .comes = r->comes,
+                          .ok = true};
         bool same = m && m->committed && m->key == r->e->key;
         uint8_t prot = r->e->prot;
         if (same && m->prot == prot) {
@@ -197,7 +207,7 @@ static void swap_run(struct run *r, bool live, bool content, int prot)
     case SAVED_ABSENT:
         if (live)
             take_away(r, content);
-        else if (!r->warm)
+        else if (!unmapped(r))
             upages_drop(r->start, r->end);
         break;
     }
@@ -212,7 +222,8 @@ static uint32_t class_of(uintptr_t addr, const struct saved_page *e)
            (uint32_t) has_content(m) << 12 | (uint32_t) is_kept(m) << 13;
 }
 
-bool upages_swap(uintptr_t start, size_t n, struct saved_page *e, enum upage_swap how, bool warm)
+bool upages_swap(uintptr_t start, size_t n, struct saved_page *e, enum upage_swap how,
+                 const struct mm *comes)
 {
     bool ok = true;
     for (size_t i = 0, k; i < n; i += k) {
@@ -221,8 +232,12 @@ bool upages_swap(uintptr_t start, size_t n, struct saved_page *e, enum upage_swa
         for (k = 1; k < RUN_MAX && i + k < n; k++)
             if (class_of(a + k * PAGE_SIZE, &e[i + k]) != class)
                 break;
-        struct run r = {
-            .start = a, .end = a + k * PAGE_SIZE, .e = &e[i], .how = how, .warm = warm, .ok = true};
+        struct run r = {.start = a,
+                        .end = a + k * PAGE_SIZE,
+                        .e = &e[i],
+                        .how = how,
+                        .comes = comes,
+                        .ok = true};
         swap_run(&r, class >> 12 & 3, class >> 12 & 1, class >> 8 & 15);
         ok &= r.ok;
     }
