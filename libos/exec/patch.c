@@ -243,6 +243,12 @@ static void patch_page(struct mm *mm, struct inode *inode, uint64_t index, uintp
     kfree(p);
 }
 
+static bool page_is_patched(struct mm *mm, uintptr_t addr)
+{
+    struct stubarea *area = area_for(mm, addr);
+    return area && stubarea_page_peek(area, addr);
+}
+
 static void low_slice_taken(uint32_t slice)
 {
     exec_stubs_forget(EXEC_LOW_STUBS + slice * EXEC_LOW_STUBS_LEN);
@@ -254,6 +260,7 @@ void patch_init(void)
     check(patch.areas);
     mm_low_slice_hook = low_slice_taken;
     mm_exec_page_hook = patch_page;
+    mm_exec_patched_hook = page_is_patched;
     trap_rip_is_stub = rip_is_stub;
     signal_rip_hook = exec_rip_to_guest;
 }

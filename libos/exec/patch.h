@@ -19,7 +19,7 @@ struct exec_counters {
 };
 void patch_counters(struct exec_counters *ret);
 
-/* Once at boot: installs mm_exec_page_hook, trap_rip_is_stub and signal_rip_hook. */
+/* Once at boot: installs the hooks of mm, trap_rip_is_stub and signal_rip_hook. */
 void patch_init(void);
 /* Maps the stub area into a new mm; low: its program lives in granule 0. */
 must_check int patch_prepare(struct mm *mm, bool low);

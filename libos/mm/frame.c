@@ -120,8 +120,16 @@ void frame_put(uintptr_t frame)
     atomic_sub(&upages_live_total, (size_t) 1);
 }
 
-bool frame_is_shared(uintptr_t frame)
+static bool only_ref(uintptr_t frame)
 {
     SPIN_GUARD(&frames.lock);
-    return info_of(number_of(frame))->refs > 1;
+    return info_of(number_of(frame))->refs == 1;
+}
+
+uintptr_t frame_renew(uintptr_t frame)
+{
+    if (likely(only_ref(frame)))
+        return frame;
+    frame_put(frame);
+    return frame_alloc_anyway();
 }

@@ -10,5 +10,7 @@ must_check uintptr_t frame_alloc(void); /* one reference, content undefined; 0: 
 must_check uintptr_t frame_alloc_anyway(void);
 void frame_get(uintptr_t frame);
 void frame_put(uintptr_t frame);
-bool frame_is_shared(uintptr_t frame);
+/* The reference becomes one to a frame nobody else has, the same if it was the only one; content
+ * undefined, limit or not. 0: no memory, and the reference is gone. */
+must_check uintptr_t frame_renew(uintptr_t frame);
 #endif

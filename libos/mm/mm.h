@@ -157,4 +157,6 @@ extern struct file *(*mm_anon_shared_file)(uint64_t size); /* NULL: out of memor
  * file; bytes: the page, which is or will be at addr. */
 extern void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr,
                                  void *bytes);
+/* Has the page at addr, of mm, jumps to stubs? Installed with the other. */
+extern bool (*mm_exec_patched_hook)(struct mm *mm, uintptr_t addr);
 #endif

@@ -12,10 +12,8 @@ enum saved_kind {
 };
 
 struct saved_page {
-    union {
-        uint64_t key;    /* KEPT */
-        uintptr_t frame; /* COPY: one reference */
-    };
+    uint64_t key;    /* KEPT; COPY: file content that had to make room, or 0 */
+    uintptr_t frame; /* COPY: one reference */
     uint8_t kind, prot;
 };
 

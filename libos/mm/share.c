@@ -11,7 +11,7 @@
  * differ are exchanged. Pages that turn out equal on both sides stop to differ after a while.
  *
  * A member that dies leaves what is in place: shared pages are the others', the rest is nobody's until
- * the next owner arrives and puts its own there (SWAP_DISCARD).
+ * the next owner arrives and puts its own there.
  *
  * Only the resident member's threads and moves of the turn call these functions; entries are made under
  * the family's lock, because a member that is away may be taken from the list at any time.

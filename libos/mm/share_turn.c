@@ -21,7 +21,7 @@ static size_t entry_run(const struct saved_table *t, uintptr_t at)
     return n;
 }
 
-static bool swap_table(const struct region *r, struct saved_table *t, enum upage_swap how,
+static bool swap_table(const struct region *r, struct saved_table *t, struct mm *goes,
                        const struct mm *comes)
 {
     bool ok = true;
@@ -29,7 +29,7 @@ static bool swap_table(const struct region *r, struct saved_table *t, enum upage
     size_t n;
     for (uintptr_t at = 0; (e = saved_next(t, &at)); at += n * PAGE_SIZE) {
         n = entry_run(t, at);
-        ok &= upages_swap(region_start(r) + at, n, e, how, comes);
+        ok &= upages_swap(region_start(r) + at, n, e, goes, comes);
     }
     return ok;
 }
@@ -62,7 +62,7 @@ static void arrive_in(struct mm *mm, struct holding *h)
         return;
     struct holding *was = old ? mm_holding_of(old, r) : NULL;
     check(!old || (was && !was->saved.chunks));
-    bool ok = swap_table(r, &h->saved, old ? SWAP_KEEP : SWAP_DISCARD, mm);
+    bool ok = swap_table(r, &h->saved, old, mm);
     if (!ok)
         *(old ? &old->doomed : &mm->doomed) = true;
     granule_set_owner(r, mm);

@@ -16,6 +16,8 @@
 void (*mm_exec_page_hook)(struct mm *mm, struct inode *inode, uint64_t index, uintptr_t addr,
                           void *bytes);
 
+bool (*mm_exec_patched_hook)(struct mm *mm, uintptr_t addr);
+
 static uint64_t file_index(const struct vma *v, uintptr_t addr)
 {
     return (v->offset + (addr - v->start)) / PAGE_SIZE;

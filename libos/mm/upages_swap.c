@@ -1,9 +1,13 @@
 /* Exchanging pages, when the turn moves from one member of a family to another.
  *
- * For each page both sides are one of ABSENT, COPY (content of its own) and KEPT (content of an immutable
- * file, named by key). Pages in a row that need the same are done together, because a change of
- * permission costs a leaf per run. The common case, both have content and the same permission, is three
- * copies of 4 KB in the cache and changes no permission and no books.
+ * For each page both sides are one of ABSENT, COPY (content) and KEPT (content of an immutable file, named
+ * by key). Pages in a row that need the same are done together, because a change of permission costs a
+ * leaf per run. The common case, both have content and the same permission, is two copies of 4 KB in the
+ * cache and changes no permission and no books.
+ *
+ * File content that has to make room is copied like any other, with its key, while there is memory: to
+ * read and verify it again costs more. Patched pages are not, because their stubs may be somebody else's
+ * when they come back. Where the one who comes has no mapping file content stays in place, left over.
  */
 #include "libos/mm/upages_swap.h"
 #include "libos/base/panic.h"
@@ -17,22 +21,21 @@ static bool has_content(const struct page_meta *m)
     return m && m->live && !m->key;
 }
 
-static bool is_kept(const struct page_meta *m)
-{
-    return m && m->live && m->key;
-}
-
 bool upage_needs_frame(uintptr_t addr)
 {
     return has_content(upage_peek(addr));
 }
 
-/* The kernel reads a page that may have no permission now. */
-static void copy_out(uintptr_t frame, uintptr_t addr)
+/* What is live at addr, as an entry with its content in frame. It may have no permission now. */
+static struct saved_page copy_of(const struct page_meta *m, uintptr_t addr, uintptr_t frame)
 {
-    if (!(upage_peek(addr)->prot & PROT_R))
+    uint8_t prot = m->prot;
+    if (!(prot & PROT_R))
         upages_unseal(addr, addr + PAGE_SIZE);
     memcpy(enclave_ptr(frame), enclave_ptr(addr), PAGE_SIZE);
+    if (m->prot != prot)
+        upages_reseal(addr, addr + PAGE_SIZE, prot);
+    return (struct saved_page){.kind = SAVED_COPY, .prot = prot, .key = m->key, .frame = frame};
 }
 
 struct saved_page upage_entry(uintptr_t addr, uintptr_t frame)
@@ -40,13 +43,9 @@ struct saved_page upage_entry(uintptr_t addr, uintptr_t frame)
     const struct page_meta *m = upage_peek(addr);
     if (!m || !m->live)
         return (struct saved_page){.kind = SAVED_ABSENT};
-    uint8_t prot = m->prot;
     if (m->key)
-        return (struct saved_page){.kind = SAVED_KEPT, .prot = prot, .key = m->key};
-    copy_out(frame, addr);
-    if (upage_peek(addr)->prot != prot)
-        upages_reseal(addr, addr + PAGE_SIZE, prot);
-    return (struct saved_page){.kind = SAVED_COPY, .prot = prot, .frame = frame};
+        return (struct saved_page){.kind = SAVED_KEPT, .prot = m->prot, .key = m->key};
+    return copy_of(m, addr, frame);
 }
 
 bool upage_equals(uintptr_t addr, const struct saved_page *e)
@@ -54,192 +53,180 @@ bool upage_equals(uintptr_t addr, const struct saved_page *e)
     const struct page_meta *m = upage_peek(addr);
     if (e->kind == SAVED_ABSENT)
         return !m || !m->live;
-    if (!m || !m->live || m->prot != e->prot)
+    if (!m || !m->live || m->prot != e->prot || m->key != e->key)
         return false;
-    if (e->kind == SAVED_KEPT)
-        return m->key == e->key;
-    return !m->key && (m->prot & PROT_R) &&
-           memcmp(enclave_ptr(addr), enclave_ptr(e->frame), PAGE_SIZE) == 0;
+    return m->key ||
+           ((m->prot & PROT_R) && memcmp(enclave_ptr(addr), enclave_ptr(e->frame), PAGE_SIZE) == 0);
 }
 
 /* ---- runs of pages that need the same -------------------------------------------------------- */
+#define RUN_MAX 64u
+
 struct run {
     uintptr_t start, end;
     struct saved_page *e;
-    enum upage_swap how;
     const struct mm *comes; /* whose entries they are */
+    struct mm *goes;        /* whose pages are in place; NULL: nobody's */
     bool ok;
 };
 
-/* File content may stay for its member where the one who comes has no mapping. */
 static bool unmapped(const struct run *r)
 {
     return !vma_first(&r->comes->vmas, r->start, r->end);
 }
 
-static void entry_becomes(struct run *r, struct saved_page *e, struct saved_page was)
+/* What is live at a, as an entry, before something else comes there. *frame, if there is one, is for its
+ * content; 0 afterwards if it is used. */
+static struct saved_page entry_of_going(struct run *r, const struct page_meta *m, uintptr_t a,
+                                        uintptr_t *frame)
 {
-    *e = r->how == SWAP_KEEP ? was : (struct saved_page){.kind = SAVED_ABSENT};
+    if (!r->goes)
+        return (struct saved_page){.kind = SAVED_ABSENT};
+    if (m->key && (!*frame || ((m->prot & PROT_X) && mm_exec_patched_hook(r->goes, a))))
+        return upage_entry(a, 0);
+    uintptr_t to = *frame;
+    *frame = 0;
+    r->ok &= to != 0;
+    return to ? copy_of(m, a, to) : (struct saved_page){.kind = SAVED_ABSENT};
 }
 
-/* Both have content: place and entry change sides by way of one more frame. */
-static void both_content(struct run *r, int prot, int want)
+static void copy_in(struct page_meta *m, uintptr_t a, const struct saved_page *e)
 {
+    memcpy(enclave_ptr(a), enclave_ptr(e->frame), PAGE_SIZE);
+    m->key = e->key;
+}
+
+/* Content on both sides: place and entry change sides by way of one more frame. */
+static void both_content(struct run *r, uint8_t prot, int want)
+{
+    struct saved_page *e = r->e;
+    uintptr_t spare = r->goes ? frame_alloc_anyway() : 0;
     if (!(prot & PROT_W))
         upages_unseal(r->start, r->end);
-    uintptr_t spare = r->how == SWAP_KEEP ? frame_alloc_anyway() : 0;
-    struct saved_page *e = r->e;
     for (uintptr_t a = r->start; a < r->end; a += PAGE_SIZE, e++) {
-        uintptr_t theirs = e->frame;
-        if (spare)
-            memcpy(enclave_ptr(spare), enclave_ptr(a), PAGE_SIZE);
-        r->ok &= spare || r->how == SWAP_DISCARD;
-        memcpy(enclave_ptr(a), enclave_ptr(theirs), PAGE_SIZE);
-        struct saved_page was = {.kind = SAVED_ABSENT};
-        if (spare)
-            was = (struct saved_page){.kind = SAVED_COPY, .prot = (uint8_t) prot, .frame = spare};
-        entry_becomes(r, e, was);
-        spare = 0;
-        if (r->how == SWAP_KEEP && !frame_is_shared(theirs)) {
-            spare = theirs;
-        } else {
-            frame_put(theirs);
-            spare = r->how == SWAP_KEEP ? frame_alloc_anyway() : 0;
-        }
+        struct page_meta *m = upage_peek(a);
+        struct saved_page was = entry_of_going(r, m, a, &spare);
+        was.prot = prot;
+        copy_in(m, a, e);
+        if (spare || !r->goes)
+            frame_put(e->frame);
+        else
+            spare = frame_renew(e->frame);
+        *e = was;
     }
     if (spare)
         frame_put(spare);
-    upages_protect(r->start, r->end, want);
+    if (prot != want || !(prot & PROT_W))
+        upages_protect(r->start, r->end, want);
 }
 
 /* What is in place moves to the entries, or is dropped; nothing is live afterwards. */
 static void take_away(struct run *r, bool content)
 {
-    bool save = content && r->how == SWAP_KEEP;
+    bool stays = !content && unmapped(r);
     struct saved_page *e = r->e;
     for (uintptr_t a = r->start; a < r->end; a += PAGE_SIZE, e++) {
-        uintptr_t frame = save ? frame_alloc_anyway() : 0;
-        struct saved_page was = {.kind = SAVED_ABSENT};
-        if (frame || !content)
-            was = upage_entry(a, frame);
-        r->ok &= !save || frame;
-        entry_becomes(r, e, was);
+        uintptr_t frame = 0;
+        if (r->goes && !stays)
+            frame = content ? frame_alloc_anyway() : frame_alloc();
+        *e = entry_of_going(r, upage_peek(a), a, &frame);
+        if (frame)
+            frame_put(frame);
+        if (stays)
+            upage_set_live(a, false);
     }
-    bool stays = !content && unmapped(r);
-    for (uintptr_t a = r->start; stays && a < r->end; a += PAGE_SIZE)
-        upage_set_live(a, false);
     if (!stays)
         upages_drop(r->start, r->end);
 }
 
-/* Nothing of another one's is live here: brings the entries' copies in. */
-static void bring_in(uintptr_t start, const uintptr_t *frame, size_t n, int prot, bool *ok)
+/* The next touch is a fault: nothing was there, or file content that is gone. */
+static void comes_absent(struct run *r, bool live, bool content)
 {
-    uintptr_t end = start + n * PAGE_SIZE;
-    bool there = upages_populate_moved(start, end) == 0;
-    for (size_t i = 0; i < n; i++) {
+    if (live) {
+        take_away(r, content);
+        return;
+    }
+    for (size_t i = 0; i < (r->end - r->start) / PAGE_SIZE; i++)
+        r->e[i] = (struct saved_page){.kind = SAVED_ABSENT};
+    if (!unmapped(r))
+        upages_drop(r->start, r->end);
+}
+
+/* Nothing of another one's is live here. */
+static void copy_over_nothing(struct run *r, int want)
+{
+    bool there = upages_populate_moved(r->start, r->end) == 0;
+    struct saved_page *e = r->e;
+    for (uintptr_t a = r->start; a < r->end; a += PAGE_SIZE, e++) {
         if (there)
-            memcpy(enclave_ptr(start + i * PAGE_SIZE), enclave_ptr(frame[i]), PAGE_SIZE);
-        frame_put(frame[i]);
+            copy_in(upage_peek(a), a, e);
+        frame_put(e->frame);
+        *e = (struct saved_page){.kind = SAVED_ABSENT};
     }
     if (there)
-        upages_protect(start, end, prot);
-    *ok &= there;
+        upages_protect(r->start, r->end, want);
+    r->ok &= there;
 }
 
-#define RUN_MAX 64u
-
-static void copy_over_other(struct run *r, bool live, int want)
+/* The entry's file content still is in place, or again. */
+static bool is_in_place(const struct page_meta *m, const struct saved_page *e)
 {
-    uintptr_t frame[RUN_MAX];
-    size_t n = (r->end - r->start) / PAGE_SIZE;
-    for (size_t i = 0; i < n; i++)
-        frame[i] = r->e[i].frame;
-    if (live)
-        take_away(r, false);
-    else
-        for (size_t i = 0; i < n; i++)
-            r->e[i] = (struct saved_page){.kind = SAVED_ABSENT};
-    bring_in(r->start, frame, n, want, &r->ok);
+    return e->key && m && m->committed && m->key == e->key && m->prot == e->prot;
 }
 
-/* File content comes: if it still is in place it is taken over, else the next touch reads it again. */
-static void kept_comes(struct run *r, bool content, bool live)
+static void stays_in_place(struct run *r, bool live)
 {
-    for (uintptr_t a = r->start; a < r->end; a += PAGE_SIZE, r->e++) {
-        struct page_meta *m = upage_peek(a);
-        struct run one = {.start = a,
-                          .end = a + PAGE_SIZE,
-                          .e = r->e,
-                          .how = r->how,
-                          .comes = r->comes,
-                          .ok = true};
-        bool same = m && m->committed && m->key == r->e->key;
-        uint8_t prot = r->e->prot;
-        if (same && m->prot == prot) {
-            entry_becomes(r, r->e, live ? upage_entry(a, 0) : (struct saved_page){0});
-            upage_set_live(a, true);
-            continue;
-        }
-        if (live)
-            take_away(&one, content);
-        else
-            *r->e = (struct saved_page){.kind = SAVED_ABSENT};
-        if (!live)
-            upages_drop(a, a + PAGE_SIZE);
-        r->ok &= one.ok;
-    }
-}
-
-static void swap_run(struct run *r, bool live, bool content, int prot)
-{
-    int want = r->e->prot;
-    switch ((enum saved_kind) r->e->kind) {
-    case SAVED_COPY:
-        if (content)
-            both_content(r, prot, want);
-        else
-            copy_over_other(r, live, want);
-        break;
-    case SAVED_KEPT:
-        kept_comes(r, content, live);
-        break;
-    case SAVED_ABSENT:
-        if (live)
-            take_away(r, content);
-        else if (!unmapped(r))
-            upages_drop(r->start, r->end);
-        break;
+    struct saved_page *e = r->e;
+    for (uintptr_t a = r->start; a < r->end; a += PAGE_SIZE, e++) {
+        if (e->kind == SAVED_COPY)
+            frame_put(e->frame);
+        *e = live && r->goes ? upage_entry(a, 0) : (struct saved_page){.kind = SAVED_ABSENT};
+        upage_set_live(a, true);
     }
 }
 
 /* What decides how a page is treated, as one number. */
+enum { LIVE = 1 << 16, CONTENT = 1 << 17, IN_PLACE = 1 << 18 };
+
 static uint32_t class_of(uintptr_t addr, const struct saved_page *e)
 {
     const struct page_meta *m = upage_peek(addr);
-    uint32_t prot = m ? m->prot : 0;
-    return (uint32_t) e->kind | (uint32_t) e->prot << 4 | prot << 8 |
-           (uint32_t) has_content(m) << 12 | (uint32_t) is_kept(m) << 13;
+    uint32_t c = (uint32_t) e->kind << 8 | (uint32_t) e->prot << 4;
+    if (!m)
+        return c;
+    c |= m->prot;
+    if (m->live)
+        c |= m->key ? LIVE : LIVE | CONTENT;
+    return is_in_place(m, e) ? c | IN_PLACE : c;
 }
 
-bool upages_swap(uintptr_t start, size_t n, struct saved_page *e, enum upage_swap how,
+static void swap_run(struct run *r, uint32_t class)
+{
+    bool live = class & LIVE;
+    if (class & IN_PLACE)
+        stays_in_place(r, live);
+    else if (r->e->kind != SAVED_COPY)
+        comes_absent(r, live, class & CONTENT);
+    else if (live)
+        both_content(r, class & 15, r->e->prot);
+    else
+        copy_over_nothing(r, r->e->prot);
+}
+
+bool upages_swap(uintptr_t start, size_t n, struct saved_page *e, struct mm *goes,
                  const struct mm *comes)
 {
-    bool ok = true;
+    struct run r = {.goes = goes, .comes = comes, .ok = true};
     for (size_t i = 0, k; i < n; i += k) {
         uintptr_t a = start + i * PAGE_SIZE;
         uint32_t class = class_of(a, &e[i]);
         for (k = 1; k < RUN_MAX && i + k < n; k++)
             if (class_of(a + k * PAGE_SIZE, &e[i + k]) != class)
                 break;
-        struct run r = {.start = a,
-                        .end = a + k * PAGE_SIZE,
-                        .e = &e[i],
-                        .how = how,
-                        .comes = comes,
-                        .ok = true};
-        swap_run(&r, class >> 12 & 3, class >> 12 & 1, class >> 8 & 15);
-        ok &= r.ok;
+        r.start = a;
+        r.end = a + k * PAGE_SIZE;
+        r.e = &e[i];
+        swap_run(&r, class);
     }
-    return ok;
+    return r.ok;
 }

@@ -3,14 +3,10 @@
 #define MM_UPAGES_SWAP_H
 #include "libos/mm/vma.h"
 
-enum upage_swap {
-    SWAP_KEEP,    /* entries become what was in place */
-    SWAP_DISCARD, /* what was in place is of nobody any more; entries become ABSENT */
-};
 /* n pages from start on, all in one chunk of 512, get what e[0..n), entries of comes, say. All of them are
- * in the set of pages that differ. File content stays where it is if comes has no mapping there: it is
- * left over, and its member finds it again. False: some content is lost for lack of memory. */
-must_check bool upages_swap(uintptr_t start, size_t n, struct saved_page *e, enum upage_swap how,
+ * in the set of pages that differ. The entries become what was in place and goes', or ABSENT if it was
+ * nobody's (goes is NULL). False: some content is lost for lack of memory. */
+must_check bool upages_swap(uintptr_t start, size_t n, struct saved_page *e, struct mm *goes,
                             const struct mm *comes);
 /* What is in place at addr, as an entry; frame: for the copy of a page that needs one (its reference goes
  * to the entry; 0: none is needed). */
