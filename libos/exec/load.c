@@ -319,9 +319,12 @@ static int load_all(struct mm *mm, const struct exec_params *in, const struct sc
                     struct exec_result *res)
 {
     struct mm_layout lay;
-    mm_layout(mm, &lay);
     struct placed exe, interp = {0};
-    int r = load_images(mm, &lay, c, &exe, &interp, &res->entry);
+    int r = mm_settle_in(mm, inode_unique(file_inode(c->file)));
+    if (r < 0)
+        return r;
+    mm_layout(mm, &lay);
+    r = load_images(mm, &lay, c, &exe, &interp, &res->entry);
     if (r < 0)
         return r;
     char *block;

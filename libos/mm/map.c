@@ -178,7 +178,7 @@ static uintptr_t find_free(struct mm *mm, size_t len, bool near)
     if (count == 1)
         count = 2; /* room for the next ones; never mistaken for a program's first granule */
     uintptr_t base;
-    if (count > USER_END / GRANULE_SIZE || granule_take(mm, (uint32_t) count, &base) < 0)
+    if (count > USER_END / GRANULE_SIZE || granule_take(mm, (uint32_t) count, 0, &base) < 0)
         return 0;
     return base;
 }

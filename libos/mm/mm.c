@@ -46,13 +46,17 @@ struct mm *mm_new(void)
         return NULL;
     ref_init(&mm->ref);
     mutex_init(&mm->lock);
-    if (granule_take(mm, 1, &mm->base) < 0 || !vma_reserve(&mm->vmas, 16)) {
-        granule_give_all(mm);
-        kfree(mm);
-        return NULL;
-    }
-    mm->map_hint = mm->base + AT_MMAP;
+    if (!vma_reserve(&mm->vmas, 16))
+        kfree(TAKE(mm));
     return mm;
+}
+
+int mm_settle_in(struct mm *mm, uint64_t program)
+{
+    int r = granule_take(mm, 1, program, &mm->base);
+    if (r == 0)
+        mm->map_hint = mm->base + AT_MMAP;
+    return r;
 }
 
 struct mm *mm_new_like(const struct mm *parent)

@@ -23,7 +23,9 @@ struct mm_stats { /* pages */
 
 /* Boot: what all processes together may have resident. */
 void mm_set_limit(uint64_t bytes);
-struct mm *mm_new(void); /* NULL: out of memory or granules */
+struct mm *mm_new(void); /* without addresses; NULL: out of memory */
+/* Gives it the addresses a program runs at; program: its file's identity (inode_unique). -ENOMEM. */
+must_check int mm_settle_in(struct mm *mm, uint64_t program);
 void mm_get(struct mm *mm);
 uint32_t mm_users(const struct mm *mm); /* processes; the caller's own reference is not one */
 void mm_put(struct mm *mm); /* the last one unmaps everything and keeps pages warm for the next */

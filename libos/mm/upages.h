@@ -62,5 +62,6 @@ void upages_close(uintptr_t start, uintptr_t end);          /* takes that from t
 void upages_drop_kept(uintptr_t start,
                       uintptr_t end); /* all that is left over, but stubs -> FREE */
 
+uint32_t upages_committed(uint32_t granule);        /* pages of the granule that were ever used */
 extern size_t upages_live_total, upages_live_limit; /* all processes together */
 #endif

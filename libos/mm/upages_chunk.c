@@ -14,6 +14,7 @@ struct level {
 };
 
 static struct level *levels[CHUNKS / LEVEL_CHUNKS + 1];
+static uint32_t committed[USER_END / GRANULE_SIZE]; /* pages; changes with the owner's lock */
 size_t upages_live_total, upages_live_limit = SIZE_MAX;
 
 /* ---- finding chunks --------------------------------------------------------------------------- */
@@ -121,6 +122,7 @@ void chunk_set_committed(struct chunk *c, uintptr_t start, uintptr_t end, int pr
         *m = (struct page_meta){.committed = true, .prot = (uint8_t) prot};
         recount(c, m, false);
     }
+    atomic_add(&committed[start >> GRANULE_SHIFT], (uint32_t) ((end - start) / PAGE_SIZE));
     uint32_t first = start / PAGE_SIZE % CHUNK_PAGES;
     uint32_t past = first + (uint32_t) ((end - start) / PAGE_SIZE);
     c->used_first = c->used_end ? MIN(c->used_first, first) : first;
@@ -144,6 +146,11 @@ void chunk_set_prot(struct chunk *c, struct page_meta *m, int prot)
     bool before = left_over(m);
     m->prot = (uint8_t) prot;
     recount(c, m, before);
+}
+
+uint32_t upages_committed(uint32_t granule)
+{
+    return atomic_load(&committed[granule]);
 }
 
 /* ---- questions -------------------------------------------------------------------------------- */

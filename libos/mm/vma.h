@@ -94,7 +94,8 @@ void low_slice_leave(struct mm *mm);
 must_check struct mm *mm_new_like(const struct mm *parent);
 must_check int mm_copy_mappings(const struct mm *from, struct mm *to);
 /* granule.c */
-must_check int granule_take(struct mm *mm, uint32_t count, uintptr_t *ret_base);
+/* program: identity of who will run there, 0: no program. */
+must_check int granule_take(struct mm *mm, uint32_t count, uint64_t program, uintptr_t *ret_base);
 must_check int
 granule_reserve(uintptr_t *ret_base);          /* one granule, for good, of no address space */
 must_check int granule_add_low(struct mm *mm); /* joins the region of granule 0 */
