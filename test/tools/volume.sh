@@ -13,6 +13,7 @@ trap 'rm -rf "$dir"' EXIT
 fail() { echo "FAIL volume: $*" >&2; exit 1; }
 in_background() { # MODE of keeper: its pid in $pid, once it is ready
     : > "$dir/out"
+    : > "$dir/out"
     occlum run /bin/keeper "$1" > "$dir/out" 2>&1 &
     pid=$!
     for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && return; sleep 0.1; done
