@@ -18,10 +18,10 @@ $(B)/test/crash-asan: $(CRASH_ASAN) $(B)/host/tools-lib.a
 .PHONY: crash test-crash check-crash
 check: check-crash
 check-crash: $(B)/test/crash-asan ## states after crashes of cowfs, with sanitizers
-	ASAN_OPTIONS=detect_stack_use_after_return=0 $(B)/test/crash-asan --length 1 --random 20 --at-least 10000
+	ASAN_OPTIONS=detect_stack_use_after_return=0 $(B)/test/crash-asan --length 1 --random 20 --attack 4001 --at-least 10000
 test-crash: all $(B)/test/crash ## states after crashes of cowfs, workloads of SQLite and git among them
-	$(B)/test/crash --length 2 --random 60 --at-least 60000
+	$(B)/test/crash --length 2 --random 60 --attack 61 --at-least 60000
 	test/crash/record $(B)
 crash: all $(B)/test/crash ## the same with all sequences of three operations: 1,000,000 states and more
-	$(B)/test/crash --length 3 --random 400 --at-least 1000000
+	$(B)/test/crash --length 3 --random 400 --attack 1 --at-least 1000000
 	test/crash/record $(B) --prefixes 0 --subsets 40 --tears 40

@@ -1,7 +1,8 @@
 /* The mounts of the measured configuration. "/" comes before any process; the others are made by the
  * first process before it becomes the program: first what the configuration lists, then the places
  * that every program expects, unless they are in the list. A mount that fails is reported and left
- * out; only "/" has to be there.
+ * out, but not one that keeps data: a program would go on with an empty directory in its place, whenever the host
+ * likes.
  */
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
@@ -112,6 +113,11 @@ static bool is_listed(const char *target)
     return false;
 }
 
+static bool keeps_data(const char *type)
+{
+    return str_eq(type, "cowfs") || str_eq(type, "unionfs") || str_eq(type, "rootimg");
+}
+
 static void mount_standard(const char *type, const char *target, const char *options)
 {
     if (is_listed(target))
@@ -128,7 +134,10 @@ void boot_mount_others(void)
         if (str_eq(text_of(m->target), "/"))
             continue;
         make_target(text_of(m->target));
-        report(text_of(m->type), text_of(m->target), mount_listed(m));
+        int r = mount_listed(m);
+        report(text_of(m->type), text_of(m->target), r);
+        if (r < 0 && keeps_data(text_of(m->type)))
+            host_shutdown(126);
     }
     mount_standard("devfs", "/dev", "");
     mount_standard("devpts", "/dev/pts", "");

@@ -83,6 +83,9 @@ struct effort {
 void crash_everywhere(struct disk *d, struct disk *start, struct verifier *v,
                       const struct effort *effort, const uint64_t *live);
 
+/* ---- attack.c: every replay, swap, cut; of the swaps each step'th */
+void attack_everything(const struct cow_params *p, unsigned swap_step);
+
 /* ---- workload.c, trace.c: run all their states */
 void workload_sequences(struct verifier *v, unsigned length, const struct effort *effort);
 void workload_random(struct verifier *v, uint32_t seed, const struct effort *effort);

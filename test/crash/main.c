@@ -34,16 +34,25 @@ struct wish {
     unsigned length, random, least, first_seed;
     const char *trace, *key_file, *command;
     struct effort effort;
-    unsigned thorough;
+    unsigned thorough, attack;
 };
 
 static void parse(int argc, char **argv, struct wish *w)
 {
     static const struct option options[] = {
-        {"length", 1, NULL, 'l'},   {"random", 1, NULL, 'r'},   {"at-least", 1, NULL, 'n'},
-        {"seed", 1, NULL, 's'},     {"trace", 1, NULL, 't'},    {"key", 1, NULL, 'k'},
-        {"check", 1, NULL, 'c'},    {"subsets", 1, NULL, 'u'},  {"tears", 1, NULL, 'e'},
-        {"prefixes", 1, NULL, 'p'}, {"thorough", 1, NULL, 'o'}, {0},
+        {"length", 1, NULL, 'l'},
+        {"random", 1, NULL, 'r'},
+        {"at-least", 1, NULL, 'n'},
+        {"seed", 1, NULL, 's'},
+        {"trace", 1, NULL, 't'},
+        {"key", 1, NULL, 'k'},
+        {"check", 1, NULL, 'c'},
+        {"subsets", 1, NULL, 'u'},
+        {"tears", 1, NULL, 'e'},
+        {"prefixes", 1, NULL, 'p'},
+        {"thorough", 1, NULL, 'o'},
+        {"attack", 1, NULL, 'a'},
+        {0},
     };
     int o;
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -82,6 +91,9 @@ static void parse(int argc, char **argv, struct wish *w)
         case 'o':
             w->thorough = n;
             break;
+        case 'a':
+            w->attack = n;
+            break;
         default:
             exit(64);
         }
@@ -111,6 +123,8 @@ int main(int argc, char **argv)
         workload_random(&v, w.first_seed + n, &w.effort);
     if (w.trace && w.key_file)
         trace_run(&v, w.trace, w.key_file, w.command, &w.effort);
+    if (w.attack)
+        attack_everything(&v.params, w.attack);
     printf("crash: %lu states, %lu of them with a commit that nobody was promised, %.1f s\n",
            v.states, v.unacknowledged, seconds() - start);
     if (v.states < w.least)

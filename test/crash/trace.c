@@ -219,6 +219,7 @@ int trace_run(struct verifier *v, const char *file, const char *key_file, const 
     key_of(key_file, secret);
     v->what = file;
     v->params.user_key = secret;
+    v->params.name = "root";
     v->params.dev = &replayer->dev;
     v->params.blocks_max = DISK_BLOCKS;
     command = check_command;

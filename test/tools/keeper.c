@@ -1,4 +1,5 @@
 /* What test/tools/volume.sh runs inside: keeps counters in files of "/". */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,37 @@ static int verify(void)
     return a == b || a == b + 1 ? 0 : 1;
 }
 
+/* The file of the second volume, with a number in it. */
+static int put_data(int n)
+{
+    if (put_number("/data/number", n))
+        return 1;
+    printf("%d\n", number_of("/data/number"));
+    return 0;
+}
+
+/* Writes until there is no room: that must be what the calls say, and all but the file that was too much is there. */
+static int fill(void)
+{
+    static char block[65536];
+    if (put_number("/root/before", 7))
+        return 1;
+    int fd = open("/root/big", O_RDWR | O_CREAT, 0600), n = 0;
+    memset(block, 'x', sizeof block);
+    while (n < 100000 && write(fd, block, sizeof block) == sizeof block)
+        n++;
+    if (n == 100000 || errno != ENOSPC || fsync(fd) < 0 || number_of("/root/before") != 7)
+        return perror("fill"), 1;
+    for (int i = 0; i < n; i++)
+        if (pread(fd, block, sizeof block, (off_t) i * (off_t) sizeof block) != sizeof block ||
+            block[0] != 'x')
+            return perror("read"), 1;
+    if (unlink("/root/big") < 0 || close(fd) < 0)
+        return perror("unlink"), 1;
+    sync();
+    return put_number("/root/after", n);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -81,6 +113,10 @@ int main(int argc, char **argv)
         return keep_writing();
     if (strcmp(what, "verify") == 0)
         return verify();
+    if (strcmp(what, "fill") == 0)
+        return fill();
+    if (strcmp(what, "data") == 0 && argc > 2)
+        return put_data(atoi(argv[2]));
     if (strcmp(what, "image") == 0)
         return show("/etc/more");
     if (strcmp(what, "hold") == 0 && put_number("/root/held", 1))

@@ -215,13 +215,14 @@ static int open_file(struct volume *v, const char *path, bool writable)
     return 0;
 }
 
-static int mount_with(struct volume *v, const char *key_file)
+static int mount_with(struct volume *v, const char *name, const char *key_file)
 {
     static const char info[] = VOLUME_KEY_INFO;
     struct keyfile key;
     uint8_t secret[32];
     struct cow_params p = {
         .dev = &v->dev,
+        .name = name,
         .kind = COW_SLOT_USER,
         .slot_secret = cow_secret_user,
         .user_key = secret,
@@ -271,7 +272,7 @@ int fsys_open_volume(const struct fsys_options *options, struct fsys **ret)
     v->fsys.ops = &volume_ops;
     int r = open_file(v, path, options->writable);
     if (r == 0)
-        r = mount_with(v, options->key);
+        r = mount_with(v, options->volume, options->key);
     if (r < 0) {
         explain(path, r);
         volume_close(&v->fsys);

@@ -239,14 +239,15 @@ static int grow(struct cow *c)
     return 0;
 }
 
-static bool enough(const struct cow *c, uint64_t blocks, bool removing)
+static bool enough(const struct cow *c, uint64_t blocks, enum cow_use use)
 {
     uint64_t reserve = MAX(c->block_count / 50, (uint64_t) 64);
     uint64_t need = blocks + 2ull * (c->dirty_count + c->changed_count) + SLACK;
-    return c->free_count >= need + (removing ? 0 : reserve);
+    reserve = use == COW_REMOVES ? 0 : use == COW_ADMITTED ? reserve / 2 : reserve;
+    return c->free_count >= need + reserve;
 }
 
-int cow_begin(struct cow *c, uint64_t blocks, bool removing)
+int cow_begin(struct cow *c, uint64_t blocks, enum cow_use use)
 {
     int r = cow_claim_locked(c);
     if (r < 0)
@@ -254,11 +255,11 @@ int cow_begin(struct cow *c, uint64_t blocks, bool removing)
     if (c->dirty_count + c->changed_count > COW_DIRTY_MAX && c->holds == 0)
         r = cow_commit(c, 0);
     cow_cache_trim(c, c->cache_limit);
-    while (r == 0 && !enough(c, blocks, removing) && c->block_count < c->blocks_max)
+    while (r == 0 && !enough(c, blocks, use) && c->block_count < c->blocks_max)
         r = grow(c);
     if (r == -ENOSPC || r == -ENOMEM || r == -EFBIG)
         r = 0; /* perhaps there is room after a commit */
-    if (r == 0 && !enough(c, blocks, removing) && c->pending_count && c->holds == 0)
+    if (r == 0 && !enough(c, blocks, use) && c->pending_count && c->holds == 0)
         r = cow_commit(c, 0);
-    return r == 0 && !enough(c, blocks, removing) ? -ENOSPC : r;
+    return r == 0 && !enough(c, blocks, use) ? -ENOSPC : r;
 }

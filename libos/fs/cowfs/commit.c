@@ -135,5 +135,5 @@ void cow_space(struct cow *c, struct cow_space *ret)
 int cow_room(struct cow *c, uint64_t blocks)
 {
     MUTEX_GUARD(&c->lock);
-    return cow_begin(c, blocks + blocks / COW_FAN + 4, false);
+    return cow_begin(c, blocks + blocks / COW_FAN + 4, COW_ADDS);
 }

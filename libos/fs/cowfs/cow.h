@@ -32,6 +32,7 @@ struct cow_anchor {
 
 struct cow_params {
     struct cow_dev *dev;
+    const char *name;        /* of the volume, which opens under no other one; NULL: "" */
     enum cow_slot_kind kind; /* which slot opens the volume */
     /* The secret of a slot; for a new one, fills in how it can be had again. */
     int (*slot_secret)(const struct cow_params *p, struct cow_slot *slot, bool create,
@@ -104,6 +105,9 @@ must_check int cow_read(struct cow *c, struct cow_inode *i, uint64_t block, uint
                         void *dst);
 must_check int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
                          const void *src, uint64_t size); /* size: of the file, at least */
+/* The same for data that cow_room found room for: it does not run out now. */
+must_check int cow_write_back(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
+                              const void *src, uint64_t size);
 must_check int cow_punch(struct cow *c, struct cow_inode *i, uint64_t block, uint64_t count);
 /* The first block from here on that is data, or hole; UINT64_MAX: none before the end. */
 must_check int cow_next(struct cow *c, struct cow_inode *i, uint64_t block, bool data,

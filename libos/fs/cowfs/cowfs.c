@@ -331,10 +331,11 @@ static const char *why(int error)
     }
 }
 
-static int open_cow(struct cowfs_super *s, bool create)
+static int open_cow(struct cowfs_super *s, const char *name, bool create)
 {
     struct cow_params p = {
         .dev = &s->volume.dev,
+        .name = name,
         .kind = COW_SLOT_SEALED,
         .slot_secret = cow_secret_sealed,
         .blocks = FIRST_BLOCKS,
@@ -400,7 +401,7 @@ static int cowfs_mount(const char *source, const char *options, unsigned long fl
     if (r == 0)
         r = volume_open(&s->volume, name, &create);
     if (r == 0) {
-        r = open_cow(s, create);
+        r = open_cow(s, name, create);
         if (r < 0)
             volume_close(&s->volume);
     }

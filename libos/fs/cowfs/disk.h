@@ -79,7 +79,7 @@ _Static_assert(sizeof(struct cow_dirent_disk) == 16, "on disk");
 
 #define COW_SUPER_MAGIC  0x3142505553574f43ull /* "COWSUPB1" */
 #define COW_HEADER_MAGIC 0x31305346574f4323ull
-#define COW_VERSION      1u
+#define COW_VERSION      2u
 
 enum {
     COW_SUPER_TWO_BARRIERS = 1u << 0, /* its blocks were durable before it was written */

@@ -16,7 +16,7 @@ void cow_put(struct cow *c, struct cow_inode *i)
 {
     MUTEX_GUARD(&c->lock);
     bool last = i->refs == 1 && i->d.nlink == 0;
-    if (last && cow_begin(c, 8, true) == 0 && i->refs == 1 && cow_inode_delete(c, i) == 0)
+    if (last && cow_begin(c, 8, COW_REMOVES) == 0 && i->refs == 1 && cow_inode_delete(c, i) == 0)
         return;
     cow_inode_unref(c, i); /* what could not be deleted stays in the orphan list */
 }
@@ -46,7 +46,7 @@ void cow_attr_get(struct cow *c, struct cow_inode *i, struct cow_attr *ret)
 int cow_attr_set(struct cow *c, struct cow_inode *i, const struct cow_attr *a)
 {
     MUTEX_GUARD(&c->lock);
-    int r = cow_begin(c, 4, true);
+    int r = cow_begin(c, 4, COW_REMOVES);
     if (r < 0)
         return r;
     struct cow_inode_disk *d = &i->d;
@@ -129,15 +129,15 @@ static int write_one(struct cow *c, struct cow_inode *i, uint64_t block, const u
     return r;
 }
 
-int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count, const void *src,
-              uint64_t size)
+static int write_blocks(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
+                        const void *src, uint64_t size, enum cow_use use)
 {
     MUTEX_GUARD(&c->lock);
     uint64_t end;
     const uint8_t *from = src;
     if (ck_add(&end, block, (uint64_t) count) || end > SIZE_LIMIT / COW_BLOCK || size > SIZE_LIMIT)
         return -EFBIG;
-    int r = cow_begin(c, count + count / COW_FAN + 2 * COW_DEPTH_MAX, false);
+    int r = cow_begin(c, count + count / COW_FAN + 2 * COW_DEPTH_MAX, use);
     for (uint32_t k = 0; k < count && r == 0; k++)
         r = write_one(c, i, block + k, from + (size_t) k * COW_BLOCK);
     int flushed = cow_queue_flush(c);
@@ -146,6 +146,18 @@ int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count
         i->d.size = MAX(i->d.size, size);
     cow_inode_change(c, i);
     return r;
+}
+
+int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count, const void *src,
+              uint64_t size)
+{
+    return write_blocks(c, i, block, count, src, size, COW_ADDS);
+}
+
+int cow_write_back(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
+                   const void *src, uint64_t size)
+{
+    return write_blocks(c, i, block, count, src, size, COW_ADMITTED);
 }
 
 /* What lies behind the end in the last block becomes zero, so that growing shows zeros. */
@@ -176,7 +188,7 @@ int cow_truncate(struct cow *c, struct cow_inode *i, uint64_t size)
     bool shrinks = size < i->d.size;
     if (size > SIZE_LIMIT)
         return -EFBIG;
-    int r = cow_begin(c, 8, true);
+    int r = cow_begin(c, 8, COW_REMOVES);
     if (r == 0 && shrinks)
         r = zero_tail(c, i, size);
     if (r == 0 && shrinks)
@@ -191,7 +203,7 @@ int cow_punch(struct cow *c, struct cow_inode *i, uint64_t block, uint64_t count
 {
     MUTEX_GUARD(&c->lock);
     uint64_t end;
-    int r = ck_add(&end, block, count) ? -EFBIG : cow_begin(c, 8, true);
+    int r = ck_add(&end, block, count) ? -EFBIG : cow_begin(c, 8, COW_REMOVES);
     if (r == 0)
         r = cow_tree_cut(c, &i->tree, block, end);
     if (r == 0)

@@ -317,7 +317,7 @@ int cow_orphans_clean(struct cow *c)
             return r;
         if (*p == 0)
             continue;
-        r = cow_begin(c, 8, true);
+        r = cow_begin(c, 8, COW_REMOVES);
         if (r == 0)
             r = slot_get(c, n, false, &b, &p);
         if (r == 0)

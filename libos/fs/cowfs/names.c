@@ -54,7 +54,7 @@ int cow_make(struct cow *c, struct cow_inode *dir, struct cow_name name, const s
 {
     MUTEX_GUARD(&c->lock);
     struct cow_inode *i;
-    int r = cow_begin(c, OP_BLOCKS, false);
+    int r = cow_begin(c, OP_BLOCKS, COW_ADDS);
     if (r == 0)
         r = absent(c, dir, name);
     if (r == 0)
@@ -77,7 +77,7 @@ int cow_tmpfile(struct cow *c, const struct cow_new *what, struct cow_inode **re
 {
     MUTEX_GUARD(&c->lock);
     struct cow_inode *i;
-    int r = cow_begin(c, OP_BLOCKS, false);
+    int r = cow_begin(c, OP_BLOCKS, COW_ADDS);
     if (r == 0)
         r = cow_inode_new(c, what, &i);
     if (r < 0)
@@ -96,7 +96,7 @@ int cow_link(struct cow *c, struct cow_inode *dir, struct cow_name name, struct 
              int64_t now_ns)
 {
     MUTEX_GUARD(&c->lock);
-    int r = cow_begin(c, OP_BLOCKS, false);
+    int r = cow_begin(c, OP_BLOCKS, COW_ADDS);
     if (r == 0)
         r = absent(c, dir, name);
     if (r == 0)
@@ -163,7 +163,7 @@ int cow_unlink(struct cow *c, struct cow_inode *dir, struct cow_name name, int64
     struct cow_dirent_disk *e;
     struct cow_blk *b;
     struct cow_inode *i;
-    int r = cow_begin(c, OP_BLOCKS, true);
+    int r = cow_begin(c, OP_BLOCKS, COW_REMOVES);
     if (r == 0)
         r = cow_dir_find(c, dir, name, &e, &b);
     if (r == 0)
@@ -271,7 +271,7 @@ int cow_rename(struct cow *c, struct cow_inode *from, struct cow_name old, struc
 {
     MUTEX_GUARD(&c->lock);
     struct place a = {from, old, NULL, NULL}, b = {to, fresh, NULL, NULL};
-    int r = cow_begin(c, OP_BLOCKS, false);
+    int r = cow_begin(c, OP_BLOCKS, COW_ADDS);
     if (r == 0 && !cow_name_ok(fresh))
         r = -EINVAL;
     if (r == 0)

@@ -165,8 +165,10 @@ void cow_free(struct cow *c, const struct cow_ptr *p);
 void cow_alloc_settle(struct cow *c); /* after a commit */
 must_check int cow_alloc_commit(struct cow *c);
 bool cow_block_used(const struct cow *c, uint64_t addr);
-/* May an operation begin that takes so many blocks at most? removing: it may use the reserve. */
-must_check int cow_begin(struct cow *c, uint64_t blocks, bool removing);
+/* May an operation begin that takes so many blocks at most? One that gives room back may use all of the reserve,
+ * data that cow_room let in half of it: what was promised is written. */
+enum cow_use { COW_ADDS, COW_ADMITTED, COW_REMOVES };
+must_check int cow_begin(struct cow *c, uint64_t blocks, enum cow_use use);
 
 /* mount.c */
 must_check int cow_claim_locked(struct cow *c);

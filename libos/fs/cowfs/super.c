@@ -2,6 +2,7 @@
 #include "libos/arch/random.h"
 #include "libos/base/log.h"
 #include "libos/base/panic.h"
+#include "libos/base/printf.h"
 #include "libos/crypto/hkdf.h"
 #include "libos/fs/cowfs/priv.h"
 
@@ -9,12 +10,15 @@
 
 /* ---- header ---- */
 
-static void wrap_key(const struct cow_header_disk *h, const uint8_t secret[32], struct gcm_key *ret)
+/* The name is part of it: a host that shows one volume under another's name has no key for it. */
+static void wrap_key(const struct cow_params *p, const struct cow_header_disk *h,
+                     const uint8_t secret[32], struct gcm_key *ret)
 {
-    static const char use[] = "cowfs slot";
+    char use[96];
     uint8_t key[GCM_KEY_SIZE];
+    size_t n = fmt_str(use, sizeof use, "cowfs slot %s", p->name ? p->name : "");
     hkdf_sha256((struct cspan){secret, 32}, CSPAN_OF(h->kdf_salt),
-                (struct cspan){(const uint8_t *) use, sizeof use - 1}, SPAN_OF(key));
+                (struct cspan){(const uint8_t *) use, MIN(n, sizeof use - 1)}, SPAN_OF(key));
     gcm_key_init(ret, key);
     wipe(key, sizeof key);
 }
@@ -34,7 +38,7 @@ static int slot_open(const struct cow_params *p, const struct cow_header_disk *h
     int r = p->slot_secret(p, &copy, false, secret);
     if (r < 0)
         return r;
-    wrap_key(h, secret, &k);
+    wrap_key(p, h, secret, &k);
     r = gcm_open(&k, s->nonce, header_aad(h), CSPAN_OF(s->wrapped), key, s->tag);
     gcm_key_wipe(&k);
     wipe(secret, sizeof secret);
@@ -94,7 +98,7 @@ int cow_slot_fill(const struct cow_params *p, const struct cow_header_disk *h, s
     int r = p->slot_secret(p, s, true, secret);
     if (r == 0) {
         struct gcm_key k;
-        wrap_key(h, secret, &k);
+        wrap_key(p, h, secret, &k);
         gcm_seal(&k, s->nonce, header_aad(h), (struct cspan){key, 32}, s->wrapped, s->tag);
         gcm_key_wipe(&k);
     }

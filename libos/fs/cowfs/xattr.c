@@ -140,7 +140,7 @@ static int change(struct cow *c, struct cow_inode *i, const char *name, const st
     struct span all;
     struct cspan old;
     size_t start, end;
-    int r = cow_begin(c, (value ? value->n / COW_BLOCK : 0) + 48, value == NULL);
+    int r = cow_begin(c, (value ? value->n / COW_BLOCK : 0) + 48, value ? COW_ADDS : COW_REMOVES);
     if (r == 0)
         r = load(c, i, &x, &all);
     if (r < 0)
