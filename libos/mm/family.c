@@ -255,6 +255,14 @@ void mm_turn_arrive(struct mm *mm)
         give_back(f);
 }
 
+/* Families are never freed, and the resident is only compared. */
+bool mm_turn_held(const struct mm *mm)
+{
+    const struct family *f = mm ? atomic_load(&mm->family) : NULL;
+    const struct mm *resident = f ? atomic_load(&f->resident) : NULL;
+    return resident && resident != mm && runs_elsewhere(resident);
+}
+
 void mm_turn_leave(void)
 {
     atomic_store(&turns.running[this_vcpu()->index], NULL);

@@ -90,6 +90,8 @@ bool mm_turn_wanted(struct mm *mm);
 void mm_turn_preempted(struct mm *mm); /* its thread loses the vCPU to somebody of another family */
 /* At the end of every exec, failed or not: the calling process's memory is in place, turns go on. */
 void mm_turn_settle(void);
+/* A hint: mm is away and cannot come now, because the resident runs on another vCPU. */
+bool mm_turn_held(const struct mm *mm);
 bool mm_is_doomed(const struct mm *mm); /* lost pages for lack of memory: kill its processes */
 void mm_set_brk(struct mm *mm, uintptr_t start, uintptr_t limit);
 

@@ -37,6 +37,7 @@ struct run_queue {
     uintptr_t idle_sp;       /* the idle context while a thread runs */
     struct thread *previous; /* switched away from; finish_switch releases it */
     uint32_t kicks;          /* bit per vCPU to wake; own vCPU only */
+    int64_t spread_ns;       /* when it last kicked a vCPU to share its load; own vCPU only */
     uint32_t waits;          /* looks in a row that found threads, but none that can run now */
 } aligned_to(64);
 
@@ -50,9 +51,11 @@ static struct {
     uint32_t spare_count;
 } sched;
 
-#define SLICE_NS  (4 * NSEC_PER_MS)
-#define WAITS_MAX 64
-#define WAIT_NS   (NSEC_PER_MS / 5)
+#define SPREAD_NS    NSEC_PER_MS
+#define SLICE_NS     (4 * NSEC_PER_MS)
+#define WAITS_MAX    64
+#define WAIT_NS      (NSEC_PER_MS / 5)
+#define WAIT_TURN_NS (2 * NSEC_PER_MS)
 
 struct thread *current(void)
 {
@@ -173,8 +176,9 @@ static struct thread *dequeue(struct run_queue *rq, uint32_t cpu, const struct t
     return NULL;
 }
 
-/* The vCPUs that may run something in rq, as bits. */
-static uint32_t wanted_by(struct run_queue *rq)
+/* The vCPUs that may run something in rq, as bits. *ret_held: so for what only waits for the turn of a
+ * family whose resident runs: whoever runs that looks for it. */
+static uint32_t wanted_by(struct run_queue *rq, uint32_t *ret_held)
 {
     if (__atomic_load_n(&rq->count, __ATOMIC_SEQ_CST) == 0)
         return 0;
@@ -182,7 +186,16 @@ static uint32_t wanted_by(struct run_queue *rq)
     uint32_t cpus = 0;
     struct thread *t;
     list_for_each (t, &rq->threads, run_link)
-        cpus |= allowed_cpus(t);
+        *(t->proc && mm_turn_held(t->proc->mm) ? ret_held : &cpus) |= allowed_cpus(t);
+    return cpus;
+}
+
+/* The same for all queues. */
+static uint32_t wanted(uint32_t *ret_held)
+{
+    uint32_t cpus = 0;
+    for (uint32_t i = 0; i < sched.vcpus; i++)
+        cpus |= wanted_by(&sched.rq[i], ret_held);
     return cpus;
 }
 
@@ -555,12 +568,21 @@ void thread_exit_final(void)
 }
 
 /* ---- vCPUs ------------------------------------------------------------------------------------ */
+/* One parked vCPU is enough: it spreads further. Not at every host call, which counts as a tick: a wait of
+ * a fraction of a millisecond costs less than to move a thread, and a thread that waits for its child moves for
+ * nothing. */
 static void spread_load(void)
 {
-    uint32_t parked = __atomic_load_n(&sched.parked, __ATOMIC_SEQ_CST);
-    uint32_t able = parked ? parked & wanted_by(this_rq()) : 0;
-    if (able)
-        this_rq()->kicks |= able & -able; /* one is enough: it spreads further */
+    struct run_queue *rq = this_rq();
+    uint32_t parked = __atomic_load_n(&sched.parked, __ATOMIC_SEQ_CST), held = 0;
+    uint32_t able = parked ? parked & wanted(&held) : 0;
+    if (!able)
+        return;
+    int64_t now = clock_mono_ns();
+    if (now - rq->spread_ns < SPREAD_NS)
+        return;
+    rq->spread_ns = now;
+    rq->kicks |= able & -able;
 }
 
 /* t goes back to the queue if somebody waits there. */
@@ -601,16 +623,16 @@ void sched_relax(void)
     sched_tick();
 }
 
+/* How long to park. Threads that wait for a turn are looked for now and then, in case no tick comes. */
 static int64_t park_time(struct run_queue *rq, uint32_t bit)
 {
-    bool work = false;
-    for (uint32_t i = 0; i < sched.vcpus && !work; i++)
-        work = wanted_by(&sched.rq[i]) & bit;
+    uint32_t held = 0;
+    bool work = wanted(&held) & bit;
     int64_t next = timers_next(), now = clock_mono_ns();
     rq->waits = work ? rq->waits + 1 : 0;
     if (next <= now || (work && rq->waits < WAITS_MAX))
         return 0;
-    int64_t limit = work ? WAIT_NS : FOREVER;
+    int64_t limit = work ? WAIT_NS : held & bit ? WAIT_TURN_NS : FOREVER;
     return next == FOREVER ? limit : MIN(limit, next - now);
 }
 
