@@ -37,7 +37,7 @@ struct run_queue {
     uintptr_t idle_sp;       /* the idle context while a thread runs */
     struct thread *previous; /* switched away from; finish_switch releases it */
     uint32_t kicks;          /* bit per vCPU to wake; own vCPU only */
-    int64_t spread_ns;       /* when it last kicked a vCPU to share its load; own vCPU only */
+    int64_t spread_again_ns; /* until then it kicks no vCPU to share its load; own vCPU only */
     uint32_t waits;          /* looks in a row that found threads, but none that can run now */
 } aligned_to(64);
 
@@ -579,9 +579,9 @@ static void spread_load(void)
     if (!able)
         return;
     int64_t now = clock_mono_ns();
-    if (now - rq->spread_ns < SPREAD_NS)
+    if (now < rq->spread_again_ns)
         return;
-    rq->spread_ns = now;
+    rq->spread_again_ns = now + SPREAD_NS;
     rq->kicks |= able & -able;
 }
 
