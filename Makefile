@@ -11,7 +11,9 @@ export SOURCE_DATE_EPOCH ?= 1700000000
 
 # DEBUG=1: assert_dbg and lock order, in a build of its own
 DEBUG  ?=
-B      := $(if $(DEBUG),build/debug,build)
+# TSAN=1: a kernel that finds its data races (scripts/race.mk), likewise
+TSAN   ?=
+B      := $(if $(TSAN),build/tsan,$(if $(DEBUG),build/debug,build))
 PREFIX ?= $(or $(OCCLUM_PREFIX),/opt/occlum)
 CLANG  ?= clang-19
 LLD    ?= ld.lld-19
@@ -89,7 +91,7 @@ $(foreach d,$(SMALL_DIRS),$(eval $(B)/libos/libos/$(d)/%.o: SMALL := -Os))
 LIBOS_OBJ := $(call obj,libos,$(LIBOS_SRC)) $(B)/libos/gen/tables.o
 $(B)/libos/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(LIBOS_CFLAGS) $(SMALL) -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) $(LIBOS_CFLAGS) $(SMALL) $(RACE) -MMD -MP -c $< -o $@
 $(B)/libos/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) --target=x86_64-linux-gnu -g $(INC) $(MAP) -MMD -MP -c $< -o $@
@@ -103,7 +105,7 @@ GCM_SSE   := $(foreach v,avx_gen4 vaes_avx512,$(foreach f,precomp enc dec,--defs
 # Linked twice: the symbol table for backtraces comes from the first link.
 LIBOS_LINK = $(LLD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code \
     --fatal-warnings --lto-O2 -mllvm -relocation-model=pic -mllvm -inline-threshold=225 $(GCM_SSE) \
-    -T libos/boot/libos.ld -o $@ $(filter %.o,$^) $(ZYDIS_A) $(IPSEC_A)
+    $(RACE_LINK) -T libos/boot/libos.ld -o $@ $(filter %.o,$^) $(ZYDIS_A) $(IPSEC_A)
 $(B)/libos/gen/symbols0.S: scripts/gen-symbols
 	@mkdir -p $(@D)
 	$(Q)scripts/gen-symbols > $@

@@ -18,6 +18,10 @@
 #define atomic_cas(p, expected, desired)                                                           \
     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST,               \
                                 __ATOMIC_ACQUIRE)
+/* A word that changes under a lock only and is looked at without it: the changer posts, the looker peeks. Nothing
+ * else is ordered by it, and the looker is right with the old value and with the new one. */
+#define atomic_peek(p)    __atomic_load_n((p), __ATOMIC_RELAXED)
+#define atomic_post(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 /* A load after this one sees what others stored before theirs (the only order x86 does not keep). */
 static inline void atomic_fence(void)
 {

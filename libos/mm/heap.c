@@ -106,7 +106,7 @@ static bool grow_locked(size_t count)
         return false;
     if (epc_commit(KERNEL_HEAP + heap.end * PAGE_SIZE, n) < 0)
         return false;
-    heap.end += n;
+    atomic_post(&heap.end, heap.end + n);
     return true;
 }
 
@@ -172,7 +172,7 @@ size_t heap_page_index(const void *p)
     uintptr_t a = (uintptr_t) p;
     check(a >= KERNEL_HEAP && a < KERNEL_HEAP_END);
     size_t i = (a - KERNEL_HEAP) / PAGE_SIZE;
-    check(i >= heap.first && i < heap.end);
+    check(i >= heap.first && i < atomic_peek(&heap.end));
     return i;
 }
 

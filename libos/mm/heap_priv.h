@@ -3,6 +3,7 @@
 #ifndef MM_HEAP_PRIV_H
 #define MM_HEAP_PRIV_H
 #include "abi/layout.h"
+#include "libos/base/atomic.h"
 #include "libos/base/lock.h"
 #include "libos/mm/heap.h"
 

@@ -41,7 +41,9 @@ long ring_reserve(struct ring *r, uint32_t more)
     pages_drop(r);
     if (size > LARGE)
         atomic_add(&large_bytes, size);
-    *r = (struct ring){.p = p, .size = size, .used = r->used};
+    r->p = p;
+    r->size = size;
+    r->head = 0;
     return (long) (size - r->used);
 }
 
@@ -87,5 +89,7 @@ void ring_drop(struct ring *r, uint32_t n)
 void ring_fini(struct ring *r)
 {
     pages_drop(r);
-    *r = (struct ring){0};
+    r->p = NULL;
+    r->size = r->head = 0;
+    atomic_store(&r->used, 0);
 }

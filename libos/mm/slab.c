@@ -177,7 +177,7 @@ static uintptr_t slab_take_locked(uint32_t id)
     if (i >= s->count)
         i = free_slot(s, 0);
     check(i < s->count);
-    s->used[i / 64] |= 1ull << (i % 64);
+    atomic_post(&s->used[i / 64], s->used[i / 64] | 1ull << (i % 64));
     s->next_object = (uint16_t) ((i + 1) % SLAB_OBJECTS);
     heap.classes[s->size_class].used++;
     if (s->free_count == s->count)
@@ -203,7 +203,7 @@ static void slab_give_locked(uint32_t id, size_t i)
 {
     struct slab *s = &heap.slabs[id];
     check(s->used[i / 64] >> (i % 64) & 1);
-    s->used[i / 64] &= ~(1ull << (i % 64));
+    atomic_post(&s->used[i / 64], s->used[i / 64] & ~(1ull << (i % 64)));
     heap.classes[s->size_class].used--;
     if (++s->free_count == 1 && !s->listed)
         list_push_locked(id);
@@ -257,8 +257,8 @@ static uint32_t slab_of(const void *p, size_t *ret_index)
     const struct slab *s = &heap.slabs[pi->slab];
     size_t at = (uintptr_t) p - s->base, i = at * inverse[s->size_class] >> 32;
     check(at == i * slot_size[s->size_class] &&
-          i < s->count);                    /* not into the middle of an object */
-    check(s->used[i / 64] >> (i % 64) & 1); /* not free already */
+          i < s->count);                                  /* not into the middle of an object */
+    check(atomic_peek(&s->used[i / 64]) >> (i % 64) & 1); /* not free already */
     *ret_index = i;
     return pi->slab;
 }

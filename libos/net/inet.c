@@ -121,9 +121,9 @@ static void connecting(struct inet_sock *s, bool on)
 {
     SPIN_GUARD(&s->lock);
     s->connecting = on;
-    s->unsure = true;
+    atomic_post(&s->unsure, true);
     if (on)
-        s->ready = 0;
+        atomic_post(&s->ready, 0);
 }
 
 static bool in_progress(long r)

@@ -39,7 +39,7 @@ static void deliver(struct inet_sock *s, uint32_t events)
 {
     spin_lock(&s->lock);
     uint32_t news = s->connecting ? events : events & ~(s->ready & OUT_BITS);
-    s->ready |= events;
+    atomic_post(&s->ready, s->ready | events);
     s->urgent |= (events & POLL_PRI) != 0;
     bool in = news & (IN_BITS | END_BITS), out = news & (OUT_BITS | POLL_ERR | POLL_HUP);
     if (in)
@@ -109,7 +109,7 @@ void inet_unclaim(struct inet_sock *s)
 void inet_unsure(struct inet_sock *s)
 {
     SPIN_GUARD(&s->lock);
-    s->unsure = true;
+    atomic_post(&s->unsure, true);
 }
 
 void inet_not_ready(struct inet_sock *s, uint32_t bits, uint32_t seq)
@@ -119,9 +119,9 @@ void inet_not_ready(struct inet_sock *s, uint32_t bits, uint32_t seq)
     if (seq != (in ? s->in_seq : s->out_seq))
         return;
     if ((s->ready & END_BITS) || (in && s->urgent))
-        s->unsure = true;
+        atomic_post(&s->unsure, true);
     else
-        s->ready &= ~(in ? IN_BITS : OUT_BITS);
+        atomic_post(&s->ready, s->ready & ~(in ? IN_BITS : OUT_BITS));
 }
 
 bool inet_idle(struct inet_sock *s)
@@ -135,13 +135,13 @@ static void ask(struct inet_sock *s)
 {
     spin_lock(&s->lock);
     uint32_t in = s->in_seq, out = s->out_seq;
-    s->unsure = false;
+    atomic_post(&s->unsure, false);
     spin_unlock(&s->lock);
     long r = hostcall(HOSTCALL_socket_poll, s->token, 0, 0);
     uint32_t now = r < 0 ? POLL_ERR : spelled_out((uint32_t) r);
     SPIN_GUARD(&s->lock);
     bool same = in == s->in_seq && out == s->out_seq;
-    s->ready = same ? now : s->ready | now;
+    atomic_post(&s->ready, same ? now : s->ready | now);
 }
 
 uint32_t inet_poll(struct socket *socket, struct poll_table *pt)

@@ -41,7 +41,8 @@ static void page_fault(const struct fault_info *info)
                  : info->error_code & PF_WRITE ? PROT_W
                                                : PROT_R;
     int code = 0;
-    current()->minflt++;
+    uint64_t *faults = &current()->minflt;
+    atomic_post(faults, *faults + 1);
     int r = mm_fault(current_mm(), info->addr, access, &code);
     if (r == 0)
         return;

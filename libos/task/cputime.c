@@ -9,7 +9,7 @@ struct cputime thread_cputime(const struct thread *t)
     struct cputime used = {atomic_load(&t->utime_ns), atomic_load(&t->stime_ns)};
     int64_t since = atomic_load(&t->charged_ns);
     int64_t slice = since ? MAX(clock_mono_ns() - since, (int64_t) 0) : 0;
-    *(t->in_kernel ? &used.system_ns : &used.user_ns) += slice;
+    *(atomic_peek(&t->in_kernel) ? &used.system_ns : &used.user_ns) += slice;
     return used;
 }
 
@@ -42,7 +42,9 @@ void usage_add(struct usage *sum, const struct usage *more)
 
 void usage_of_thread(const struct thread *t, struct usage *ret)
 {
-    *ret = (struct usage){.minflt = t->minflt, .nvcsw = t->nvcsw, .nivcsw = t->nivcsw};
+    *ret = (struct usage){.minflt = atomic_peek(&t->minflt),
+                          .nvcsw = atomic_peek(&t->nvcsw),
+                          .nivcsw = atomic_peek(&t->nivcsw)};
 }
 
 void process_usage(struct process *p, struct usage *ret)

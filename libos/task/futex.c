@@ -78,7 +78,7 @@ static void bucket_lock(struct bucket *b)
 /* ---- waiting ---------------------------------------------------------------------------------- */
 static void enqueue_locked(struct bucket *b, struct futex_waiter *w)
 {
-    w->bucket = b;
+    atomic_post(&w->bucket, b);
     list_add_tail(&b->waiters, &w->link);
     (void) atomic_swap(&b->count, b->count + 1);
 }
@@ -86,7 +86,7 @@ static void enqueue_locked(struct bucket *b, struct futex_waiter *w)
 static void dequeue_locked(struct bucket *b, struct futex_waiter *w)
 {
     list_del(&w->link);
-    b->count--;
+    atomic_post(&b->count, b->count - 1);
 }
 
 static struct bucket *lock_own_bucket(struct futex_waiter *w)

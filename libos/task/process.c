@@ -9,6 +9,7 @@
  * lookup. Locks: process_table_lock before proc->lock.
  */
 #include "abi/linux/resource.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/task/cputime.h"
@@ -202,7 +203,8 @@ static bool any_thread_runs_locked(struct process *p)
 {
     struct thread *t;
     list_for_each (t, &p->threads, proc_link) {
-        if (t->state == THREAD_RUNNING || t->state == THREAD_RUNNABLE)
+        enum thread_state state = atomic_peek(&t->state);
+        if (state == THREAD_RUNNING || state == THREAD_RUNNABLE)
             return true;
     }
     return false;

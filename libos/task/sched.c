@@ -33,19 +33,19 @@
 struct run_queue {
     struct spinlock lock;
     struct list threads;
-    uint32_t count;
-    uintptr_t idle_sp;       /* the idle context while a thread runs */
-    struct thread *previous; /* switched away from; finish_switch releases it */
-    uint32_t kicks;          /* bit per vCPU to wake; own vCPU only */
-    int64_t spread_again_ns; /* until then it kicks no vCPU to share its load; own vCPU only */
-    uint32_t waits;          /* looks in a row that found threads, but none that can run now */
+    uint32_t count;           /* changes under lock, others peek */
+    uintptr_t idle_sp;        /* the idle context while a thread runs */
+    struct thread *previous;  /* switched away from; finish_switch releases it */
+    uint32_t kicks;           /* bit per vCPU to wake; own vCPU only */
+    int64_t spread_again_ns;  /* until then it kicks no vCPU to share its load; own vCPU only */
+    uint32_t waits;           /* looks in a row that found threads, but none that can run now */
+    struct sched_stats stats; /* of this vCPU, which alone changes them */
 } aligned_to(64);
 
 static struct {
     struct run_queue rq[VCPU_MAX];
     uint32_t vcpus;
     uint32_t parked; /* bit per vCPU; atomic */
-    struct sched_stats stats;
     struct spinlock stack_lock;
     struct thread *spare[64]; /* dead threads with their stacks, to be reused */
     uint32_t spare_count;
@@ -82,14 +82,32 @@ void sched_init(unsigned vcpus)
     sched.parked = ((1u << vcpus) - 1) & ~1u; /* outside until their first kick */
 }
 
-void sched_stats(struct sched_stats *ret)
-{
-    *ret = sched.stats;
-}
-
 static struct run_queue *this_rq(void)
 {
     return &sched.rq[this_vcpu()->index];
+}
+
+void sched_stats(struct sched_stats *ret)
+{
+    *ret = (struct sched_stats){0};
+    for (uint32_t i = 0; i < sched.vcpus; i++) {
+        const struct sched_stats *s = &sched.rq[i].stats;
+        ret->switches += atomic_peek(&s->switches);
+        ret->steals += atomic_peek(&s->steals);
+        ret->parks += atomic_peek(&s->parks);
+        ret->kicks += atomic_peek(&s->kicks);
+    }
+}
+
+static void count_one(uint64_t *counter) /* of this vCPU or the calling thread */
+{
+    atomic_post(counter, *counter + 1);
+}
+
+/* ASLEEP becomes RUNNABLE under the thread's lock; every other change is the thread's own vCPU's. Others peek. */
+static void set_state(struct thread *t, enum thread_state state)
+{
+    atomic_post(&t->state, state);
 }
 
 /* ---- run queues ------------------------------------------------------------------------------- */
@@ -127,7 +145,7 @@ static void enqueue(struct thread *t)
     struct run_queue *rq = &sched.rq[cpu];
     spin_lock(&rq->lock);
     insert_in_order(rq, t);
-    rq->count++;
+    atomic_post(&rq->count, rq->count + 1);
     spin_unlock(&rq->lock);
     if (likely(cpu == this_vcpu()->index))
         return;
@@ -144,7 +162,7 @@ static void send_kicks(void)
     while (unlikely(rq->kicks)) {
         uint32_t cpu = (uint32_t) __builtin_ctz(rq->kicks);
         rq->kicks &= ~(1u << cpu);
-        sched.stats.kicks++;
+        count_one(&rq->stats.kicks);
         host_kick(cpu);
     }
 }
@@ -170,7 +188,7 @@ static struct thread *dequeue(struct run_queue *rq, uint32_t cpu, const struct t
         if (!can_run(t, cpu, previous))
             continue;
         list_del(&t->run_link);
-        rq->count--;
+        atomic_post(&rq->count, rq->count - 1);
         return t;
     }
     return NULL;
@@ -206,7 +224,7 @@ static struct thread *pick(const struct thread *previous)
     for (uint32_t i = 1; !t && i < sched.vcpus; i++) {
         t = dequeue(&sched.rq[(me + i) % sched.vcpus], me, previous);
         if (t)
-            __atomic_fetch_add(&sched.stats.steals, 1, __ATOMIC_RELAXED);
+            count_one(&this_rq()->stats.steals);
     }
     return t;
 }
@@ -216,9 +234,10 @@ static struct thread *pick(const struct thread *previous)
  * clock read at every system call. */
 static void charge(struct thread *t, int64_t now)
 {
+    int64_t *sum = t->in_kernel ? &t->stime_ns : &t->utime_ns;
     if (t->charged_ns && now > t->charged_ns)
-        *(t->in_kernel ? &t->stime_ns : &t->utime_ns) += now - t->charged_ns;
-    t->charged_ns = now;
+        atomic_post(sum, *sum + now - t->charged_ns);
+    atomic_post(&t->charged_ns, now);
 }
 
 void sched_sample(bool in_kernel)
@@ -226,7 +245,7 @@ void sched_sample(bool in_kernel)
     struct thread *t = current();
     if (!t)
         return;
-    t->in_kernel = in_kernel;
+    atomic_post(&t->in_kernel, in_kernel);
     charge(t, clock_mono_ns());
 }
 
@@ -237,7 +256,7 @@ static void finish_switch(void)
     rq->previous = NULL;
     if (!prev)
         return;
-    bool dead = prev->state == THREAD_DEAD;
+    bool dead = atomic_peek(&prev->state) == THREAD_DEAD;
     __atomic_store_n(&prev->on_cpu, 0, __ATOMIC_RELEASE);
     if (dead)
         thread_put(prev);
@@ -246,10 +265,10 @@ static void finish_switch(void)
 static void leave_thread(struct thread *t)
 {
     charge(t, clock_mono_ns());
-    t->charged_ns = 0;
+    atomic_post(&t->charged_ns, 0);
     if (t->proc) {
         t->fs_base = user_fs_base();
-        if (t->state != THREAD_DEAD)
+        if (atomic_peek(&t->state) != THREAD_DEAD)
             fpu_switch_out(t);
         else
             fpu_forget(t);
@@ -274,9 +293,10 @@ static void enter_thread(struct thread *t)
 {
     struct vcpu *v = this_vcpu();
     check(!t->on_cpu);
-    t->on_cpu = 1;
-    t->state = THREAD_RUNNING;
-    t->entered_ns = t->charged_ns = clock_mono_ns();
+    atomic_post(&t->on_cpu, 1);
+    set_state(t, THREAD_RUNNING);
+    t->entered_ns = clock_mono_ns();
+    atomic_post(&t->charged_ns, t->entered_ns);
     v->current = t;
     v->kstack_top = t->kstack_top;
     take_turn(t);
@@ -293,13 +313,13 @@ static void switch_away(void)
     struct thread *prev = current(), *next = pick(prev);
     struct run_queue *rq = this_rq();
     if (next == prev) {
-        prev->state = THREAD_RUNNING;
+        set_state(prev, THREAD_RUNNING);
         take_turn(prev);
         return;
     }
     leave_thread(prev);
     rq->previous = prev;
-    sched.stats.switches++;
+    count_one(&rq->stats.switches);
     if (next) {
         enter_thread(next);
         context_switch(&prev->ksp, next->ksp);
@@ -358,9 +378,9 @@ static void sleep_now(struct thread *t)
         spin_unlock(&t->lock);
         return;
     }
-    t->state = THREAD_ASLEEP;
+    set_state(t, THREAD_ASLEEP);
     spin_unlock(&t->lock);
-    t->nvcsw++;
+    count_one(&t->nvcsw);
     switch_away();
     /* Under the lock: a plain store could reach memory after a later waker's token, though the caller
      * looks at its condition before that waker has changed it. */
@@ -393,7 +413,7 @@ int thread_sleep(enum sleep_mode mode, int64_t deadline_ns)
 
 static void make_runnable_locked(struct thread *t)
 {
-    t->state = THREAD_RUNNABLE;
+    set_state(t, THREAD_RUNNABLE);
     enqueue(t);
 }
 
@@ -401,14 +421,14 @@ void thread_wake(struct thread *t)
 {
     SPIN_GUARD(&t->lock);
     t->wake_token = true;
-    if (t->state == THREAD_ASLEEP)
+    if (atomic_peek(&t->state) == THREAD_ASLEEP)
         make_runnable_locked(t);
 }
 
 void thread_interrupt(struct thread *t)
 {
     SPIN_GUARD(&t->lock);
-    if (t->state == THREAD_ASLEEP && must_not_sleep(t))
+    if (atomic_peek(&t->state) == THREAD_ASLEEP && must_not_sleep(t))
         make_runnable_locked(t);
 }
 
@@ -440,7 +460,7 @@ void thread_give_way(void)
     spin_lock(&t->lock);
     make_runnable_locked(t);
     spin_unlock(&t->lock);
-    t->nivcsw++;
+    count_one(&t->nivcsw);
     switch_away();
 }
 
@@ -561,7 +581,7 @@ void thread_exit_final(void)
 {
     struct thread *t = current();
     spin_lock(&t->lock);
-    t->state = THREAD_DEAD;
+    set_state(t, THREAD_DEAD);
     spin_unlock(&t->lock);
     switch_away();
     panic("a dead thread ran");
@@ -588,7 +608,7 @@ static void spread_load(void)
 /* t goes back to the queue if somebody waits there. */
 static void preempt(struct thread *t)
 {
-    if (this_rq()->count == 0 && !must_move(t))
+    if (atomic_peek(&this_rq()->count) == 0 && !must_move(t))
         return;
     if (t->proc)
         mm_turn_preempted(t->proc->mm);
@@ -643,7 +663,7 @@ static void park(void)
     __atomic_fetch_or(&sched.parked, bit, __ATOMIC_SEQ_CST);
     int64_t ns = park_time(rq, bit);
     if (ns > 0) {
-        sched.stats.parks++;
+        count_one(&rq->stats.parks);
         host_park(ns == FOREVER ? UINT64_MAX : (uint64_t) ns);
     }
     __atomic_fetch_and(&sched.parked, ~bit, __ATOMIC_SEQ_CST);

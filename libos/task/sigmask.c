@@ -56,6 +56,14 @@ void sigmask_set(uint64_t mask)
     set_locked(t, mask);
 }
 
+void sigmask_set_for_handler(uint64_t mask)
+{
+    struct thread *t = current();
+    SPIN_GUARD(&t->proc->lock);
+    t->sig->restore_mask = false;
+    set_locked(t, mask);
+}
+
 void sigmask_set_temporary(uint64_t mask)
 {
     struct thread *t = current();

@@ -66,6 +66,7 @@ void sigmask_set(uint64_t mask);
  * interrupts the call still runs under it, then the old mask comes back. Before returning the caller
  * says whether it was interrupted (-EINTR or -ERESTART*). */
 void sigmask_set_temporary(uint64_t mask);
+void sigmask_set_for_handler(uint64_t mask); /* forgets the mask to go back to: the frame has it */
 void sigmask_restore_unless(bool interrupted);
 
 /* ---- taking, for sigtimedwait and signalfd: one signal in mask, or 0. */

@@ -93,11 +93,10 @@ static void run_handler(struct thread *t, struct user_frame *f,
         signal_fault(SIGSEGV, SI_KERNEL, UADDR(0), 0, 0);
         return;
     }
-    t->sig->restore_mask = false;
     uint64_t mask = t->sigmask | action->mask;
     if (!(action->flags & SA_NODEFER))
         mask |= sigbit(info->signo);
-    sigmask_set(mask);
+    sigmask_set_for_handler(mask);
 }
 
 /* Takes one signal with its disposition; false: there was none. */

@@ -8,7 +8,7 @@ void thread_stack_get(struct thread *t, struct thread_stack *ret)
 {
     *ret = (struct thread_stack){.syscall = UINT64_MAX};
     SPIN_GUARD(&t->lock);
-    if (t->state != THREAD_ASLEEP || atomic_load(&t->on_cpu))
+    if (atomic_peek(&t->state) != THREAD_ASLEEP || atomic_load(&t->on_cpu))
         return;
     ret->asleep = true;
     if (t->proc)

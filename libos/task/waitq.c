@@ -13,6 +13,7 @@ static void wake_thread(struct waiter *w, uint32_t events)
 void waitq_init(struct waitq *q)
 {
     q->lock = (struct spinlock) SPINLOCK_INIT;
+    q->count = 0;
     list_init(&q->waiters);
 }
 
@@ -27,6 +28,7 @@ void waitq_add(struct waitq *q, struct waiter *w)
     spin_lock(&q->lock);
     w->queue = q;
     list_add_tail(&q->waiters, &w->link);
+    atomic_post(&q->count, q->count + 1);
     spin_unlock(&q->lock);
     /* The caller looks at its condition next; a waker stores that first and then looks here. Without
      * a full fence on both sides each may miss the other's store. */
@@ -40,13 +42,14 @@ void waitq_del(struct waiter *w)
         return;
     SPIN_GUARD(&q->lock);
     list_del(&w->link);
+    atomic_post(&q->count, q->count - 1);
     w->queue = NULL;
 }
 
 bool waitq_empty(const struct waitq *q)
 {
     atomic_fence(); /* pairs with waitq_add */
-    return __atomic_load_n(&q->waiters.next, __ATOMIC_SEQ_CST) == &q->waiters;
+    return atomic_peek(&q->count) == 0;
 }
 
 /* A waiter may wake another queue: that of an epoll set under those of its files. epoll_ctl refuses circles. */
@@ -98,19 +101,19 @@ void mutex_take(struct mutex *m)
 {
     if (likely(mutex_try_take(m)))
         return;
-    check(m->owner != current());
+    check(!mutex_held(m));
     (void) wait_event(&m->queue, mutex_try_take(m), SLEEP_UNINTERRUPTIBLE,
                       FOREVER); /* cannot fail */
 }
 
 void mutex_release(struct mutex *m)
 {
-    check(m->owner == current());
+    check(mutex_held(m));
     __atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);
     waitq_wake_one(&m->queue, ~0u); /* fences before it looks */
 }
 
 bool mutex_held(const struct mutex *m)
 {
-    return m->owner == current();
+    return atomic_peek(&m->owner) == current();
 }

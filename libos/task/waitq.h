@@ -17,6 +17,7 @@ typedef void (*waiter_fn)(struct waiter *w, uint32_t events);
 
 struct waitq {
     struct spinlock lock;
+    uint32_t count; /* of waiters; changes under lock, wakers peek */
     struct list waiters;
 };
 

@@ -222,7 +222,7 @@ static int item_modify(struct epoll_set *s, int fd, struct file *f,
     if ((it->events | ev->events) & EV_EXCLUSIVE)
         return -EINVAL;
     spin_lock(&s->lock);
-    it->events = ev->events | POLL_ERR | POLL_HUP;
+    atomic_post(&it->events, ev->events | POLL_ERR | POLL_HUP);
     it->data = ev->data;
     spin_unlock(&s->lock);
     item_look(it);
@@ -301,7 +301,7 @@ static int collect(struct epoll_set *s, struct linux_epoll_event *ret, int max)
         ret[n++] = (struct linux_epoll_event){events, it->data};
         spin_lock(&s->lock);
         if (it->events & EV_ONESHOT)
-            it->events &= EV_PRIVATE;
+            atomic_post(&it->events, it->events & EV_PRIVATE);
         else if (!(it->events & EV_ET) && list_empty(&it->ready_link))
             list_add_tail(&again, &it->ready_link);
         spin_unlock(&s->lock);
@@ -316,9 +316,10 @@ static int collect(struct epoll_set *s, struct linux_epoll_event *ret, int max)
     return n;
 }
 
-static bool any_ready(const struct epoll_set *s)
+static bool any_ready(struct epoll_set *s)
 {
-    return atomic_load(&s->ready.next) != &s->ready;
+    SPIN_GUARD(&s->lock);
+    return !list_empty(&s->ready);
 }
 
 long epoll_wait(struct file *ep, struct linux_epoll_event *ret, int max, int64_t deadline_ns)

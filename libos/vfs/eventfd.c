@@ -13,8 +13,10 @@ static const struct inode_ops anon_inode_ops = {0};
 struct inode *anon_inode(void)
 {
     static struct spinlock once;
+    static bool made;
     SPIN_GUARD(&once);
-    if (!anon.ref.n) { /* this first reference is never given back */
+    if (!made) { /* this first reference is never given back */
+        made = true;
         super_init(&anon_super, NULL, "anon_inodefs");
         inode_init(&anon, &anon_super, 0600);
         anon.ops = &anon_inode_ops;
@@ -38,7 +40,7 @@ static bool take(struct eventfd *e, uint64_t *ret)
     if (e->count == 0)
         return false;
     *ret = e->semaphore ? 1 : e->count;
-    e->count -= *ret;
+    atomic_post(&e->count, e->count - *ret);
     return true;
 }
 
@@ -47,7 +49,7 @@ static bool add(struct eventfd *e, uint64_t n)
     SPIN_GUARD(&e->lock);
     if (n > COUNT_MAX - e->count)
         return false;
-    e->count += n;
+    atomic_post(&e->count, e->count + n);
     return true;
 }
 

@@ -323,11 +323,11 @@ long pipe_set_size(struct file *f, uint64_t size)
 static void end_opened(struct pipe *p, uint32_t mode)
 {
     if (mode & FILE_READ) {
-        p->readers++;
+        atomic_post(&p->readers, p->readers + 1);
         p->reader_opens++;
     }
     if (mode & FILE_WRITE) {
-        p->writers++;
+        atomic_post(&p->writers, p->writers + 1);
         p->writer_opens++;
     }
 }
@@ -348,9 +348,9 @@ static void pipe_release(struct file *f)
     struct pipe *p = pipe_of(f);
     mutex_lock(&p->mutex);
     if (f->mode & FILE_READ)
-        p->readers--;
+        atomic_post(&p->readers, p->readers - 1);
     if (f->mode & FILE_WRITE)
-        p->writers--;
+        atomic_post(&p->writers, p->writers - 1);
     mutex_unlock(&p->mutex);
     waitq_wake(&p->read_queue, POLL_IN | POLL_HUP);
     waitq_wake(&p->write_queue, POLL_OUT | POLL_ERR);

@@ -2,6 +2,7 @@
 #include "libos/fs/proc/attributes.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
+#include "libos/task/cputime.h"
 #include "libos/task/process.h"
 #include "abi/layout.h"
 
@@ -69,8 +70,11 @@ int proc_schedstat_text(const struct proc_ref *ref, struct text *t)
     AUTO(thread_put) struct thread *th = thread_lookup_get(ref->tid ? ref->tid : ref->pid, &p);
     if (!th)
         return -ESRCH;
-    text_add(t, "%ld 0 %lu\n", (long) (th->utime_ns + th->stime_ns),
-             (unsigned long) (th->nvcsw + th->nivcsw));
+    struct cputime used = thread_cputime(th);
+    struct usage u;
+    usage_of_thread(th, &u);
+    text_add(t, "%ld 0 %lu\n", (long) (used.user_ns + used.system_ns),
+             (unsigned long) (u.nvcsw + u.nivcsw));
     process_put(p);
     return 0;
 }
