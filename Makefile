@@ -60,7 +60,7 @@ SAN          := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 UNIT_CFLAGS  := -std=gnu17 -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -DOCCLUM_UNIT -DDEBUG $(WARN) $(INC)
 
 # ---- targets ---------------------------------------------------------------------------------------
-.PHONY: all help deps submodule check test test-glibc bench install hello fuzz clean format
+.PHONY: all help deps submodule check test test-glibc bench bench-fs install hello fuzz clean format
 all: $(B)/lib/libos.elf $(B)/bin/occlum-run $(B)/bin/occlum ## build everything into build/
 
 help: ## this list

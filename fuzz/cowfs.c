@@ -87,7 +87,11 @@ static int dev_grow(struct cow_dev *d, uint64_t blocks)
 }
 
 static const struct cow_dev_ops dev_ops = {
-    .read = dev_read, .write = dev_write, .barrier = dev_barrier, .grow = dev_grow};
+    .read = dev_read,
+    .write = dev_write,
+    .barrier = dev_barrier,
+    .grow = dev_grow,
+};
 static struct cow_dev dev = {&dev_ops, BLOCKS};
 
 static struct cow_params params(void)

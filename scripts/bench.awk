@@ -1,20 +1,4 @@
 # Lines "native|occlum NAME VALUE UNIT" to a table: medians, extremes, ratio, target, verdict.
-function sort(v, n,    i, j, t) {
-    for (i = 2; i <= n; i++) {
-        t = v[i]
-        for (j = i - 1; j >= 1 && v[j] > t; j--) v[j + 1] = v[j]
-        v[j + 1] = t
-    }
-}
-function short(x) { return sprintf(x >= 1000 ? "%.0f" : "%.3g", x) }
-function collect(side, name,    n, i, v) {
-    n = count[side, name]
-    if (!n) { med = ""; return "-" }
-    for (i = 1; i <= n; i++) v[i] = value[side, name, i]
-    sort(v, n)
-    med = n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
-    return short(med) " (" short(v[1]) "-" short(v[n]) ")"
-}
 BEGIN {
     # time relative to native, at most
     split("syscall_libc 0.15 syscall_raw 0.15 open_close 0.2 stat 0.2 pipe_rtt_process 0.10 " \

@@ -31,3 +31,6 @@ $(BENCH_BIN)/true_dynamic_glibc: bench/true.c
 
 bench: $(if $(NATIVE),,$(if $(wildcard tools/occlum/*.c),all)) $(BENCH_ALL) ## compare with native Linux (BENCH="names", REPEATS=n)
 	@BENCH="$(BENCH)" REPEATS="$(REPEATS)" LIBC="$(LIBC)" CPU="$(CPU)" NATIVE="$(NATIVE)" scripts/bench
+
+bench-fs: all $(BENCH_BIN)/names-glibc $(B)/bench/timeit ## files in cowfs against ext4 and tmpfs (ROWS="names", REPEATS=n)
+	@ROWS="$(ROWS)" REPEATS="$(REPEATS)" SIZE_MB="$(SIZE_MB)" DISK="$(DISK)" KEEP="$(KEEP)" scripts/bench-fs

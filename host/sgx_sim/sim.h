@@ -53,6 +53,7 @@ struct sgx_enclave {
     uint64_t base, size, view_start; /* view is [view_start, base + size) */
     uint8_t *alias;
     uint16_t *epcm;
+    unsigned large_runs;   /* of pages accepted at once, see touch_ahead() */
     unsigned own_mappings; /* runs of pages that were set apart, see apply_run() */
     uint64_t next_closed;  /* block of pages, see close_block() */
     struct sgx_secs secs;

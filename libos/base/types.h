@@ -22,6 +22,7 @@ typedef struct {
 #define HADDR(x) ((haddr_t){(uintptr_t) (x)})
 
 #define must_check        __attribute__((warn_unused_result))
+#define UNINIT            __attribute__((uninitialized)) /* large buffers that are written before read */
 #define noreturn_fn       __attribute__((noreturn))
 #define hidden            __attribute__((visibility("hidden")))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))

@@ -3,6 +3,7 @@
 #define VFS_FILE_H
 #include "libos/vfs/inode.h"
 #include "libos/vfs/mount.h"
+#include "libos/vfs/readahead.h"
 
 /* All may be NULL: read, write -EINVAL; poll always ready; ioctl -ENOTTY; seek the generic one for
  * files with a size, -ESPIPE for streams; fsync 0; mmap -ENODEV. Streams (FILE_STREAM) get pos NULL. */
@@ -48,6 +49,7 @@ struct file {
     void *priv;
     uint64_t pos; /* pos_lock */
     struct mutex pos_lock;
+    struct readahead ahead;
     struct list epoll_items; /* epoll.c's lock */
     int owner, owner_sig;    /* F_SETOWN, F_SETSIG: stored only */
 };

@@ -1,5 +1,6 @@
 /* Inodes: life, attributes, permission checks. */
 #include "libos/vfs/inode.h"
+#include "libos/vfs/writeback.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/task/clock.h"
@@ -34,6 +35,7 @@ void super_put(struct super *s)
         return;
     if (atomic_load(&notify_watchers))
         notify_unmount(s);
+    writeback_end(s);
     if (s->root)
         inode_put(s->root);
     super_inode_gone(s);
@@ -41,7 +43,10 @@ void super_put(struct super *s)
 
 void super_inode_gone(struct super *s)
 {
-    if (atomic_sub_new(&s->inodes, 1) == 0 && s->ops->put)
+    if (atomic_sub_new(&s->inodes, 1) > 0)
+        return;
+    writeback_free(s);
+    if (s->ops->put)
         s->ops->put(s);
 }
 

@@ -23,8 +23,7 @@
 #include "abi/linux/fs.h"
 
 #define NAME_LIMIT 255
-#define PATH_LIMIT 4096                           /* with the NUL */
-#define UNINIT     __attribute__((uninitialized)) /* large buffers that are written before read */
+#define PATH_LIMIT 4096 /* with the NUL */
 
 struct inode;
 struct super;
@@ -104,6 +103,9 @@ struct inode_ops {
     int (*setattr)(struct inode *i, const struct iattr *attr); /* checks are done */
     /* Fills a page of a regular file that the page cache does not have; zeros beyond the end. */
     int (*read_page)(struct inode *i, uint64_t index, void *dst);
+    /* The same for count pages (1 .. LOAD_PAGES), in any order; each has its own result. NULL: one by one. */
+    void (*read_pages)(struct inode *i, const uint64_t *index, uint32_t count, void *const *dst,
+                       int *ret_each);
     /* A file system with a store: puts changed pages of a regular file there; size is the file's.
      * room: may so many pages more become changed? sync: all of the inode is durable. next: the first
      * page at or above index that is data or a hole (UINT64_MAX: none). punch: pages become holes. */
@@ -182,7 +184,8 @@ struct super {
     uint32_t flags;
     uint64_t dev;
     uint32_t magic;
-    size_t dirty_pages; /* atomic */
+    size_t dirty_pages;          /* atomic */
+    struct writeback *writeback; /* vfs/writeback.c; set once */
     const char *type_name;
     const struct super_ops *ops;
     struct inode *root; /* a reference */

@@ -15,6 +15,7 @@
 #include "libos/base/list.h"
 #include "libos/base/lock.h"
 #include "libos/base/types.h"
+#include "libos/task/mutex.h"
 
 struct inode;
 struct page_node;
@@ -25,8 +26,8 @@ struct cpage {
     uint64_t index;
     uint32_t pins; /* pages lock to leave 0; the tree itself holds one */
     uint8_t referenced, at_home, on_clock;
-    uint8_t dirty;     /* pages lock */
-    struct list clock; /* clock lock */
+    uint8_t dirty, changed; /* pages lock; changed: it was dirty once */
+    struct list clock;      /* clock lock */
 };
 
 struct pages {
@@ -37,7 +38,9 @@ struct pages {
     uint64_t dirty; /* pages that differ from the store */
     uintptr_t home; /* 0: none */
     uint64_t home_pages;
-    uint64_t *passed; /* bit per page that pages_pass() read; NULL: none */
+    uint32_t cuts;      /* times that pages were cut off or out */
+    struct mutex flush; /* of whoever writes pages to the store, or cuts the store: one at a time */
+    uint64_t *passed;   /* bit per page that pages_pass() read; NULL: none */
 };
 
 void pages_init(struct pages *p);
@@ -47,6 +50,21 @@ bool pages_has(struct inode *i, uint64_t index); /* is it cached now? */
 /* A pinned page: cached, or read by the file system, or (create) a zeroed one. 0; *ret is NULL for a
  * hole that need not exist. -EIO, -ENOMEM. */
 must_check int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret);
+/* The same without create, of a file system that reads pages, and others are read with it: `run` pages from index
+ * on, and as many again each `stride` pages further, `repeats` times. What is wrong with the others does not matter;
+ * at most LOAD_PAGES are read. */
+struct load_plan {
+    uint32_t run, repeats;
+    int64_t stride;
+};
+#define LOAD_PAGES 64u
+must_check int pages_get_ahead(struct inode *i, uint64_t index, const struct load_plan *plan,
+                               struct cpage **ret);
+/* Puts a page that nobody has seen yet (cpage_new) in the place of what the file has there; consumed. */
+must_check int pages_put_whole(struct inode *i, struct cpage *page);
+/* A page for that, zeroed. NULL: no memory. */
+struct cpage *cpage_new(uint64_t index);
+void cpage_free(struct cpage *page); /* one that is in no tree */
 void cpage_unpin(struct cpage *p);
 /* A page of an immutable file for somebody who keeps it: the first time it is read straight to dst (zeroed,
  * undefined on failure), and only the second reader makes the cache keep it. */
@@ -63,10 +81,14 @@ void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len);
 uint64_t pages_next(struct inode *i, uint64_t index, bool data);
 must_check int pages_shared_home(struct inode *i, uint64_t first, uint64_t count,
                                  uintptr_t *ret_addr);
-/* Writes changed pages first .. end - 1 to the store (inode_ops.write_pages). Pages that processes have
- * mapped shared count as changed: nobody sees what they write. */
+/* Writes changed pages first .. end - 1 to the store (inode_ops.write_pages). Returns when they are there, whoever
+ * wrote them. Pages that processes have mapped shared count as changed: nobody sees what they write. */
 must_check int pages_flush(struct inode *i, uint64_t first, uint64_t end);
-/* Too many changed pages: the writer has to put some away. */
-bool pages_dirty_full(const struct inode *i);
+/* Around a change of the store that takes content away, so that no page is written there, or found there, that was
+ * before it: the inode's pages beyond it have to go between the two. */
+void pages_cut_begin(struct inode *i);
+void pages_cut_end(struct inode *i);
+bool pages_dirty_over(
+    unsigned share);       /* are more than 1/share of all pages that may be there changed? */
 size_t pages_cached(void); /* evictable ones, all inodes: Cached in /proc/meminfo */
 #endif

@@ -6,6 +6,7 @@
 #include "libos/mm/mm.h"
 #include "libos/task/process.h"
 #include "libos/vfs/memfd.h"
+#include "libos/vfs/writeback.h"
 #include "abi/layout.h"
 
 #define RLIMIT_FSIZE_INDEX 1
@@ -23,10 +24,26 @@ static void touch_atime(struct file *f, struct inode *i)
     i->atime_ns = inode_now();
 }
 
-static int read_part(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
+/* The page of pos, of a read that goes on for so many pages. */
+static int read_page_get(struct file *f, struct inode *i, uint64_t pos, size_t left,
+                         struct cpage **ret)
+{
+    if (!i->ops->read_page)
+        return pages_get(i, pos / PAGE_SIZE, false, ret);
+    struct cpage *page = pages_find(i, pos / PAGE_SIZE);
+    if (page) {
+        *ret = page;
+        return 0;
+    }
+    uint64_t more = (pos % PAGE_SIZE + left + PAGE_SIZE - 1) / PAGE_SIZE;
+    struct load_plan plan = readahead_plan(&f->ahead, more);
+    return pages_get_ahead(i, pos / PAGE_SIZE, &plan, ret);
+}
+
+static int read_part(struct file *f, struct inode *i, struct uio *uio, uint64_t pos, size_t n)
 {
     struct cpage *page;
-    int r = pages_get(i, pos / PAGE_SIZE, false, &page);
+    int r = read_page_get(f, i, pos, uio->left, &page);
     if (r < 0)
         return r;
     if (!page)
@@ -42,13 +59,14 @@ long regular_read(struct file *f, struct uio *uio, uint64_t *pos)
     if (*pos > FILE_SIZE_MAX)
         return -EINVAL;
     size_t done = 0;
+    readahead_note(&f->ahead, *pos / PAGE_SIZE, (*pos + uio->left - 1) / PAGE_SIZE + 1);
     while (uio->left > 0) {
         uint64_t size = inode_size(i);
         if (*pos >= size)
             break;
         size_t n = MIN(uio->left, PAGE_SIZE - *pos % PAGE_SIZE);
         n = MIN(n, size - *pos);
-        int r = read_part(i, uio, *pos, n);
+        int r = read_part(f, i, uio, *pos, n);
         if (r < 0) {
             if (done == 0)
                 return r;
@@ -61,11 +79,36 @@ long regular_read(struct file *f, struct uio *uio, uint64_t *pos)
     return (long) done;
 }
 
+/* A page that is not in memory and is written as a whole is not read before. Where the caller's memory ends too early,
+ * the bytes go into what the file has there. */
+static long write_whole(struct inode *i, struct uio *uio, uint64_t index)
+{
+    struct cpage *page = cpage_new(index), *old;
+    if (!page)
+        return -ENOMEM;
+    size_t before = uio->left;
+    int r = uio_take(uio, page->data, PAGE_SIZE);
+    size_t taken = before - uio->left;
+    if (taken == PAGE_SIZE) {
+        r = pages_put_whole(i, page);
+        return r < 0 ? r : (long) taken;
+    }
+    if (taken > 0 && (r = pages_get(i, index, true, &old)) == 0) {
+        memcpy(old->data, page->data, taken);
+        pages_written(i, old, 0, taken);
+        cpage_unpin(old);
+    }
+    cpage_free(page);
+    return r < 0 ? r : (long) taken;
+}
+
 /* Bytes written into one page: fewer than n where the caller's memory ends. */
 static long write_part(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
 {
-    struct cpage *page;
-    int r = pages_get(i, pos / PAGE_SIZE, true, &page);
+    struct cpage *page = i->ops->write_pages ? pages_find(i, pos / PAGE_SIZE) : NULL;
+    if (!page && i->ops->write_pages && n == PAGE_SIZE)
+        return write_whole(i, uio, pos / PAGE_SIZE);
+    int r = page ? 0 : pages_get(i, pos / PAGE_SIZE, true, &page);
     if (r < 0)
         return r;
     size_t before = uio->left;
@@ -117,7 +160,10 @@ static long write_locked(struct inode *i, struct uio *uio, uint64_t *pos)
     size_t done = 0;
     long n = 0;
     for (; done < (size_t) most; done += (size_t) n) {
-        n = write_part(i, uio, *pos, MIN((size_t) most - done, PAGE_SIZE - *pos % PAGE_SIZE));
+        size_t part = MIN((size_t) most - done, PAGE_SIZE - *pos % PAGE_SIZE);
+        n = write_part(i, uio, *pos, part);
+        if (n == -ENOMEM && pages_flush(i, 0, UINT64_MAX) == 0) /* clean pages can go */
+            n = write_part(i, uio, *pos, part);
         if (n <= 0)
             break;
         *pos += (uint64_t) n;
@@ -136,14 +182,11 @@ long regular_write(struct file *f, struct uio *uio, uint64_t *pos)
     struct inode *i = inode_real(f->inode);
     if (f->flags & O_APPEND)
         *pos = UINT64_MAX;
-    MUTEX_GUARD(&i->mutex);
+    mutex_lock(&i->mutex);
     long n = write_locked(i, uio, pos);
-    if (n > 0 && i->ops->write_pages && pages_dirty_full(i)) {
-        int r = i->super->ops->writeback(i->super);
-        if (r < 0)
-            return r;
-    }
-    return n;
+    mutex_unlock(&i->mutex);
+    int r = n > 0 && i->ops->write_pages ? writeback_balance(i) : 0;
+    return r < 0 ? r : n;
 }
 
 enum {
@@ -199,10 +242,14 @@ static int punch_locked(struct inode *i, uint64_t from, uint64_t to)
         return r;
     zero_range(i, from, to);
     end += last && to % PAGE_SIZE;
-    if (first < end)
-        pages_drop(i, first, end);
     inode_touch(i, ATTR_MTIME | ATTR_CTIME);
-    return first < end ? i->ops->punch(i, first, end - first) : 0;
+    if (first >= end)
+        return 0;
+    pages_cut_begin(i);
+    pages_drop(i, first, end);
+    r = i->ops->punch(i, first, end - first);
+    pages_cut_end(i);
+    return r;
 }
 
 static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_t end)

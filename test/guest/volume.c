@@ -1,5 +1,6 @@
 /* The writable layer of "/": what programs do to files that are kept. */
 #include "guest_test.h"
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
@@ -55,6 +56,82 @@ static bool zeros(int fd, size_t from, size_t to)
             return false;
     }
     return true;
+}
+
+/* ---- a shared mapping, reads and writes are one content, while pages go to the store and come back ---- */
+enum { SHARED_PAGES = 600 };
+static volatile bool flushing;
+
+static void *keep_flushing(void *arg)
+{
+    int fd = *(int *) arg;
+    while (flushing)
+        if (fsync(fd) != 0)
+            return (void *) "fsync";
+    return NULL;
+}
+
+TEST_CASE(mapping_read_write)
+{
+    pthread_t t;
+    void *why;
+    unsigned char page[4096];
+    enter();
+    int fd = make_file("shared", SHARED_PAGES * 4096, 1);
+    int other = open("shared", O_RDWR);
+    volatile unsigned char *map =
+        mmap(NULL, SHARED_PAGES / 2 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(other >= 0 && map != MAP_FAILED);
+    flushing = true;
+    CHECK(pthread_create(&t, NULL, keep_flushing, &other) == 0);
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned n = 0; n < SHARED_PAGES;
+             n++) { /* written one way, read the other, in order: readahead */
+            if (n % 3 == 0 && n < SHARED_PAGES / 2) {
+                map[n * 4096 + 5] = (unsigned char) (n + round);
+            } else {
+                memset(page, (int) (n + round), sizeof page);
+                CHECK(pwrite(n % 2 ? fd : other, page, sizeof page, n * 4096) == sizeof page);
+            }
+        }
+        for (unsigned n = 0; n < SHARED_PAGES; n++) {
+            CHECK(pread(fd, page, sizeof page, n * 4096) == sizeof page);
+            CHECK(page[5] == (unsigned char) (n + round));
+            CHECK(n >= SHARED_PAGES / 2 || map[n * 4096 + 5] == (unsigned char) (n + round));
+        }
+    }
+    flushing = false;
+    CHECK(pthread_join(t, &why) == 0 && why == NULL);
+    CHECK(munmap((void *) map, SHARED_PAGES / 2 * 4096) == 0);
+    CHECK(close(fd) == 0 && close(other) == 0 && unlink("shared") == 0);
+    leave();
+}
+
+/* Cut and grown again while somebody flushes and reads: what was cut off never comes back. */
+TEST_CASE(cut_while_flushing)
+{
+    pthread_t t;
+    void *why;
+    unsigned char page[4096];
+    enter();
+    int fd = make_file("cut", 64 * 4096, 1);
+    flushing = true;
+    CHECK(pthread_create(&t, NULL, keep_flushing, &fd) == 0);
+    for (unsigned round = 0; round < 300; round++) {
+        memset(page, 0xee, sizeof page);
+        for (unsigned n = 0; n < 64; n++)
+            CHECK(pwrite(fd, page, sizeof page, n * 4096) == sizeof page);
+        CHECK(ftruncate(fd, 3 * 4096 + 100) == 0 && ftruncate(fd, 64 * 4096) == 0);
+        CHECK(zeros(fd, 3 * 4096 + 100, 3 * 4096 + 200));
+        for (unsigned n = 4; n < 64; n += 5) {
+            CHECK(pread(fd, page, sizeof page, n * 4096) == sizeof page);
+            CHECK(page[0] == 0 && page[4095] == 0);
+        }
+    }
+    flushing = false;
+    CHECK(pthread_join(t, &why) == 0 && why == NULL);
+    CHECK(close(fd) == 0 && unlink("cut") == 0);
+    leave();
 }
 
 TEST_CASE(large_file)

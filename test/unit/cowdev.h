@@ -116,7 +116,11 @@ static int cowdev_grow(struct cow_dev *dev, uint64_t blocks)
 }
 
 static const struct cow_dev_ops cowdev_ops = {
-    .read = cowdev_read, .write = cowdev_write, .barrier = cowdev_barrier, .grow = cowdev_grow};
+    .read = cowdev_read,
+    .write = cowdev_write,
+    .barrier = cowdev_barrier,
+    .grow = cowdev_grow,
+};
 
 static inline struct cowdev *cowdev_new(void)
 {

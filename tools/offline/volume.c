@@ -89,7 +89,11 @@ static int dev_grow(struct cow_dev *d, uint64_t blocks)
 }
 
 static const struct cow_dev_ops dev_ops = {
-    .read = dev_read, .write = dev_write, .barrier = dev_barrier, .grow = dev_grow};
+    .read = dev_read,
+    .write = dev_write,
+    .barrier = dev_barrier,
+    .grow = dev_grow,
+};
 
 /* ---- struct fsys ---- */
 

@@ -8,7 +8,7 @@ static struct cow_blk **bucket(struct cow *c, const struct cow_tree *t, uint32_t
                                uint64_t index)
 {
     uint64_t k = (t->ino * 31 + level) * 0x9e3779b97f4a7c15ull + index * 0xc2b2ae3d27d4eb4full;
-    return &c->hash[(k >> 40) % COW_HASH];
+    return &c->hash[(k >> 40) % COW_BLK_HASH];
 }
 
 void cow_tree_init(struct cow_tree *t, uint64_t ino, uint64_t generation)

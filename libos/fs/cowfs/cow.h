@@ -40,6 +40,7 @@ struct cow_params {
     const uint8_t *user_key;         /* 32 bytes, for slot_secret */
     const struct cow_cipher *cipher; /* NULL: AES-256-GCM */
     struct cow_anchor *anchor;       /* NULL: none */
+    uint32_t cache_blocks;           /* how many decrypted blocks of metadata are kept; 0: 1024 */
     uint64_t blocks, blocks_max;     /* of a new volume; how far it may grow */
 };
 
@@ -103,6 +104,9 @@ must_check int cow_truncate(struct cow *c, struct cow_inode *i, uint64_t size);
 /* ---- content, in whole blocks; holes read as zeros */
 must_check int cow_read(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
                         void *dst);
+/* Up to COW_IO_BLOCKS blocks in any order, each to its own place and with its own result. */
+void cow_read_list(struct cow *c, struct cow_inode *i, const uint64_t *block, uint32_t count,
+                   void *const *dst, int *ret_each);
 must_check int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
                          const void *src, uint64_t size); /* size: of the file, at least */
 /* The same for data that cow_room found room for: it does not run out now. */

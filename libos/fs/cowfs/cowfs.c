@@ -13,6 +13,7 @@
 #define COWFS_MAGIC    0x434f5753
 #define FIRST_BLOCKS   4096u        /* of a new volume: 16 MiB */
 #define LARGEST_BLOCKS (1ull << 28) /* 1 TiB */
+#define METADATA_SHARE 16u          /* at most 1/16 of the kernel's heap holds metadata */
 #define NAME_SIZE      64u
 
 static struct cowfs_super *super_of(const struct super *s)
@@ -331,6 +332,13 @@ static const char *why(int error)
     }
 }
 
+static uint32_t metadata_share(void)
+{
+    struct heap_stats h;
+    heap_stats(&h);
+    return (uint32_t) MIN(h.limit / METADATA_SHARE, (size_t) 1 << 20);
+}
+
 static int open_cow(struct cowfs_super *s, const char *name, bool create)
 {
     struct cow_params p = {
@@ -341,6 +349,7 @@ static int open_cow(struct cowfs_super *s, const char *name, bool create)
         .blocks = FIRST_BLOCKS,
         .blocks_max = LARGEST_BLOCKS,
         .anchor = s->anchored ? &s->anchor.anchor : NULL,
+        .cache_blocks = metadata_share(),
     };
     if (create && !cowfs_has_user_key())
         return cow_mount_new(&p, &s->cow);

@@ -135,16 +135,26 @@ int cow_seal(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t i
     return 0;
 }
 
+const struct gcm_key *cow_open_key(struct cow *c, const struct cow_ptr *p)
+{
+    return epoch_key(c, (uint32_t) (p->nonce >> COW_CTR_BITS));
+}
+
+int cow_open_with(const struct cow *c, const struct gcm_key *k, const struct cow_tree *t,
+                  uint32_t level, uint64_t index, const struct cow_ptr *p, const uint8_t *in,
+                  uint8_t *out)
+{
+    const struct block_aad aad = {t->ino, t->generation, level, index};
+    uint8_t nonce[GCM_NONCE_SIZE];
+    nonce_bytes(p->nonce, nonce);
+    return c->cipher->open(k, nonce, CSPAN_OF(aad), (struct cspan){in, COW_BLOCK}, out, p->tag);
+}
+
 int cow_open(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t index,
              const struct cow_ptr *p, uint8_t *data)
 {
     if (!cow_ptr_ok(c, p))
         return -EUCLEAN;
-    const struct gcm_key *k = epoch_key(c, (uint32_t) (p->nonce >> COW_CTR_BITS));
-    if (!k)
-        return -ENOMEM;
-    const struct block_aad aad = {t->ino, t->generation, level, index};
-    uint8_t nonce[GCM_NONCE_SIZE];
-    nonce_bytes(p->nonce, nonce);
-    return c->cipher->open(k, nonce, CSPAN_OF(aad), (struct cspan){data, COW_BLOCK}, data, p->tag);
+    const struct gcm_key *k = cow_open_key(c, p);
+    return k ? cow_open_with(c, k, t, level, index, p, data, data) : -ENOMEM;
 }

@@ -7,6 +7,8 @@
 struct cow_dev;
 struct cow_dev_ops { /* 0 or -errno; all of it or an error */
     int (*read)(struct cow_dev *d, uint64_t block, uint32_t count, void *dst);
+    /* Blocks from anywhere, one behind the other into dst: how many of the first came. NULL: read is used. */
+    long (*read_list)(struct cow_dev *d, const uint64_t *blocks, uint32_t count, void *dst);
     int (*write)(struct cow_dev *d, uint64_t block, uint32_t count, const void *src);
     int (*barrier)(struct cow_dev *d); /* what was written before is durable */
     /* Makes room for so many blocks, so that writing them later finds it; updates d->blocks. */
@@ -27,5 +29,5 @@ static inline int cow_dev_claim(struct cow_dev *d)
     return d->ops->claim ? d->ops->claim(d) : 0;
 }
 
-#define COW_IO_BLOCKS 32u /* at most, in one call */
+#define COW_IO_BLOCKS 64u /* at most, in one call */
 #endif

@@ -1,5 +1,6 @@
 /* Content and attributes of inodes. Data blocks of files go straight to new places on the device; only
  * the pointers to them wait for the commit. */
+#include "libos/arch/fpu.h"
 #include "libos/base/ckmath.h"
 #include "libos/fs/cowfs/priv.h"
 #include "abi/linux/fs.h"
@@ -106,6 +107,86 @@ int cow_read(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
             return r;
     }
     return 0;
+}
+
+/* What is read without the lock: where it is, and what it must be. */
+struct wanted {
+    uint32_t count;
+    uint32_t which[COW_IO_BLOCKS];
+    uint64_t addr[COW_IO_BLOCKS];
+    struct cow_ptr ptr[COW_IO_BLOCKS];
+    const struct gcm_key *key[COW_IO_BLOCKS];
+};
+
+static int want(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t which, void *dst,
+                struct wanted *w)
+{
+    struct cow_ptr *p = &w->ptr[w->count];
+    int r = cow_tree_ptr(c, &i->tree, block, p);
+    if (r < 0)
+        return r;
+    if (cow_hole(p)) {
+        memset(dst, 0, COW_BLOCK);
+        return 0;
+    }
+    if (!cow_ptr_ok(c, p))
+        return cow_poison(c, -EUCLEAN, "a pointer that leads nowhere");
+    w->key[w->count] = cow_open_key(c, p);
+    if (!w->key[w->count])
+        return -ENOMEM;
+    w->addr[w->count] = p->addr;
+    w->which[w->count++] = which;
+    return 0;
+}
+
+/* How many of the first blocks came. */
+static uint32_t fetch(struct cow *c, const struct wanted *w, uint8_t *buf)
+{
+    const struct cow_dev_ops *ops = c->dev->ops;
+    uint32_t n = 0;
+    if (w->count > 1 && ops->read_list)
+        return (uint32_t) MAX(ops->read_list(c->dev, w->addr, w->count, buf), 0L);
+    while (n < w->count) {
+        uint32_t run = 1;
+        while (n + run < w->count && w->addr[n + run] == w->addr[n] + run)
+            run++;
+        if (ops->read(c->dev, w->addr[n], run, buf + (size_t) n * COW_BLOCK) < 0)
+            break;
+        n += run;
+    }
+    return n;
+}
+
+/* The lock is held to look where the blocks are, not while they come and are deciphered. A block that was freed and
+ * written anew meanwhile does not fit its pointer: all that fail are read again with the lock held, and only that
+ * says that they are forged. */
+void cow_read_list(struct cow *c, struct cow_inode *i, const uint64_t *block, uint32_t count,
+                   void *const *dst, int *ret_each)
+{
+    struct wanted w UNINIT;
+    w.count = 0;
+    mutex_lock(&c->lock);
+    cow_cache_trim(c, c->cache_limit);
+    int flushed = cow_queue_flush(c);
+    for (uint32_t n = 0; n < count; n++)
+        ret_each[n] = flushed < 0 ? flushed : want(c, i, block[n], n, dst[n], &w);
+    mutex_unlock(&c->lock);
+    uint8_t *buf = w.count > 1 ? spare_take(&c->list_buf, COW_IO_BLOCKS) : NULL;
+    uint8_t *in = w.count == 1 ? dst[w.which[0]] : buf;
+    uint32_t came = in ? fetch(c, &w, in) : 0;
+    fpu_begin(); /* once for all of them */
+    for (uint32_t k = 0; k < w.count; k++) {
+        uint32_t n = w.which[k];
+        ret_each[n] = k < came ? cow_open_with(c, w.key[k], &i->tree, 0, block[n], &w.ptr[k],
+                                               in + (size_t) k * COW_BLOCK, dst[n])
+                               : -EAGAIN;
+    }
+    fpu_end();
+    if (buf)
+        spare_give(&c->list_buf, buf, COW_IO_BLOCKS);
+    for (uint32_t k = 0; k < w.count; k++)
+        if (ret_each[w.which[k]] < 0)
+            ret_each[w.which[k]] = cow_read(c, i, block[w.which[k]], 1, dst[w.which[k]]);
 }
 
 /* ---- writing ---- */

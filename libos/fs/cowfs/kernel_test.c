@@ -6,7 +6,7 @@
 #include "libos/fs/cowfs/cow.h"
 #include "libos/host/fake/fake.h"
 #include "libos/host/posix/unit.h"
-#include "libos/vfs/inode.h"
+#include "libos/vfs/pagecache_priv.h"
 #include "libos/vfs/registry.h"
 #include "test/unit/test.h"
 
@@ -52,13 +52,39 @@ static int64_t on_grow(struct cspan in, struct span out, const uint64_t args[4])
     return 0;
 }
 
+/* Blocks of the last list; one of them comes changed, on whatever way. */
+static uint64_t listed[64];
+static size_t listed_count;
+static uint64_t forged = UINT64_MAX;
+static unsigned lists;
+
+static void forge(uint64_t block, uint8_t *p)
+{
+    if (block == forged)
+        p[100] ^= 1;
+}
+
 static int64_t on_read(struct cspan in, struct span out, const uint64_t args[4])
 {
     if (args[1] >= store_size)
         return 0;
     size_t n = MIN(out.n, store_size - args[1]);
     memcpy(out.p, store + args[1], n);
+    for (size_t at = 0; at + 4096 <= n; at += 4096)
+        forge((args[1] + at) / 4096, out.p + at);
     return (int64_t) n;
+}
+
+static int64_t on_read_list(struct cspan in, struct span out, const uint64_t args[4])
+{
+    lists++;
+    listed_count = in.n / sizeof *listed;
+    memcpy(listed, in.p, in.n);
+    for (size_t n = 0; n < listed_count; n++) {
+        memcpy(out.p + n * 4096, store + listed[n] * 4096, 4096);
+        forge(listed[n], out.p + n * 4096);
+    }
+    return (int64_t) out.n;
 }
 
 static int64_t on_write(struct cspan in, struct span out, const uint64_t args[4])
@@ -80,6 +106,7 @@ static void host_ready(void)
     fake_host_on(HOSTCALL_volume_made, on_made);
     fake_host_on(HOSTCALL_volume_grow, on_grow);
     fake_host_on(HOSTCALL_file_read, on_read);
+    fake_host_on(HOSTCALL_volume_read, on_read_list);
     fake_host_on(HOSTCALL_file_write, on_write);
     fake_host_on(HOSTCALL_file_sync, on_zero);
     fake_host_on(HOSTCALL_file_close, on_zero);
@@ -251,6 +278,147 @@ TEST(cowfs_mounted_interrupted)
     fake_host_answer(HOSTCALL_file_sync, -EINTR, 5);
     assert_int_equal(inode_write_page(i, 0, "more", 4), 0);
     assert_int_equal(i->ops->sync(i), 0);
+    inode_put(i);
+    done(s);
+}
+
+/* ---- many pages with one call ---- */
+
+#define MANY 40u
+
+/* A file of MANY pages, page n full of n, in a volume that was mounted again. */
+static struct inode *many_pages(struct super **s)
+{
+    uint8_t page[4096];
+    *s = fresh();
+    struct inode *i = file_with(*s, "f", "");
+    for (unsigned n = 0; n < MANY; n++) {
+        memset(page, (int) n, sizeof page);
+        assert_int_equal(inode_write_page(i, n, page, sizeof page), 0);
+    }
+    i->size = MANY * sizeof page;
+    inode_put(i);
+    super_put(*s);
+    assert_int_equal(mount_it(s), 0);
+    assert_int_equal((*s)->root->ops->lookup((*s)->root, QNAME("f"), &i), 0);
+    lists = 0;
+    return i;
+}
+
+static int read_at(struct inode *i, uint64_t index, const struct load_plan *plan)
+{
+    struct cpage *page;
+    int r = pages_get_ahead(i, index, plan, &page);
+    if (r < 0)
+        return r;
+    r = page->data[7];
+    cpage_unpin(page);
+    return r;
+}
+
+static const struct load_plan all_of_them = {.run = MANY}, one = {.run = 1};
+
+TEST(cowfs_mounted_reads_many)
+{
+    struct super *s;
+    struct inode *i = many_pages(&s);
+    assert_int_equal(read_at(i, 0, &all_of_them), 0);
+    assert_int_equal(lists, 1);
+    assert_int_equal(listed_count, MANY);
+    fake_host_answer(HOSTCALL_file_read, -EIO, 1000); /* all are here */
+    fake_host_answer(HOSTCALL_volume_read, -EIO, 1000);
+    for (unsigned n = 0; n < MANY; n++)
+        assert_int_equal(read_at(i, n, &one), n);
+    inode_put(i);
+    fake_host_answer(HOSTCALL_file_read, 0, 0);
+    fake_host_answer(HOSTCALL_volume_read, 0, 0);
+    done(s);
+}
+
+/* A forged block in the middle is an error for whoever reads that page. */
+TEST(cowfs_mounted_forged_among_many)
+{
+    log_level = LOG_OFF;
+    for (unsigned bad = 0; bad < MANY; bad += 13) {
+        struct super *s;
+        struct inode *i = many_pages(&s);
+        assert_int_equal(read_at(i, 0, &all_of_them), 0);
+        pages_drop(i, 0, UINT64_MAX);
+        forged = listed[bad];
+        assert_int_equal(read_at(i, 0, &all_of_them), bad == 0 ? -EIO : 0);
+        for (unsigned n = 0; n < MANY; n++)
+            assert_int_equal(read_at(i, n, &one), n == bad ? -EIO : (int) n);
+        assert_int_equal(inode_write_page(i, 1, "x", 1), 0);
+        assert_int_equal(i->ops->sync(i), -EIO); /* no more changes to what somebody tampers with */
+        forged = UINT64_MAX;
+        i->nlink = 0; /* its change is lost */
+        inode_put(i);
+        done(s);
+    }
+    log_level = LOG_ERROR;
+}
+
+/* Answers that are no answers: the blocks are asked for one by one. Blocks in the wrong place are forged ones. */
+static int64_t swap_two(struct cspan in, struct span out, const uint64_t args[4])
+{
+    (void) on_read_list(in, out, args);
+    memcpy(out.p + 3 * 4096, store + listed[4] * 4096, 4096);
+    memcpy(out.p + 4 * 4096, store + listed[3] * 4096, 4096);
+    return (int64_t) out.n;
+}
+
+TEST(cowfs_mounted_lists_lie)
+{
+    static const int64_t lies[] = {-1,   -5,   -9999,  INT64_MIN, 0,        1,
+                                   4095, 4096, 100000, 1 << 20,   INT64_MAX};
+    struct super *s;
+    struct inode *i = many_pages(&s);
+    for (size_t n = 0; n < ARRAY_SIZE(lies); n++) {
+        fake_host_answer(HOSTCALL_volume_read, lies[n], 1);
+        assert_int_equal(read_at(i, 0, &all_of_them), 0);
+        for (unsigned k = 0; k < MANY; k++)
+            assert_int_equal(read_at(i, k, &one), k);
+        pages_drop(i, 0, UINT64_MAX);
+    }
+    fake_host_on(HOSTCALL_volume_read, swap_two);
+    assert_int_equal(read_at(i, 0, &all_of_them), 0);
+    for (unsigned k = 0; k < MANY; k++)
+        assert_int_equal(read_at(i, k, &one), k);
+    assert_int_equal(inode_write_page(i, 1, "x", 1), 0); /* the blocks are as they were */
+    assert_int_equal(i->ops->sync(i), 0);
+    inode_put(i);
+    done(s);
+}
+
+/* Blocks that are freed and written anew while a list of them is on its way. */
+static struct inode *overwritten;
+
+static int64_t overwrite_then_read(struct cspan in, struct span out, const uint64_t args[4])
+{
+    uint8_t page[4096];
+    fake_host_on(HOSTCALL_volume_read, on_read_list);
+    for (unsigned round = 0; round < 4;
+         round++) { /* new places, until the old ones are used again */
+        for (unsigned n = 0; n < MANY; n++) {
+            memset(page, (int) (100 + n), sizeof page);
+            assert_int_equal(inode_write_page(overwritten, n, page, sizeof page), 0);
+        }
+        assert_int_equal(overwritten->ops->sync(overwritten), 0);
+    }
+    while (pageclock_evict(1000) > 0) {
+    }
+    return on_read_list(in, out, args);
+}
+
+TEST(cowfs_mounted_list_overtaken)
+{
+    struct super *s;
+    struct inode *i = overwritten = many_pages(&s);
+    fake_host_on(HOSTCALL_volume_read, overwrite_then_read);
+    assert_int_equal(read_at(i, 0, &all_of_them), 100);
+    for (unsigned n = 0; n < MANY; n++)
+        assert_int_equal(read_at(i, n, &one), 100 + n);
+    assert_int_equal(i->ops->sync(i), 0); /* nobody was accused */
     inode_put(i);
     done(s);
 }

@@ -10,7 +10,7 @@
 #include "libos/fs/cowfs/priv.h"
 #include "abi/linux/fs.h"
 
-#define CACHE_LIMIT 1024u /* metadata blocks kept between operations */
+#define CACHE_LIMIT 1024u /* metadata blocks kept between operations, at least */
 
 static void seal_gcm(const struct gcm_key *k, const uint8_t nonce[GCM_NONCE_SIZE], struct cspan aad,
                      struct cspan in, uint8_t *out, uint8_t ret_tag[GCM_TAG_SIZE])
@@ -42,7 +42,7 @@ static struct cow *cow_new(const struct cow_params *p)
     c->cipher = p->cipher ? p->cipher : &gcm;
     c->anchor = p->anchor;
     c->blocks_max = MAX(p->blocks_max, p->blocks);
-    c->cache_limit = CACHE_LIMIT;
+    c->cache_limit = MAX(p->cache_blocks, CACHE_LIMIT);
     return c;
 }
 
@@ -63,6 +63,7 @@ void cow_abandon(struct cow *c)
     kfree(c->chunk_dirty);
     kfree(c->queue);
     kfree(c->birth);
+    kpages_free(c->list_buf.p, COW_IO_BLOCKS);
     kfree(c);
 }
 

@@ -1,5 +1,6 @@
 /* Inode operations of cowfs: each one call of the library, and the VFS inode brought up to date. */
 #include "libos/fs/cowfs/volume.h"
+#include "libos/vfs/writeback.h"
 
 static struct cow_name name_of(struct qname name)
 {
@@ -13,6 +14,12 @@ static int seen(int r)
 }
 
 /* ---- names ---- */
+
+static void cowfs_changed(struct inode *dir)
+{
+    cowfs_refresh(dir);
+    writeback_note(dir->super);
+}
 
 static int cowfs_lookup(struct inode *dir, struct qname name, struct inode **ret)
 {
@@ -39,7 +46,7 @@ static int make(struct inode *dir, struct qname name, const struct cow_new *what
             inode_put(*ret);
     }
     cow_release(c);
-    cowfs_refresh(dir);
+    cowfs_changed(dir);
     return seen(r);
 }
 
@@ -72,7 +79,7 @@ static int cowfs_link(struct inode *dir, struct qname name, struct inode *target
     int r =
         cow_link(cowfs_cow(dir), cowfs_inner(dir), name_of(name), cowfs_inner(target), inode_now());
     cowfs_refresh(target);
-    cowfs_refresh(dir);
+    cowfs_changed(dir);
     return seen(r);
 }
 
@@ -81,7 +88,7 @@ static int cowfs_unlink(struct inode *dir, struct qname name, struct inode *vict
     int r = cow_unlink(cowfs_cow(dir), cowfs_inner(dir), name_of(name), inode_now());
     if (victim)
         cowfs_refresh(victim);
-    cowfs_refresh(dir);
+    cowfs_changed(dir);
     return seen(r);
 }
 
@@ -100,7 +107,7 @@ static int cowfs_rename(struct inode *old_dir, struct qname old_name, struct ino
     if (victim)
         cowfs_refresh(victim);
     cowfs_refresh(old_dir);
-    cowfs_refresh(new_dir);
+    cowfs_changed(new_dir);
     return seen(r);
 }
 
@@ -145,12 +152,18 @@ static int cowfs_getattr(struct inode *i, struct kstat *st)
 static int cowfs_setattr(struct inode *i, const struct iattr *a)
 {
     int r = 0;
-    if ((a->valid & ATTR_SIZE) && a->size > i->size)
+    bool size = a->valid & ATTR_SIZE;
+    if (size)
+        pages_cut_begin(i);
+    if (size && a->size > i->size)
         r = cow_truncate(cowfs_cow(i), cowfs_inner(i), a->size);
     if (r == 0)
         r = inode_setattr_simple(i, a);
-    if (r == 0 && (a->valid & ATTR_SIZE))
+    if (r == 0 && size)
         r = cow_truncate(cowfs_cow(i), cowfs_inner(i), a->size);
+    if (size)
+        pages_cut_end(i);
+    writeback_note(i->super);
     return r == 0 ? cowfs_store(i) : r;
 }
 
@@ -178,9 +191,19 @@ static long cowfs_listxattr(struct inode *i, struct span buf)
 
 /* ---- content ---- */
 
+static void cowfs_read_pages(struct inode *i, const uint64_t *index, uint32_t count,
+                             void *const *dst, int *ret_each)
+{
+    cow_read_list(cowfs_cow(i), cowfs_inner(i), index, count, dst, ret_each);
+    for (uint32_t n = 0; n < count; n++)
+        ret_each[n] = seen(ret_each[n]);
+}
+
 static int cowfs_read_page(struct inode *i, uint64_t index, void *dst)
 {
-    return seen(cow_read(cowfs_cow(i), cowfs_inner(i), index, 1, dst));
+    int r;
+    cowfs_read_pages(i, &index, 1, &dst, &r);
+    return r;
 }
 
 static int cowfs_write_pages(struct inode *i, uint64_t index, uint32_t count, const void *src,
@@ -221,6 +244,7 @@ static int cowfs_punch(struct inode *i, uint64_t index, uint64_t count)
 const struct inode_ops cowfs_other_ops = {COMMON_OPS};
 const struct inode_ops cowfs_file_ops = {
     .read_page = cowfs_read_page,
+    .read_pages = cowfs_read_pages,
     .write_pages = cowfs_write_pages,
     .room = cowfs_room,
     .sync = cowfs_sync_file,

@@ -11,6 +11,7 @@
 #include "libos/base/list.h"
 #include "libos/fs/cowfs/cow.h"
 #include "libos/mm/heap.h"
+#include "libos/mm/spare.h"
 #include "libos/task/mutex.h"
 
 struct cow_tree {
@@ -52,6 +53,7 @@ struct cow_epoch {
 };
 
 #define COW_HASH      1024u
+#define COW_BLK_HASH  4096u
 #define COW_QUEUE     COW_IO_BLOCKS
 #define COW_CHUNK     (COW_BLOCK * 8u) /* blocks that one block of the bitmap describes */
 #define COW_DIRTY_MAX 256u /* changed blocks and inodes; then an operation commits first */
@@ -82,12 +84,14 @@ struct cow {
     uint64_t block_count, blocks_max, free_count, pending_count, hint;
 
     /* cache.c */
-    struct cow_blk *hash[COW_HASH];
+    struct cow_blk *hash[COW_BLK_HASH];
     struct list lru;
     uint32_t cached, dirty_count, cache_limit;
     uint8_t *queue; /* blocks on their way out: consecutive */
     uint64_t queue_addr;
     uint32_t queue_count;
+
+    struct spare list_buf; /* cow_read_list */
 
     /* inode.c */
     struct cow_inode *inodes[COW_HASH];
@@ -110,6 +114,11 @@ must_check int cow_seal(struct cow *c, const struct cow_tree *t, uint32_t level,
 /* Deciphers in place: -EUCLEAN for a pointer that cannot be, -EBADMSG for a block that is not it. */
 must_check int cow_open(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t index,
                         const struct cow_ptr *p, uint8_t *data);
+/* The same from one place to another in two steps, the second without the volume's lock; NULL: no memory. */
+const struct gcm_key *cow_open_key(struct cow *c, const struct cow_ptr *p);
+must_check int cow_open_with(const struct cow *c, const struct gcm_key *k, const struct cow_tree *t,
+                             uint32_t level, uint64_t index, const struct cow_ptr *p,
+                             const uint8_t *in, uint8_t *out);
 bool cow_ptr_ok(const struct cow *c, const struct cow_ptr *p);
 bool cow_newborn(const struct cow *c, const struct cow_ptr *p); /* since the last commit */
 int cow_poison(struct cow *c, int r, const char *what);         /* returns r */

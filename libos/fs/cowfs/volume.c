@@ -31,6 +31,14 @@ static int volume_read(struct cow_dev *d, uint64_t block, uint32_t count, void *
     return done == size ? 0 : -EIO;
 }
 
+static long volume_read_list(struct cow_dev *d, const uint64_t *blocks, uint32_t count, void *dst)
+{
+    struct cspan in = {(const uint8_t *) blocks, count * sizeof *blocks};
+    struct span out = {dst, (size_t) count * COW_BLOCK};
+    long r = hostcall_io(HOSTCALL_volume_read, in, out, volume_of(d)->token, 0, 0, 0);
+    return r < 0 ? r : r / COW_BLOCK;
+}
+
 static int volume_write(struct cow_dev *d, uint64_t block, uint32_t count, const void *src)
 {
     size_t size = (size_t) count * COW_BLOCK, done = 0;
@@ -89,6 +97,7 @@ static int volume_born(struct cow_dev *d)
 
 static const struct cow_dev_ops volume_ops = {
     .read = volume_read,
+    .read_list = volume_read_list,
     .write = volume_write,
     .barrier = volume_barrier,
     .grow = volume_grow,
