@@ -87,7 +87,12 @@ _Static_assert(sizeof(struct host_volume) == 16, "shared");
 #define HOST_FILE_READ  1u
 #define HOST_FILE_WRITE 2u
 
-enum host_sync { HOST_SYNC_FILE, HOST_SYNC_DATA, HOST_SYNC_SUPER };
+enum host_sync {
+    HOST_SYNC_FILE,
+    HOST_SYNC_DATA,
+    HOST_SYNC_SUPER,
+    HOST_SYNC_START /* does not wait */
+};
 
 struct host_cpuid {
     uint32_t leaf, subleaf, eax, ebx, ecx, edx;

@@ -128,6 +128,8 @@ int64_t host_call_file_sync(struct host_vcpu *v)
     int fd = f->write_fd >= 0 ? f->write_fd : files_readable(f);
     if (fd < 0)
         return fd;
+    if (v->args[1] == HOST_SYNC_START)
+        return result(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
     if (v->args[1] == HOST_SYNC_SUPER)
         return result(syncfs(fd));
     return result(v->args[1] == HOST_SYNC_DATA ? fdatasync(fd) : fsync(fd));

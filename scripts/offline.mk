@@ -2,10 +2,10 @@
 # kernel gives them there, libos/host/posix/ gives them here; functions that are never reached end the program
 # (scripts/unit-link).
 OFFLINE_SRC := $(call find_c,tools/offline) libos/base/smp.c libos/base/log.c libos/base/printf.c libos/base/string.c \
-    $(filter-out %/cowfs.c %/ops.c %/volume.c %/keys.c,$(call find_c,libos/fs/cowfs)) \
+    $(filter-out %/cowfs.c %/ops.c %/volume.c %/keys.c %/together.c,$(call find_c,libos/fs/cowfs)) \
     $(filter-out %/rootimg.c,$(call find_c,libos/fs/rootimg)) \
     $(filter-out %/ipsec_libc.c,$(call find_c,libos/crypto)) \
-    $(addprefix libos/vfs/,inode.c lock.c pagecache.c mmap.c) \
+    $(addprefix libos/vfs/,inode.c lock.c mmap.c pagecache.c pageclock.c pageflush.c pagehome.c pageload.c pagetree.c writeback.c) \
     $(addprefix libos/host/posix/,arch.c heap.c panic.c sched.c sync.c)
 OFFLINE_OBJ := $(patsubst %.c,$(B)/offline/%.o,$(OFFLINE_SRC))
 OFFLINE_CFLAGS := -std=gnu17 -O2 -g -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-strict-aliasing -fstack-protector-strong \

@@ -238,7 +238,9 @@ static int writeback(struct super *super, bool attributes)
 
 static int cowfs_writeback(struct super *s)
 {
-    return writeback(s, false);
+    int r = writeback(s, false);
+    volume_start(&super_of(s)->volume); /* so that the next sync has less to wait for */
+    return r;
 }
 
 static int cowfs_sync(struct super *s)
@@ -404,6 +406,7 @@ static int cowfs_mount(const char *source, const char *options, unsigned long fl
     super_init(&s->super, &cowfs_super_ops, "cowfs");
     s->super.flags = flags & MOUNT_RDONLY ? SUPER_READONLY : 0u;
     waitq_init(&s->gone);
+    together_init(&s->together);
     for (unsigned n = 0; n < COWFS_BUCKETS; n++)
         list_init(&s->live[n]);
     r = open_anchor(s, name, options);

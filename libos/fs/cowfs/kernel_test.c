@@ -1,5 +1,6 @@
 /* cowfs through the VFS and the host's door, on a file that a scripted host keeps in memory: data survives
  * a remount, and whatever the host answers is an error or has no effect. */
+#include <stdio.h>
 #include <stdlib.h>
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
@@ -421,4 +422,92 @@ TEST(cowfs_mounted_list_overtaken)
     assert_int_equal(i->ops->sync(i), 0); /* nobody was accused */
     inode_put(i);
     done(s);
+}
+
+/* ---- fsync, together ---- */
+
+#define SYNCERS 8u
+
+static unsigned barriers, returned;
+
+static int64_t slow_sync(struct cspan in, struct span out, const uint64_t args[4])
+{
+    barriers += args[1] == HOST_SYNC_DATA;
+    unit_run_others(); /* who comes now waits for the next one */
+    return 0;
+}
+
+static void sync_one(void *arg)
+{
+    struct inode *i = arg;
+    assert_int_equal(inode_write_page(i, 0, "new!", 4), 0);
+    assert_int_equal(i->ops->sync(i), 0);
+    returned++;
+}
+
+TEST(cowfs_mounted_syncs_together)
+{
+    struct super *s = fresh();
+    struct inode *files[SYNCERS], *again;
+    struct thread *threads[SYNCERS];
+    char name[8], page[4096];
+    for (unsigned n = 0; n < SYNCERS; n++) {
+        snprintf(name, sizeof name, "f%u", n);
+        files[n] = file_with(s, name, "text");
+    }
+    assert_int_equal(s->ops->sync(s), 0);
+    fake_host_on(HOSTCALL_file_sync, slow_sync);
+    barriers = returned = 0;
+    for (unsigned n = 0; n < SYNCERS; n++)
+        threads[n] = unit_thread(sync_one, files[n]);
+    for (unsigned n = 0; n < SYNCERS; n++)
+        unit_join(threads[n]);
+    assert_int_equal(returned, SYNCERS);
+    assert_in_range(barriers, 1, 2);
+    uint8_t *kept = malloc(FILE_MAX); /* what a crash now would leave */
+    memcpy(kept, store, FILE_MAX);
+    for (unsigned n = 0; n < SYNCERS; n++)
+        inode_put(files[n]);
+    super_put(s);
+    memcpy(store, kept, FILE_MAX);
+    free(kept);
+    assert_int_equal(mount_it(&s), 0);
+    for (unsigned n = 0; n < SYNCERS; n++) {
+        snprintf(name, sizeof name, "f%u", n);
+        assert_int_equal(s->root->ops->lookup(s->root, QNAME(name), &again), 0);
+        assert_int_equal(inode_read_page(again, 0, page), 0);
+        assert_memory_equal(page, "new!", 4);
+        inode_put(again);
+    }
+    done(s);
+}
+
+static void sync_fails(void *arg)
+{
+    struct inode *i = arg;
+    assert_int_equal(inode_write_page(i, 0, "new!", 4), 0);
+    assert_int_equal(i->ops->sync(i), -EIO);
+    returned++;
+}
+
+/* Everybody in a round is told. */
+TEST(cowfs_mounted_syncs_fail_together)
+{
+    struct super *s = fresh();
+    struct inode *files[2] = {file_with(s, "a", "a"), file_with(s, "b", "b")};
+    struct thread *threads[2];
+    assert_int_equal(s->ops->sync(s), 0);
+    log_level = LOG_OFF;
+    returned = 0;
+    fake_host_answer(HOSTCALL_file_sync, -EIO, 1000);
+    for (unsigned n = 0; n < 2; n++)
+        threads[n] = unit_thread(sync_fails, files[n]);
+    for (unsigned n = 0; n < 2; n++)
+        unit_join(threads[n]);
+    assert_int_equal(returned, 2);
+    for (unsigned n = 0; n < 2; n++)
+        inode_put(files[n]);
+    fake_host_answer(HOSTCALL_file_sync, 0, 0);
+    done(s);
+    log_level = LOG_ERROR;
 }

@@ -23,7 +23,19 @@ void cowfs_user_key(struct cspan key);
 must_check int cowfs_keys(const struct cow_params *sealed);
 bool cowfs_has_user_key(void);
 
+void volume_start(struct volume *v); /* the host begins to write what it was given */
+
 #define COWFS_BUCKETS 256u
+
+struct cowfs_together { /* together.c */
+    struct spinlock lock;
+    struct list requests; /* lock */
+    struct waitq queue;
+    bool busy; /* somebody leads a round; atomic */
+};
+void together_init(struct cowfs_together *t);
+/* i and all that others want at the same time becomes durable. */
+must_check int together_sync(struct cowfs_together *t, struct inode *i);
 
 struct cowfs_super {
     struct super super;
@@ -31,6 +43,7 @@ struct cowfs_super {
     struct file_anchor anchor;
     bool anchored;
     struct cow *cow;
+    struct cowfs_together together;
     struct spinlock lock; /* the live inodes */
     struct list live[COWFS_BUCKETS];
     struct waitq gone; /* one of them has left */
