@@ -32,6 +32,9 @@ $(B)/test/glibc/bin/%: test/guest/%.cc
 test-volume: all ## the encrypted volume over several starts, with several programs and attacks
 	@test/tools/volume.sh $(B)
 
+test-conformance: all guest-programs ## random operations against models on every file system (FSX_OPS=1000000, TREE_OPS, SEEDS)
+	@FSX_OPS=$(or $(FSX_OPS),1000000) TREE_OPS=$(or $(TREE_OPS),100000) test/tools/conformance.sh $(B)
+
 test-attack: all ## what a hostile host can do with the files of an instance as a whole
 	@test/tools/attack.sh $(B)
 
@@ -44,12 +47,13 @@ test-image: all ## the own-key root image: what the host can see of it, and the 
 test-offline: all ## occlum ls, cat, cp, fsck and mount on an encrypted image and a volume
 	@test/tools/offline.sh $(B)
 
-.PHONY: test-native test-console test-control test-terminal test-volume test-attack test-kill test-image test-offline guest-programs
+.PHONY: test-native test-console test-control test-terminal test-volume test-conformance test-attack test-kill test-image test-offline guest-programs
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
 
 test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
 	@OCCLUM_BUILD=$(B) scripts/run-tests --libc musl --times $(or $(times),1) $(TESTS)
 	@$(if $(TESTS),,test/tools/volume.sh $(B))
+	@$(if $(TESTS),,$(MAKE) --no-print-directory guest-programs && SEEDS=1 test/tools/conformance.sh $(B))
 	@$(if $(TESTS),,test/tools/attack.sh $(B))
 	@$(if $(TESTS),,test/tools/kill.sh $(B))
 	@$(if $(TESTS),,$(MAKE) --no-print-directory test-crash)

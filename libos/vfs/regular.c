@@ -252,6 +252,24 @@ static int punch_locked(struct inode *i, uint64_t from, uint64_t to)
     return r;
 }
 
+/* Zeros, and holes where the store has them; up to `to`, at most the end of the file. */
+static int clear_locked(struct inode *i, uint64_t from, uint64_t to)
+{
+    if (from >= to)
+        return 0;
+    if (i->ops->punch)
+        return punch_locked(i, from, to);
+    if (!i->ops->read_page) {
+        zero_range(i, from, to);
+        return 0;
+    }
+    int r = fill_range(i, from, to);
+    for (uint64_t at = from; r == 0 && at < to; at = (at / PAGE_SIZE + 1) * PAGE_SIZE)
+        pages_zero_part(i, at / PAGE_SIZE, at % PAGE_SIZE,
+                        MIN(PAGE_SIZE - at % PAGE_SIZE, to - at));
+    return r;
+}
+
 static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_t end)
 {
     if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE | FALLOC_ZERO))
@@ -263,27 +281,14 @@ static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_
         r = memfd_may_write(i, offset, 0);
     if (r < 0)
         return r;
-    if (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO)) {
-        uint64_t stop = MIN(end, i->size);
-        if (offset < stop && i->ops->punch)
-            return punch_locked(i, offset, stop);
-        if (offset < stop && i->ops->read_page)
-            r = fill_range(i, offset, stop);
-        if (r == 0 && offset < stop && !i->ops->read_page)
-            zero_range(i, offset, stop);
-        else if (r == 0 && offset < stop)
-            for (uint64_t at = offset; at < stop; at = (at / PAGE_SIZE + 1) * PAGE_SIZE)
-                pages_zero_part(i, at / PAGE_SIZE, at % PAGE_SIZE,
-                                MIN(PAGE_SIZE - at % PAGE_SIZE, stop - at));
-    } else if (i->ops->room) { /* a store gives blocks when it writes: only whether there are */
+    if (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO))
+        r = clear_locked(i, offset, MIN(end, i->size));
+    else if (i->ops->room) /* a store gives blocks when it writes: only whether there are */
         r = i->ops->room(i, (end - offset) / PAGE_SIZE + 1);
-        if (r == 0 && !(mode & FALLOC_KEEP_SIZE) && end > i->size)
-            r = grow_locked(i, end);
-    } else if (!(mode & FALLOC_KEEP_SIZE)) {
+    else if (!(mode & FALLOC_KEEP_SIZE))
         r = fill_range(i, offset, end);
-    }
     if (r == 0 && !(mode & FALLOC_KEEP_SIZE) && end > i->size)
-        atomic_store(&i->size, end);
+        r = grow_locked(i, end);
     inode_touch(i, ATTR_MTIME | ATTR_CTIME);
     return r;
 }
