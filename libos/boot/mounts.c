@@ -17,7 +17,7 @@
 #include "libos/vfs/namei.h"
 #include "libos/vfs/vfs.h"
 
-#define OPTIONS_MAX 256
+#define OPTIONS_MAX 1024
 
 static const char *text_of(struct config_str s)
 {
@@ -36,7 +36,15 @@ static void add_options(const struct config_mount *m, char *buf, size_t size)
     }
 }
 
-/* "lower=TYPE,upper=TYPE,..." of a union: its lowest layer, the one above it, and that one's options. */
+static void add_layer(const struct config_mount *l, const char *key, char *buf, size_t size)
+{
+    size_t used = strlen(buf);
+    const char *source = text_of(l->source);
+    fmt_str(buf + used, size - used, "%s%s=%s%s%s", used ? "," : "", key, text_of(l->type),
+            *source ? ":" : "", source);
+}
+
+/* "lower=TYPE,...,upper=TYPE,..." of a union: its layers, and the options of the highest one. */
 static void options_of(const struct config_mount *m, char *buf, size_t size)
 {
     const struct boot_config *c = boot_config();
@@ -45,14 +53,22 @@ static void options_of(const struct config_mount *m, char *buf, size_t size)
         add_options(m, buf, size);
         return;
     }
-    if (m->layer_count != 2)
-        log_warn("mount of %s: %u layers, 2 are possible", text_of(m->target), m->layer_count);
     const struct config_mount *l = &c->layers[m->layer_first];
-    const struct config_mount *upper = m->layer_count > 1 ? &l[m->layer_count - 1] : NULL;
-    fmt_str(buf, size, "lower=%s,upper=%s", text_of(l->type),
-            upper ? text_of(upper->type) : "ramfs");
-    if (upper)
-        add_options(upper, buf, size);
+    for (unsigned n = 0; n < m->layer_count; n++)
+        add_layer(&l[n], n + 1 < m->layer_count ? "lower" : "upper", buf, size);
+    add_options(&l[m->layer_count - 1], buf, size);
+}
+
+/* What of the host's may be shown there. */
+static int allow(const struct config_mount *m, bool read_only)
+{
+    int r = str_eq(text_of(m->type), "hostfs") ? hostfs_allow(text_of(m->source), read_only) : 0;
+    for (unsigned n = 0; n < m->layer_count && r == 0; n++) {
+        const struct config_mount *l = &boot_config()->layers[m->layer_first + n];
+        if (str_eq(text_of(l->type), "hostfs"))
+            r = hostfs_allow(text_of(l->source), read_only || n + 1 < m->layer_count);
+    }
+    return r;
 }
 
 static int mount_listed(const struct config_mount *m)
@@ -61,11 +77,9 @@ static int mount_listed(const struct config_mount *m)
     options_of(m, options, sizeof options);
     bool read_only = boot_config_option(boot_config(), m, "ro") != NULL;
     const char *source = text_of(m->source), *type = text_of(m->type);
-    if (str_eq(type, "hostfs")) {
-        int r = hostfs_allow(source, read_only);
-        if (r < 0)
-            return r;
-    }
+    int r = allow(m, read_only);
+    if (r < 0)
+        return r;
     return vfs_mount(source, text_of(m->target), type, read_only ? MOUNT_RDONLY : 0, options);
 }
 

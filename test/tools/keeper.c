@@ -117,6 +117,8 @@ int main(int argc, char **argv)
         return fill();
     if (strcmp(what, "data") == 0 && argc > 2)
         return put_data(atoi(argv[2]));
+    if (strcmp(what, "show-data") == 0)
+        return show("/data/number");
     if (strcmp(what, "image") == 0)
         return show("/etc/more");
     if (strcmp(what, "hold") == 0 && put_number("/root/held", 1))

@@ -45,6 +45,16 @@ for n in 1 2 3; do
     [ "$(cd "$dir/own" && occlum run --image-key my_key /bin/keeper count)" = $n ] || fail "own-key image, start $n"
 done
 
+# ---- a union of three layers at another place, with a volume of its own
+occlum new "$dir/three" > /dev/null
+cp image/bin/keeper "$dir/three/image/bin"
+sed -i 's|"target": "/host",|"target": "/data", "type": "unionfs", "options": { "layers": [ { "target": "/", "type": "rootimg" }, { "target": "/", "type": "ramfs" }, { "target": "/", "type": "cowfs", "source": "three" } ] } }, { &|' "$dir/three/Occlum.json"
+(
+    cd "$dir/three" && occlum build > /dev/null && [ -e run/volumes/three.new ] || exit 1
+    [ "$(occlum run /bin/keeper count)" = 1 ] && [ "$(occlum run /bin/keeper data 6)" = 6 ] || exit 1
+    [ -s run/volumes/three ] && [ "$(occlum run /bin/keeper show-data)" = 6 ]
+) || fail "a union of three layers"
+
 # ---- several `occlum run` at once: readers share, whoever changes something is alone
 cp run/volumes/root "$dir/copy"
 in_background sleep

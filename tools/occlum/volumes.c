@@ -29,8 +29,10 @@ static int order(const char *name)
 
 static int order_for(const struct config_mount_spec *mount, const char *source)
 {
+    if (*mount->source) /* layers without one have the union's */
+        source = mount->source;
     int r = strcmp(mount->type, "cowfs") == 0 ? order(volume_name(source)) : 0;
-    for (size_t i = 0; i < mount->layer_count && r == 0; i++) /* layers take the union's source */
+    for (size_t i = 0; i < mount->layer_count && r == 0; i++)
         r = order_for(&mount->layers[i], source);
     return r;
 }

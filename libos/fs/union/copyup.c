@@ -11,8 +11,6 @@
 #include "libos/mm/heap.h"
 #include "abi/layout.h"
 
-#define LOWER_POS ((uint64_t) 1 << 62) /* directory positions of the lower half */
-
 bool union_is_whiteout(const struct inode *i)
 {
     return S_ISCHR(i->mode) && i->rdev == 0;
@@ -65,7 +63,7 @@ static int copy_content(struct inode *up, struct inode *low)
 
 static int make_upper(struct inode *dir, const struct union_inode *u, struct inode **ret)
 {
-    const struct inode *low = u->lower;
+    const struct inode *low = inode_real(u->lower);
     struct qname name = QNAME(u->name);
     if (S_ISDIR(low->mode))
         return dir->ops->mkdir(dir, name, low->mode, ret);
@@ -94,7 +92,7 @@ static int copy_attributes(struct inode *up, const struct inode *low)
 
 static int copy_one(struct union_inode *u)
 {
-    struct inode *up, *low = u->lower;
+    struct inode *up, *low = inode_real(u->lower); /* what a union below shows */
     int r = make_upper(u->dir->upper, u, &up);
     if (r < 0)
         return r;
@@ -195,7 +193,7 @@ static bool merge_emit(struct dir_ctx *ctx, struct qname name, uint64_t ino, uns
     if (up && up->above)
         ino = up->above->ino;
     else if (!m->lower)
-        ino |= (uint64_t) 1 << 40;
+        ino |= union_upper_ino(union_super(&m->dir->inode));
     if (up)
         inode_put(up);
     ctx->pos = next;
@@ -204,7 +202,7 @@ static bool merge_emit(struct dir_ctx *ctx, struct qname name, uint64_t ino, uns
     m->names++;
     if (!m->outer)
         return true;
-    uint64_t outer_next = m->lower ? LOWER_POS + next : next;
+    uint64_t outer_next = m->lower ? union_lower_pos(union_super(&m->dir->inode)) + next : next;
     m->stopped = !m->outer->emit(m->outer, name, ino, type, outer_next);
     if (m->stopped)
         return false;
@@ -214,20 +212,20 @@ static bool merge_emit(struct dir_ctx *ctx, struct qname name, uint64_t ino, uns
 
 static int merge_read(struct union_inode *dir, struct dir_ctx *outer, int *ret_names)
 {
-    uint64_t pos = outer ? outer->pos : 2;
+    uint64_t pos = outer ? outer->pos : 2, lower_pos = union_lower_pos(union_super(&dir->inode));
     struct merge m = {.ctx = {pos, merge_emit}, .outer = outer, .dir = dir};
     int r = 0;
-    if (pos < LOWER_POS) {
+    if (pos < lower_pos) {
         r = dir->upper ? dir->upper->ops->readdir(dir->upper, &m.ctx) : 0;
         if (r < 0 || m.stopped)
             return r;
-        pos = LOWER_POS + 2;
+        pos = lower_pos + 2;
         if (outer)
             outer->pos = pos;
     }
     struct inode *low = visible_lower(dir);
     m.lower = true;
-    m.ctx.pos = pos - LOWER_POS;
+    m.ctx.pos = pos - lower_pos;
     r = low ? low->ops->readdir(low, &m.ctx) : 0;
     if (ret_names)
         *ret_names = m.names;
@@ -236,7 +234,7 @@ static int merge_read(struct union_inode *dir, struct dir_ctx *outer, int *ret_n
 
 int union_readdir(struct inode *dir, struct dir_ctx *ctx)
 {
-    MUTEX_GUARD(&union_super(dir)->lock);
+    UNION_GUARD(dir);
     return merge_read(union_of(dir), ctx, NULL);
 }
 

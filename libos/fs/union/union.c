@@ -4,7 +4,7 @@
  * be renamed (-EXDEV, so that mv copies).
  *
  * A union inode wraps the inode that has the data now (inode.real). Its number is the lower inode's, or
- * for files born above the upper one's with bit 40 set.
+ * for files born above the upper one's with a mark.
  */
 #include "libos/base/atomic.h"
 #include "libos/fs/union/union.h"
@@ -12,8 +12,6 @@
 #include "libos/base/log.h"
 #include "libos/mm/heap.h"
 #include "libos/vfs/registry.h"
-
-#define UPPER_INO ((uint64_t) 1 << 40)
 
 static const struct inode_ops union_dir_ops, union_file_ops;
 
@@ -37,7 +35,8 @@ static int wrap(struct super *s, struct union_inode *dir, struct qname name, str
 {
     AUTO(inode_put) struct inode *upper = up;
     AUTO(inode_put) struct inode *lower = low;
-    uint64_t ino = low ? low->ino : up->ino | UPPER_INO;
+    uint64_t ino =
+        low ? low->ino : up->ino | union_upper_ino(container_of(s, struct union_super, super));
     struct inode *known = up && up->above ? up->above : NULL;
     if (known)
         inode_get(known);
@@ -47,7 +46,7 @@ static int wrap(struct super *s, struct union_inode *dir, struct qname name, str
         *ret = known;
         return 0;
     }
-    struct inode *real = up ? up : low;
+    struct inode *real = inode_real(up ? up : low); /* below a union is what it shows */
     struct union_inode *u = new_zero(struct union_inode);
     if (!u)
         return -ENOMEM;
@@ -76,7 +75,7 @@ static int wrap(struct super *s, struct union_inode *dir, struct qname name, str
 
 static int union_lookup(struct inode *dir, struct qname name, struct inode **ret)
 {
-    MUTEX_GUARD(&union_super(dir)->lock);
+    UNION_GUARD(dir);
     struct inode *up, *low;
     int r = union_find_locked(union_of(dir), name, &up, &low);
     return r < 0 ? r : wrap(dir->super, union_of(dir), name, up, low, ret);
@@ -368,36 +367,31 @@ static const struct super_ops union_super_ops = {
     .sync = union_sync,
 };
 
-/* Value of "key=" in comma-separated options, or standard. */
-static void option(const char *options, const char *key, const char *standard, char buf[32])
+#define LAYER_SIZE 160u
+
+/* The value of the option at o, which begins with key; what is behind it. Cut where it is longer. */
+static const char *value_of(const char *o, const char *key, char buf[LAYER_SIZE])
 {
-    (void) str_copy(buf, standard, 32);
-    for (const char *o = options; o && *o; o = strchr(o, ',') ? strchr(o, ',') + 1 : NULL)
-        if (str_starts(o, key)) {
-            const char *v = o + strlen(key);
-            size_t n = 0;
-            while (v[n] && v[n] != ',' && n < 31)
-                n++;
-            memcpy(buf, v, n);
-            buf[n] = 0;
+    size_t n = 0;
+    for (o += strlen(key); o[n] && o[n] != ','; n++)
+        if (n + 1 < LAYER_SIZE)
+            buf[n] = o[n];
+    buf[MIN(n, (size_t) LAYER_SIZE - 1)] = 0;
+    return o[n] ? o + n + 1 : o + n;
+}
+
+/* layer: "TYPE" or "TYPE:SOURCE". */
+static int mount_layer(char *layer, const char *source, const char *options, unsigned long flags,
+                       struct super **ret)
+{
+    for (char *p = layer; *p; p++)
+        if (*p == ':') {
+            *p = 0;
+            source = p + 1;
+            break;
         }
-}
-
-/* What follows "upper=TYPE,". */
-static const char *upper_options(const char *options)
-{
-    const char *o = options;
-    while (o && *o && !str_starts(o, "upper="))
-        o = strchr(o, ',') ? strchr(o, ',') + 1 : NULL;
-    o = o ? strchr(o, ',') : NULL;
-    return o ? o + 1 : "";
-}
-
-static int mount_layer(const char *type, const char *source, const char *options,
-                       unsigned long flags, struct super **ret)
-{
     for (const struct fs_type *const *t = fs_type_table; *t; t++)
-        if (str_eq((*t)->name, type))
+        if (str_eq((*t)->name, layer))
             return (*t)->mount(source, options, flags, ret);
     return -ENODEV;
 }
@@ -412,9 +406,21 @@ static int root_like(struct inode *up, const struct inode *low)
     return up->ops->setattr ? up->ops->setattr(up, &a) : inode_setattr_simple(up, &a);
 }
 
-int union_super_new(struct super *lower, struct super *upper, struct super **ret)
+static const struct super_ops union_super_ops;
+
+/* The marks of all unions below move down by one. -ELOOP: too many. */
+static int sink(struct super *s)
 {
-    struct union_super *u = new_zero(struct union_super);
+    for (; s->ops == &union_super_ops; s = container_of(s, struct union_super, super)->lower)
+        if (++container_of(s, struct union_super, super)->level >= UNION_LEVELS)
+            return -ELOOP;
+    return 0;
+}
+
+/* Takes over both, also on failure. written: by this union, which may make the upper root look right. */
+static int stack(struct super *lower, struct super *upper, bool written, struct super **ret)
+{
+    struct union_super *u = sink(lower) == 0 ? new_zero(struct union_super) : NULL;
     if (!u) {
         super_put(lower);
         super_put(upper);
@@ -427,7 +433,7 @@ int union_super_new(struct super *lower, struct super *upper, struct super **ret
     struct inode *up = upper->root, *low = lower->root;
     inode_get(up);
     inode_get(low);
-    int r = root_like(up, low);
+    int r = written ? root_like(up, inode_real(low)) : 0;
     if (r < 0) {
         inode_put(up);
         inode_put(low);
@@ -443,23 +449,38 @@ int union_super_new(struct super *lower, struct super *upper, struct super **ret
     return 0;
 }
 
-/* options: "lower=TYPE,upper=TYPE,..."; both get the source, the upper one what follows its type. */
+int union_super_new(struct super *lower, struct super *upper, struct super **ret)
+{
+    return stack(lower, upper, true, ret);
+}
+
+/* options: "lower=LAYER,lower=LAYER,...,upper=LAYER,..."; a layer is TYPE or TYPE:SOURCE, the lowest first, and what
+ * follows the upper one are its options. Layers without a source get the union's. */
 static int union_mount(const char *source, const char *options, unsigned long flags,
                        struct super **ret)
 {
-    char lower[32], upper[32];
-    option(options, "lower=", "rootimg", lower);
-    option(options, "upper=", "ramfs", upper);
-    struct super *low, *up;
-    int r = mount_layer(lower, source, "", flags, &low);
-    if (r < 0)
-        return r;
-    r = mount_layer(upper, source, upper_options(options), flags, &up);
-    if (r < 0) {
-        super_put(low);
-        return r;
+    char layer[LAYER_SIZE];
+    struct super *below = NULL, *next;
+    const char *o = options ? options : "";
+    int r = 0;
+    while (r == 0 && str_starts(o, "lower=")) {
+        o = value_of(o, "lower=", layer);
+        r = mount_layer(layer, source, "", flags | MOUNT_RDONLY, &next);
+        if (r == 0 && below)
+            r = stack(below, next, false, &next);
+        below = r == 0 ? next : NULL;
     }
-    return union_super_new(low, up, ret);
+    if (r == 0)
+        r = below && str_starts(o, "upper=") ? 0 : -EINVAL;
+    if (r == 0) {
+        o = value_of(o, "upper=", layer);
+        r = mount_layer(layer, source, o, flags, &next);
+    }
+    if (r == 0)
+        return union_super_new(below, next, ret);
+    if (below)
+        super_put(below);
+    return r;
 }
 
 FILESYSTEM(unionfs, unionfs_type);

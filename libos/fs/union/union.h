@@ -1,4 +1,5 @@
-/* Union of a read-only lower tree and a writable upper one. */
+/* Union of a read-only lower tree and a writable upper one. Of several layers: the lower tree is a union itself, of
+ * which nothing is ever written. */
 #ifndef FS_UNION_UNION_H
 #define FS_UNION_UNION_H
 #include "libos/vfs/inode.h"
@@ -15,7 +16,20 @@ struct union_super {
     struct super super;
     struct super *upper, *lower;
     struct mutex lock; /* every look at and change of the upper tree's directories */
+    unsigned level;    /* 0: what is mounted; 1: its lower layer, if that is a union, ... */
 };
+
+#define UNION_LEVELS 8u
+
+/* Marks of each level's own: of numbers of inodes that are above, of directory positions that are below. */
+static inline uint64_t union_upper_ino(const struct union_super *u)
+{
+    return (uint64_t) 1 << (40 + u->level);
+}
+static inline uint64_t union_lower_pos(const struct union_super *u)
+{
+    return (uint64_t) 1 << (62 - u->level);
+}
 
 static inline struct union_inode *union_of(const struct inode *i)
 {
@@ -26,11 +40,26 @@ static inline struct union_super *union_super(const struct inode *i)
     return container_of(i->super, struct union_super, super);
 }
 
+static inline void union_lock(struct union_super *u)
+{
+    if (u->level)
+        mutex_lock_nested(&u->lock); /* from the top down */
+    else
+        mutex_lock(&u->lock);
+}
+static inline void union_unlock(struct union_super **u)
+{
+    mutex_unlock(&(*u)->lock);
+}
+#define UNION_GUARD(i)                                                                             \
+    __attribute__((cleanup(union_unlock))) struct union_super *_union_guard = union_super(i);      \
+    union_lock(_union_guard)
+
 /* Holds the lock, and what the upper layer changes meanwhile is on disk all together or not at all. */
 static inline struct union_super *union_begin(const struct inode *i)
 {
     struct union_super *u = union_super(i);
-    mutex_lock(&u->lock);
+    union_lock(u);
     if (u->upper->ops->hold)
         u->upper->ops->hold(u->upper);
     return u;

@@ -180,3 +180,51 @@ TEST(union_rename)
     inode_put(g);
     inode_put(d);
 }
+
+/* Three layers: the middle one hides, replaces and merges; nothing but the highest is ever written. */
+TEST(union_of_three)
+{
+    unit_process();
+    struct super *low, *mid, *up, *below, *all;
+    assert_int_equal(ramfs_super_new("ramfs", &low), 0);
+    assert_int_equal(ramfs_super_new("ramfs", &mid), 0);
+    assert_int_equal(ramfs_super_new("ramfs", &up), 0);
+    inode_put(add(low->root, "f", S_IFREG | 0640, "low f"));
+    inode_put(add(low->root, "g", S_IFREG | 0640, "low g"));
+    inode_put(add(low->root, "h", S_IFREG | 0640, "low h"));
+    inode_put(add(mid->root, "g", S_IFREG | 0644, "mid g"));
+    inode_put(add(mid->root, "h", S_IFCHR, NULL)); /* a whiteout */
+    struct inode *d = add(low->root, "d", S_IFDIR | 0755, NULL), *e;
+    inode_put(add(d, "x", S_IFREG | 0644, "low x"));
+    e = add(mid->root, "d", S_IFDIR | 0755, NULL);
+    inode_put(add(e, "y", S_IFREG | 0644, "mid y"));
+    inode_put(d);
+    inode_put(e);
+    assert_int_equal(union_super_new(low, mid, &below), 0);
+    assert_int_equal(union_super_new(below, up, &all), 0);
+    struct inode *root = all->root, *a, *b;
+    expect(root, "f", "low f");
+    expect(root, "g", "mid g");
+    assert_null(find(root, "h"));
+    d = find(root, "d");
+    expect(d, "x", "low x");
+    expect(d, "y", "mid y");
+    assert_string_equal(list(d, 1), "y x ");
+    assert_string_equal(list(root, 1), "g d f ");
+    a = find(d, "x");
+    b = find(d, "y");
+    assert_true(a->ino != b->ino);
+    assert_int_equal(root->ops->unlink(root, QNAME("g"), NULL), 0);
+    assert_null(find(root, "g"));
+    assert_int_equal(b->ops->prepare_write(b), 0); /* copied up, out of the middle */
+    assert_int_equal(inode_write_page(inode_real(b), 0, "top y", 5), 0);
+    expect(d, "y", "top y");
+    inode_put(a);
+    inode_put(b);
+    struct inode *m = find(below->root, "d");
+    expect(m, "y", "mid y");
+    expect(below->root, "g", "mid g");
+    inode_put(m);
+    inode_put(d);
+    super_put(all);
+}
