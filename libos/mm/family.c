@@ -408,11 +408,14 @@ static bool is_plain_copy(const struct mm *mm)
 bool mm_fork_turn(struct mm *parent, struct mm *child)
 {
     struct family *f = parent->family;
-    if (!has_one_user(parent) || !is_plain_copy(parent))
+    /* Who looks from outside holds the lock: what is in place must not change its owner meanwhile. */
+    if (!has_one_user(parent) || !is_plain_copy(parent) || !mutex_trylock(&parent->lock))
         return false;
-    SPIN_GUARD(&f->lock);
+    spin_lock(&f->lock);
     share_swap_roles(parent, child);
     f->resident = child;
     mm_turn_leave();
+    spin_unlock(&f->lock);
+    mutex_unlock(&parent->lock);
     return true;
 }

@@ -77,7 +77,7 @@ extern void (*mm_low_slice_hook)(uint32_t slice);
 must_check struct mm *mm_fork(struct mm *parent);
 /* Right after it, by the only thread that runs parent: the turn is child's, without any copy. True: the
  * calling thread must not touch user memory before it has given way (thread_give_way). False: the
- * turn stays, because others use parent, or its copy is not plain (madvise). */
+ * turn stays, because others use parent or look at it, or its copy is not plain (madvise). */
 bool mm_fork_turn(struct mm *parent, struct mm *child);
 
 /* Turns, for the scheduler (family.c). May a thread of mm (or NULL) run on this vCPU now? If so its turn

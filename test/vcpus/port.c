@@ -84,6 +84,15 @@ void fs_base_write(uint64_t v)
 {
 }
 
+int user_cmpxchg_u32(uaddr_t ua, uint32_t expected, uint32_t desired, uint32_t *ret_found)
+{
+    step();
+    *ret_found = expected;
+    (void) __atomic_compare_exchange_n((uint32_t *) (TEST_MEMORY + (ua.v - SHARED_BASE)), ret_found,
+                                       desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
 int user_load_u32(uaddr_t ua, uint32_t *ret)
 {
     step();

@@ -1,6 +1,7 @@
 /* What vCPUs do under explore.c: one scenario per protocol, small enough that all interleavings can be tried.
  * Each says what must hold; that nobody sleeps for ever is asked of all. test/vcpus/mutants has a bug for
  * each property that the scenario must find. */
+#include "abi/linux/sched.h"
 #include "libos/base/errno.h"
 #include "libos/mm/family.h"
 #include "libos/mm/mm.h"
@@ -34,10 +35,10 @@ static void end(void)
     __atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
 }
 
-static void begin(void (*fn)(void *arg), void *arg, struct process *proc, uint64_t mask)
+static struct thread *begin(void (*fn)(void *arg), void *arg, struct process *proc, uint64_t mask)
 {
     expected++;
-    start(fn, arg, proc, mask);
+    return start(fn, arg, proc, mask);
 }
 
 /* ---- wait queues: waitq_add, wait_event, thread_sleep, sleep_now; waitq_wake, thread_wake ------ */
@@ -213,6 +214,89 @@ static void requeue_setup(void)
     begin(hurry, NULL, NULL, CPU1);
 }
 
+/* ---- priority-inheritance futexes: futex_lock_pi, futex_unlock_pi, futex_exit_pi --------------- */
+static struct thread *pi_threads[3];
+
+struct thread *thread_lookup_get(int tid, struct process **ret_proc)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(pi_threads); i++)
+        if (pi_threads[i] && pi_threads[i]->tid == tid) {
+            thread_get(pi_threads[i]);
+            return pi_threads[i];
+        }
+    return NULL;
+}
+
+static void pi_begin(size_t i, void (*fn)(void *arg), uint64_t mask)
+{
+    pi_threads[i] = begin(fn, NULL, NULL, mask);
+    thread_get(pi_threads[i]); /* in the table until it exits, and here that is never */
+}
+
+static bool word_changes(uint32_t from, uint32_t to)
+{
+    return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* As a C library does it: through the kernel only when the word says so. */
+static int pi_lock(void)
+{
+    uint32_t mine = (uint32_t) current()->tid;
+    return word_changes(0, mine) ? 0 : futex_lock_pi(WORD(word), false, FOREVER);
+}
+
+static void pi_holds(void)
+{
+    must((*word & FUTEX_TID_MASK) == (uint32_t) current()->tid, "the word names another owner");
+    must(__atomic_fetch_add(&inside, 1, __ATOMIC_SEQ_CST) == 0, "two hold one lock");
+    __atomic_fetch_sub(&inside, 1, __ATOMIC_SEQ_CST);
+}
+
+static void pi_user(void *arg)
+{
+    must(pi_lock() == 0, "it did not get the lock");
+    pi_holds();
+    if (!word_changes((uint32_t) current()->tid, 0))
+        must(futex_unlock_pi(WORD(word)) == 0, "it could not unlock");
+    end();
+}
+
+static void pi_setup(void)
+{
+    word = test_alloc(sizeof *word);
+    pi_begin(0, pi_user, CPU0);
+    pi_begin(1, pi_user, CPU1);
+    pi_begin(2, pi_user, CPU1);
+}
+
+/* Dies with the lock, of which its robust list does not know. */
+static void pi_owner(void *arg)
+{
+    pi_holds();
+    futex_exit_pi(current());
+    end();
+}
+
+/* Who waited inherits, and dies with it, too; who comes too late is told so. */
+static void pi_heir(void *arg)
+{
+    int r = futex_lock_pi(WORD(word), false, FOREVER);
+    must(r == 0 || r == -ESRCH, "an error of its own");
+    if (r == 0)
+        pi_holds();
+    futex_exit_pi(current());
+    end();
+}
+
+static void pi_exit_setup(void)
+{
+    word = test_alloc(sizeof *word);
+    pi_begin(1, pi_heir, CPU1); /* waits before the owner runs */
+    pi_begin(0, pi_owner, CPU1);
+    pi_begin(2, pi_heir, CPU0);
+    *word = (uint32_t) pi_threads[0]->tid;
+}
+
 /* ---- residency: mm_turn_enter, mm_turn_arrive, mm_turn_wanted, family_part ---------------------
  * Two or three members of a family, each with a thread. What is in place is known here: pages move in
  * share_arrive, and a thread that runs must find its own. */
@@ -385,11 +469,85 @@ static void low_setup(void)
     }
 }
 
+/* ---- fork: mm_fork, mm_fork_turn against who looks at the parent from outside (mm_access of mm/fault.c) ---- */
+struct mm *mm_new_like(const struct mm *parent)
+{
+    mutex_init(&mms[1].lock);
+    ref_init(&mms[1].ref);
+    return &mms[1];
+}
+
+void granule_share_all(const struct mm *from, struct mm *to)
+{
+}
+
+int mm_copy_mappings(const struct mm *from, struct mm *to)
+{
+    return 0;
+}
+
+int share_fork(struct mm *parent, struct mm *child)
+{
+    resident_only(parent);
+    step();
+    resident_only(parent);
+    return 0;
+}
+
+void share_swap_roles(struct mm *parent, struct mm *child)
+{
+    resident_only(parent);
+    __atomic_store_n(&in_place, child, __ATOMIC_SEQ_CST);
+}
+
+static void forked_child(void *arg)
+{
+    user_code(&mms[1]);
+    end();
+}
+
+static void forking_parent(void *arg)
+{
+    user_code(&mms[0]);
+    procs[1].mm = mm_fork(&mms[0]);
+    user_code(&mms[0]);
+    bool gives_way = mm_fork_turn(&mms[0], procs[1].mm);
+    begin(forked_child, NULL, &procs[1], CPU0 | CPU1);
+    if (gives_way)
+        thread_give_way();
+    user_code(&mms[0]);
+    end();
+}
+
+static void onlooker(void *arg)
+{
+    ref_get(&mms[0].ref);
+    family_lock_outside(&mms[0]);
+    bool here = family_is_here(&mms[0]);
+    step();
+    must(here == (__atomic_load_n(&in_place, __ATOMIC_SEQ_CST) == &mms[0]),
+         "it looks at another member's pages");
+    mutex_unlock(&mms[0].lock);
+    (void) ref_put_last(&mms[0].ref); /* the parent has one, too */
+    end();
+}
+
+static void fork_setup(void)
+{
+    mutex_init(&mms[0].lock);
+    ref_init(&mms[0].ref);
+    procs[0].mm = in_place = &mms[0];
+    begin(forking_parent, NULL, &procs[0], CPU0);
+    begin(onlooker, NULL, NULL, CPU1);
+}
+
 const struct scenario scenarios[] = {
     {"wait", 2, 3, wait_setup, all_ended},   {"steal", 2, 3, steal_setup, all_ended},
     {"mutex", 2, 3, mutex_setup, all_ended}, {"timeout", 2, 3, timeout_setup, all_ended},
     {"futex", 2, 3, futex_setup, all_ended}, {"requeue", 2, 3, requeue_setup, requeue_finished},
     {"turns", 2, 2, turns_setup, all_ended}, {"turns3", 2, 2, turns3_setup, all_ended},
     {"fair", 2, 2, fair_setup, all_ended},   {"low", 2, 2, low_setup, all_ended},
+    {"pi", 2, 3, pi_setup, all_ended},       {"pi_exit", 2, 2, pi_exit_setup, all_ended},
+    {"fork", 2, 2, fork_setup, all_ended},
 };
 const size_t scenario_count = ARRAY_SIZE(scenarios);
