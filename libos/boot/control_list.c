@@ -39,12 +39,6 @@ static enum control_inspect inspect(void)
 
 /* ---- sums ---- */
 
-static int count_threads(struct process *p, void *arg)
-{
-    *(uint32_t *) arg += (uint32_t) p->thread_count;
-    return 0;
-}
-
 static struct control_status status_now(void)
 {
     struct heap_stats h;
@@ -62,7 +56,7 @@ static struct control_status status_now(void)
     if (s.inspect == CONTROL_INSPECT_OFF)
         return s;
     s.processes = (uint32_t) process_count();
-    process_for_each(count_threads, &s.threads);
+    s.threads = (uint32_t) process_thread_total();
     return s;
 }
 

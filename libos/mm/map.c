@@ -53,6 +53,7 @@ struct map_request {
     struct file *file;
     uint64_t offset;
     enum vma_kind kind;
+    const struct vma *like; /* mremap: what was advised of it goes on; NULL: nothing was */
 };
 
 static bool owned(struct mm *mm, uintptr_t start, uintptr_t end)
@@ -79,6 +80,8 @@ static int vma_add(struct mm *mm, const struct map_request *q)
         .locked = (q->flags & MAP_LOCKED_) != 0,
         .noreserve = (q->flags & MAP_NORESERVE_) != 0,
     };
+    if (q->like)
+        vma_advise_like(v, q->like);
     if (v->file) {
         mm_file_ops->get(v->file, q->kind == VMA_SHARED);
         struct inode *i = mm_file_ops->inode(v->file);
@@ -460,6 +463,7 @@ static long remap_move(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_
     if (v->stack)
         q.flags |= MAP_STACK_;
     struct vma from = *v;
+    q.like = &from;
     int r = place(mm, &q, new_addr, new_len);
     if (r == 0)
         r = unmap_locked(mm, q.start, q.end);
@@ -516,9 +520,12 @@ static long remap_locked(struct mm *mm, uintptr_t addr, size_t old_len, size_t n
         struct map_request q = {.start = v->end,
                                 .end = end,
                                 .prot = v->prot,
+                                .flags = (v->stack ? MAP_STACK_ : 0) |
+                                         (v->noreserve ? MAP_NORESERVE_ : 0),
                                 .file = v->file,
                                 .offset = v->offset + (v->end - v->start),
-                                .kind = v->kind};
+                                .kind = v->kind,
+                                .like = v};
         int r = vma_add(mm, &q);
         vma_merge_around(&mm->vmas, addr, end);
         return r < 0 ? r : (long) addr;

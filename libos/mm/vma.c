@@ -98,6 +98,14 @@ static bool joins(const struct vma *a, const struct vma *b)
            (a->kind != VMA_STUBS && a->offset + (a->end - a->start) == b->offset);
 }
 
+void vma_advise_like(struct vma *v, const struct vma *other)
+{
+    v->dontfork = other->dontfork;
+    v->wipeonfork = other->wipeonfork;
+    v->locked = other->locked;
+    v->policy = other->policy;
+}
+
 struct vma *vma_copy(const struct vma *v)
 {
     struct vma *c = new_zero(struct vma);

@@ -48,7 +48,8 @@ void vma_remove_at(struct vma_set *s, size_t index);         /* frees it */
 must_check int vma_split(struct vma_set *s, uintptr_t addr);
 must_check bool vma_reserve(struct vma_set *s,
                             size_t more); /* room, so that later steps cannot fail */
-void vma_hold_file(const struct vma *v);  /* as a copy of it must */
+void vma_advise_like(struct vma *v, const struct vma *other); /* madvise, mbind, mlock */
+void vma_hold_file(const struct vma *v);                      /* as a copy of it must */
 /* SHARED: mapped once more, by f. Who may write from now on may write through all of them. */
 void vma_map_again(struct vma *v, struct file *f, int prot);
 must_check bool vma_drop_again(struct vma *v); /* once less; false: it is mapped only once */

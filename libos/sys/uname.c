@@ -2,10 +2,13 @@
 #include "libos/mm/totals.h"
 #include "libos/mm/uaccess.h"
 #include "libos/sys/syscall.h"
+#include "libos/task/load.h"
 #include "libos/task/process.h"
+#include "libos/task/sched.h"
 #include "libos/task/uts.h"
 
-#define NAME_LEN 64
+#define NAME_LEN    64
+#define LOADS_SHIFT (16 - LOAD_SHIFT) /* of SI_LOAD_SHIFT */
 
 /* full */
 SYSCALL(uname, uaddr_t, ret_names)
@@ -44,24 +47,19 @@ SYSCALL(setdomainname, uaddr_t, name, int, len)
     return r;
 }
 
-static int count_threads(struct process *p, void *arg)
-{
-    *(int *) arg += p->thread_count;
-    return 0;
-}
-
-/* partial: no load averages */
+/* full */
 SYSCALL(sysinfo, uaddr_t, ret_info)
 {
     struct mm_totals memory;
     mm_totals(&memory);
-    int threads = 0;
-    process_for_each(count_threads, &threads);
+    uint64_t loads[3];
+    load_averages(sched_running(), loads);
     struct linux_sysinfo info = {
         .uptime = clock_mono_ns() / NSEC_PER_SEC + 1, /* never 0: programs divide by it */
+        .loads = {loads[0] << LOADS_SHIFT, loads[1] << LOADS_SHIFT, loads[2] << LOADS_SHIFT},
         .totalram = memory.total,
         .freeram = memory.free,
-        .procs = (uint16_t) MIN(threads, 65535),
+        .procs = (uint16_t) MIN(process_thread_total(), 65535),
         .mem_unit = 1,
     };
     return put_user(ret_info, info);

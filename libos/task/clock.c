@@ -10,7 +10,8 @@ static struct {
     uint64_t tsc_base, mult;
     int64_t boot_real_ns;
 } clk;
-#define CLOCK_SHIFT 32
+#define CLOCK_SHIFT  32
+#define REARM_MIN_NS (20 * NSEC_PER_SEC / 1000000)
 
 static struct {
     struct spinlock lock;
@@ -145,6 +146,11 @@ void ktimer_cancel(struct ktimer *t)
     }
 }
 
+void ktimer_rearm(struct ktimer *t, int64_t deadline_ns)
+{
+    ktimer_arm(t, MAX(deadline_ns, clock_mono_ns() + REARM_MIN_NS));
+}
+
 int64_t timers_next(void)
 {
     return __atomic_load_n(&timers.next, __ATOMIC_RELAXED);
@@ -153,10 +159,11 @@ int64_t timers_next(void)
 void timers_run(void)
 {
     uint32_t me = this_vcpu()->index;
-    while (timers_next() <= clock_mono_ns()) {
+    int64_t now = clock_mono_ns();
+    while (timers_next() <= now) {
         spin_lock(&timers.lock);
         struct ktimer *t = timers.root;
-        if (!t || t->deadline_ns > clock_mono_ns()) {
+        if (!t || t->deadline_ns > now) {
             spin_unlock(&timers.lock);
             return;
         }

@@ -17,6 +17,9 @@ struct ktimer {
 };
 void ktimer_init(struct ktimer *t, void (*fn)(struct ktimer *t));
 void ktimer_arm(struct ktimer *t, int64_t deadline_ns); /* moves it if it was armed */
+/* For the next period, from fn: not at once, so that programs with tiny periods do not keep the vCPU here.
+ * The owner counts the periods that it misses. */
+void ktimer_rearm(struct ktimer *t, int64_t deadline_ns);
 /* After it returns fn is neither running (unless this is called from fn) nor going to run. */
 void ktimer_cancel(struct ktimer *t);
 #endif

@@ -50,7 +50,7 @@ static void real_fired(struct ktimer *k)
     spin_lock(&it->proc->lock);
     bool due = expire_locked(it, ITIMER_REAL);
     if (it->timer[ITIMER_REAL].expiry_ns)
-        ktimer_arm(k, it->timer[ITIMER_REAL].expiry_ns);
+        ktimer_rearm(k, it->timer[ITIMER_REAL].expiry_ns);
     spin_unlock(&it->proc->lock);
     if (due)
         signal_send_process(it->proc, SIGALRM);

@@ -42,16 +42,12 @@ static int64_t timer_now_locked(const struct posix_timer *t)
     return used.user_ns + used.system_ns;
 }
 
-static void arm_locked(struct posix_timer *t)
+static int64_t next_look_locked(const struct posix_timer *t)
 {
-    if (t->expiry_ns == 0)
-        return;
-    int64_t at = t->expiry_ns;
-    if (on_cpu_clock(t)) {
-        int64_t left = t->expiry_ns - timer_now_locked(t);
-        at = clock_mono_ns() + MAX(left / sched_cpu_count(), CPU_POLL_MIN_NS);
-    }
-    ktimer_arm(&t->ktimer, at);
+    if (!on_cpu_clock(t))
+        return t->expiry_ns;
+    int64_t left = t->expiry_ns - timer_now_locked(t);
+    return clock_mono_ns() + MAX(left / sched_cpu_count(), CPU_POLL_MIN_NS);
 }
 
 /* ---- expiry ----------------------------------------------------------------------------------- */
@@ -96,7 +92,8 @@ static void timer_fired(struct ktimer *k)
     struct linux_siginfo info;
     spin_lock(&p->lock);
     bool send = expire_locked(t, &info);
-    arm_locked(t);
+    if (t->expiry_ns)
+        ktimer_rearm(&t->ktimer, next_look_locked(t));
     spin_unlock(&p->lock);
     if (!send)
         return;
@@ -276,7 +273,8 @@ int posix_timer_set(int id, bool absolute, const struct timer_value *new,
     t->interval_ns = new->interval_ns;
     t->expiry_ns = new->value_ns ? expiry_of_locked(t, absolute, new->value_ns) : 0;
     t->overrun_last = 0;
-    arm_locked(t);
+    if (t->expiry_ns)
+        ktimer_arm(&t->ktimer, next_look_locked(t));
     return 0;
 }
 

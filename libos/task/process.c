@@ -154,6 +154,25 @@ unsigned long process_count_ever(void)
     return process_table_count_ever;
 }
 
+int process_last_pid(void)
+{
+    SPIN_GUARD(&process_table_lock);
+    return pids.last;
+}
+
+static int add_threads(struct process *p, void *sum)
+{
+    *(int *) sum += p->thread_count;
+    return 0;
+}
+
+int process_thread_total(void)
+{
+    int sum = 0;
+    process_for_each(add_threads, &sum);
+    return sum;
+}
+
 /* ---- shared objects --------------------------------------------------------------------------- */
 struct mm *process_mm_get(struct process *p)
 {

@@ -142,6 +142,8 @@ void process_put(struct process *p);
 int process_for_each(int (*fn)(struct process *p, void *arg), void *arg);
 int process_count(void);
 unsigned long process_count_ever(void); /* since the start, also those that are gone */
+int process_thread_total(void);         /* of all processes */
+int process_last_pid(void);             /* given to anybody */
 DEFINE_AUTO(struct process, process_put)
 
 /* How a process that has no parent to be cloned from begins. */

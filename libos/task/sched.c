@@ -25,6 +25,7 @@
 #include "libos/mm/mm.h"
 #include "libos/mm/kstack.h"
 #include "libos/task/clock.h"
+#include "libos/task/load.h"
 #include "libos/task/process.h"
 #include "libos/task/sched.h"
 #include "libos/task/signal.h"
@@ -80,6 +81,14 @@ void sched_init(unsigned vcpus)
     for (unsigned i = 0; i < VCPU_MAX; i++)
         list_init(&sched.rq[i].threads);
     sched.parked = ((1u << vcpus) - 1) & ~1u; /* outside until their first kick */
+}
+
+unsigned sched_running(void)
+{
+    unsigned n = 0;
+    for (uint32_t cpu = 0; cpu < sched.vcpus; cpu++)
+        n += !load_is_idle(cpu) + atomic_peek(&sched.rq[cpu].count);
+    return n;
 }
 
 static struct run_queue *this_rq(void)
@@ -235,8 +244,11 @@ static struct thread *pick(const struct thread *previous)
 static void charge(struct thread *t, int64_t now)
 {
     int64_t *sum = t->in_kernel ? &t->stime_ns : &t->utime_ns;
-    if (t->charged_ns && now > t->charged_ns)
-        atomic_post(sum, *sum + now - t->charged_ns);
+    int64_t used = t->charged_ns ? now - t->charged_ns : 0;
+    if (used > 0) {
+        atomic_post(sum, *sum + used);
+        load_charge(this_vcpu()->index, t->in_kernel, used);
+    }
     atomic_post(&t->charged_ns, now);
 }
 
@@ -262,9 +274,9 @@ static void finish_switch(void)
         thread_put(prev);
 }
 
-static void leave_thread(struct thread *t)
+static void leave_thread(struct thread *t, int64_t now)
 {
-    charge(t, clock_mono_ns());
+    charge(t, now);
     atomic_post(&t->charged_ns, 0);
     if (t->proc) {
         t->fs_base = user_fs_base();
@@ -297,6 +309,7 @@ static void enter_thread(struct thread *t)
     set_state(t, THREAD_RUNNING);
     t->entered_ns = clock_mono_ns();
     atomic_post(&t->charged_ns, t->entered_ns);
+    load_idle_end(v->index, t->entered_ns);
     v->current = t;
     v->kstack_top = t->kstack_top;
     take_turn(t);
@@ -317,7 +330,8 @@ static void switch_away(void)
         take_turn(prev);
         return;
     }
-    leave_thread(prev);
+    int64_t now = clock_mono_ns();
+    leave_thread(prev, now);
     rq->previous = prev;
     count_one(&rq->stats.switches);
     if (next) {
@@ -326,6 +340,7 @@ static void switch_away(void)
     } else {
         mm_turn_leave(); /* not before: pick has reserved the next one's turn */
         this_vcpu()->current = NULL;
+        load_idle_begin(this_vcpu()->index, now);
         context_switch(&prev->ksp, rq->idle_sp);
     }
     finish_switch();
@@ -541,6 +556,7 @@ struct thread *kthread_start(const char *name, void (*fn)(void *), void *arg)
     struct thread *t = thread_new(NULL, 0);
     if (!t)
         return NULL;
+    t->in_kernel = true;
     t->kthread_fn = fn;
     t->kthread_arg = arg;
     str_copy(t->comm, name, sizeof t->comm);
@@ -618,6 +634,7 @@ static void preempt(struct thread *t)
 void sched_tick(void)
 {
     this_vcpu()->tick_pending = 0;
+    load_tick(this_vcpu()->index, clock_mono_ns(), sched_running());
     timers_run();
     host_events_tick();
     spread_load();

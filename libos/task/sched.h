@@ -13,6 +13,7 @@ struct sched_stats {
     uint64_t switches, steals, parks, kicks;
 };
 void sched_stats(struct sched_stats *ret);
+unsigned sched_running(void); /* threads that run or could */
 #ifdef DEBUG
 void lock_stacks_init(void); /* lockstack.c: tells base/lockorder.c whose locks are whose */
 #else

@@ -33,7 +33,7 @@ static void timer_fired(struct ktimer *kt)
     }
     spin_unlock(&t->lock);
     if (next)
-        ktimer_arm(kt, next);
+        ktimer_rearm(kt, next);
     waitq_wake(&t->queue, POLL_IN | POLL_RDNORM);
 }
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 
 static int make(unsigned start, int flags)
@@ -177,4 +178,50 @@ TEST_CASE(posix_timer)
     sleep_ms(50);
     CHECK_EQ(fired, now);
     CHECK_ERR(syscall(SYS_timer_settime, 7777, 0, &it, NULL), EINVAL);
+}
+
+/* Shorter than it takes to look: the periods are counted, and everything else goes on. */
+TEST_CASE(tiny_periods)
+{
+    struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 3};
+    struct itimerspec it = {.it_value = {0, 1}, .it_interval = {0, 1}};
+    struct itimerval every = {{0, 1}, {0, 1}}, none = {{0, 0}, {0, 0}};
+    struct timespec wait = {5, 0};
+    sigset_t set;
+    siginfo_t info;
+    uint64_t n = 0;
+    timer_t t[8];
+    int fd = (int) OK_OR_SKIP(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 3);
+    sigaddset(&set, SIGALRM);
+    OK(sigprocmask(SIG_BLOCK, &set, NULL));
+    OK(timerfd_settime(fd, 0, &it, NULL));
+    for (int i = 0; i < 8; i++) {
+        OK_OR_SKIP(timer_create(CLOCK_MONOTONIC, &ev, &t[i]));
+        OK(timer_settime(t[i], 0, &it, NULL));
+    }
+    OK(setitimer(ITIMER_REAL, &every, NULL));
+    sleep_ms(50);
+    CHECK_EQ(read(fd, &n, sizeof n), (long) sizeof n);
+    CHECK(n >= 40000000);
+    sigdelset(&set, SIGALRM);
+    CHECK_EQ(sigtimedwait(&set, &info, &wait), SIGRTMIN + 3);
+    CHECK(info.si_code == SI_TIMER && info.si_overrun > 0);
+    OK(setitimer(ITIMER_REAL, &none, NULL));
+    for (int i = 0; i < 8; i++)
+        OK(timer_delete(t[i]));
+    close(fd);
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    CHECK_EQ(sigtimedwait(&set, &info, &wait), SIGALRM);
+    while (sigpending(&set) == 0 && sigismember(&set, SIGRTMIN + 3)) {
+        sigemptyset(&set);
+        sigaddset(&set, SIGRTMIN + 3);
+        sigtimedwait(&set, &info, &wait);
+    }
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 3);
+    sigaddset(&set, SIGALRM);
+    OK(sigprocmask(SIG_UNBLOCK, &set, NULL));
 }

@@ -40,6 +40,22 @@ TEST_CASE(grow_in_place)
     OK(munmap(p, 6 * PAGE));
 }
 
+/* Advice holds for what is added, so that it stays one mapping. */
+TEST_CASE(grows_with_its_advice)
+{
+    char *m = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(m != MAP_FAILED);
+    OK(munmap(m + 2 * PAGE, 6 * PAGE));
+    OK(madvise(m, 2 * PAGE, MADV_DONTFORK));
+    m = mremap(m, 2 * PAGE, 4 * PAGE, MREMAP_MAYMOVE);
+    CHECK(m != MAP_FAILED);
+    m[3 * PAGE] = 7;
+    m = mremap(m, 4 * PAGE, 5 * PAGE, MREMAP_MAYMOVE);
+    CHECK(m != MAP_FAILED);
+    CHECK_EQ(m[3 * PAGE], 7);
+    OK(munmap(m, 5 * PAGE));
+}
+
 TEST_CASE(blocked_growth_moves)
 {
     char *p = map(8, 'a');

@@ -306,6 +306,112 @@ TEST_CASE(processors)
     CHECK(sysconf(_SC_NPROCESSORS_CONF) >= 1);
 }
 
+/* user, nice, system, idle ... of all processors together */
+static long cpu_time(int which)
+{
+    long v[4];
+    if (sscanf(field(content("/proc/stat"), "cpu "), "%ld %ld %ld %ld", &v[0], &v[1], &v[2],
+               &v[3]) != 4)
+        test_fail(__FILE__, __LINE__, "four numbers");
+    return v[which];
+}
+
+static int64_t own_cpu_ns(clockid_t clock)
+{
+    struct timespec ts;
+    OK(clock_gettime(clock, &ts));
+    return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+static void *burn(void *arg)
+{
+    int64_t end = own_cpu_ns(CLOCK_THREAD_CPUTIME_ID) + 200000000;
+    while (own_cpu_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+        for (volatile int i = 0; i < 10000; i++)
+            ;
+    return arg;
+}
+
+TEST_CASE(processor_times)
+{
+    long user = cpu_time(0), idle = cpu_time(3);
+    long switches = atol(field(content("/proc/stat"), "ctxt "));
+    long ticks = atol(field(content("/proc/stat"), "intr "));
+    burn(NULL);
+    CHECK(cpu_time(0) + cpu_time(2) - user >= 15); /* hundredths */
+    usleep(200000);
+    CHECK(cpu_time(3) >= idle);
+    CHECK(atol(field(content("/proc/stat"), "ctxt ")) > switches);
+    CHECK(atol(field(content("/proc/stat"), "intr ")) > ticks);
+    CHECK(atol(field(content("/proc/stat"), "procs_running ")) >= 1);
+    CHECK(atol(field(content("/proc/stat"), "procs_blocked ")) >= 0);
+    double up, waited;
+    CHECK_EQ(sscanf(content("/proc/uptime"), "%lf %lf", &up, &waited), 2);
+    CHECK(waited * 100 >= (double) idle);
+}
+
+static long stat_field(const char *path, int n) /* as proc(5) counts, from 3 */
+{
+    const char *p = strrchr(content(path), ')');
+    for (; p && n > 2; n--)
+        p = strchr(p + 1, ' ');
+    if (!p)
+        test_fail(__FILE__, __LINE__, "field %d", n);
+    return atol(p);
+}
+
+static int busy_tid, busy_done[2];
+
+static void *busy(void *arg)
+{
+    char c;
+    burn(NULL);
+    __atomic_store_n(&busy_tid, (int) syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+    CHECK_EQ(read(busy_done[0], &c, 1), 0);
+    return arg;
+}
+
+TEST_CASE(times_of_a_thread)
+{
+    char path[64];
+    pthread_t t;
+    busy_tid = 0;
+    OK(pipe(busy_done));
+    ZERO(pthread_create(&t, NULL, busy, NULL));
+    while (!__atomic_load_n(&busy_tid, __ATOMIC_SEQ_CST))
+        usleep(1000);
+    usleep(10000);
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", busy_tid);
+    CHECK_EQ(strtol(content(path), NULL, 10), busy_tid);
+    long thread = stat_field(path, 14) + stat_field(path, 15);
+    long all = stat_field("/proc/self/stat", 14) + stat_field("/proc/self/stat", 15);
+    CHECK(thread >= 15 && thread <= 60);
+    CHECK(all >= thread);
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", getpid());
+    CHECK(stat_field(path, 14) + stat_field(path, 15) <= all - thread + 5);
+    close(busy_done[1]);
+    ZERO(pthread_join(t, NULL));
+    close(busy_done[0]);
+}
+
+/* 5 s samples: after one with something that runs, the average of the last minute is above zero. */
+TEST_CASE(load_average)
+{
+    double one, five, fifteen;
+    int running, threads, last;
+    int64_t end = own_cpu_ns(CLOCK_MONOTONIC) + 5300000000ll;
+    while (own_cpu_ns(CLOCK_MONOTONIC) < end)
+        ;
+    const char *s = content("/proc/loadavg");
+    CHECK_EQ(sscanf(s, "%lf %lf %lf %d/%d %d", &one, &five, &fifteen, &running, &threads, &last),
+             6);
+    CHECK(one > 0);
+    CHECK(running >= 1 && threads >= running && last >= getpid());
+    double loads[3];
+    CHECK_EQ(getloadavg(loads, 3), 3);
+    CHECK(loads[0] > 0 && loads[0] < one + 1);
+}
+
 static void end_at_once(void)
 {
 }

@@ -1,6 +1,6 @@
 /* /proc/PID: what a process is and does. */
 #include "libos/fs/proc/attributes.h"
-#include "libos/fs/tty/tty_info.h"
+#include "libos/fs/proc/numbers.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
@@ -12,19 +12,12 @@
 #include "libos/vfs/memfd.h"
 #include "abi/layout.h"
 
-#define CLOCK_TICKS 100
-
 DEFINE_AUTO(struct fdtable, fdtable_put)
 
 static int get(const struct proc_ref *ref, struct process **ret)
 {
     *ret = process_lookup_get(ref->pid);
     return *ret ? 0 : -ESRCH;
-}
-
-static long ticks(int64_t ns)
-{
-    return ns / (NSEC_PER_SEC / CLOCK_TICKS);
 }
 
 /* ---- memory of the process ---- */
@@ -106,44 +99,6 @@ static long comm_write(const struct proc_ref *ref, const char *s, size_t n)
     return (long) n;
 }
 
-static void memory_of(struct process *p, struct mm_stats *ret)
-{
-    *ret = (struct mm_stats){0};
-    AUTO(mm_put) struct mm *mm = process_mm_get(p);
-    if (mm)
-        mm_stats(mm, ret);
-}
-
-static int stat_text(const struct proc_ref *ref, struct text *t)
-{
-    AUTO(process_put) struct process *p = NULL;
-    int r = get(ref, &p);
-    if (r < 0)
-        return r;
-    struct mm_stats m;
-    memory_of(p, &m);
-    struct cputime c = process_cputime(p);
-    struct usage u;
-    process_usage(p, &u);
-    int priority = 20 + p->nice, foreground;
-    uint64_t tty;
-    tty_of_process(p, &tty, &foreground);
-    text_add(
-        t, "%d (%s) %c %d %d %d %lu %d 4194304 %lu %lu 0 0 %ld %ld %ld %ld %d %d %d 0 %ld %lu %lu ",
-        ref->tid ? ref->tid : p->pid, p->comm, process_state_letter(p), process_parent_pid(p),
-        p->pgid, p->sid, (unsigned long) tty, foreground, (unsigned long) u.minflt,
-        (unsigned long) p->child_usage.minflt, ticks(c.user_ns), ticks(c.system_ns),
-        ticks(p->child_utime_ns), ticks(p->child_stime_ns), priority, p->nice, p->thread_count,
-        ticks(p->start_ns), (unsigned long) (m.total * PAGE_SIZE), (unsigned long) m.resident);
-    text_add(t,
-             "18446744073709551615 0 0 %lu 0 0 %lu 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 %lu %lu %lu "
-             "%lu %d\n",
-             (unsigned long) p->stack_start.v, (unsigned long) p->pending.set, p->exit_signal,
-             (unsigned long) p->arg_start.v, (unsigned long) p->arg_end.v,
-             (unsigned long) p->env_start.v, (unsigned long) p->env_end.v, p->exit_code);
-    return 0;
-}
-
 static int statm_text(const struct proc_ref *ref, struct text *t)
 {
     AUTO(process_put) struct process *p = NULL;
@@ -151,7 +106,7 @@ static int statm_text(const struct proc_ref *ref, struct text *t)
     if (r < 0)
         return r;
     struct mm_stats m;
-    memory_of(p, &m);
+    proc_memory(p, &m);
     text_add(t, "%lu %lu %lu %lu 0 %lu 0\n", m.total, m.resident, m.shared, m.text,
              m.data + m.stack);
     return 0;
@@ -176,7 +131,7 @@ static const char *state_name(char letter)
 static void status_memory(struct text *t, struct process *p)
 {
     struct mm_stats m;
-    memory_of(p, &m);
+    proc_memory(p, &m);
     if (!m.total)
         return;
     unsigned long kb = PAGE_SIZE / 1024;
@@ -514,7 +469,7 @@ static const struct proc_dynamic fdinfo_dynamic = {fdinfo_lookup, fd_readdir};
 static const struct proc_entry task_children[] = {
     {.name = "comm", .mode = S_IFREG | 0644, .text = comm_text, .write = comm_write},
     {.name = "cmdline", .mode = S_IFREG | 0444, .raw = cmdline_raw},
-    PROC_FILE("stat", stat_text),
+    PROC_FILE("stat", proc_stat_text),
     PROC_FILE("statm", statm_text),
     PROC_FILE("status", status_text),
     PROC_FILE("maps", maps_text),
@@ -567,7 +522,7 @@ const struct proc_entry proc_pid_children[] = {
     {.name = "fdinfo", .mode = S_IFDIR | 0555, .dynamic = &fdinfo_dynamic},
     {.name = "task", .mode = S_IFDIR | 0555, .dynamic = &task_dynamic},
     PROC_FILE("maps", maps_text),
-    PROC_FILE("stat", stat_text),
+    PROC_FILE("stat", proc_stat_text),
     PROC_FILE("statm", statm_text),
     PROC_FILE("status", status_text),
     PROC_FILE("limits", limits_text),

@@ -1,11 +1,14 @@
 /* The files of /proc that speak of the system and /proc/sys. */
 #include "libos/arch/random.h"
 #include "libos/fs/proc/ipc.h"
+#include "libos/fs/proc/numbers.h"
 #include "libos/fs/proc/proc.h"
 #include "libos/host/host.h"
 #include "libos/mm/heap.h"
 #include "libos/task/clock.h"
+#include "libos/task/load.h"
 #include "libos/task/process.h"
+#include "libos/task/sched.h"
 #include "libos/task/uts.h"
 #include "libos/vfs/lock.h"
 #include "libos/vfs/registry.h"
@@ -139,28 +142,60 @@ static int cpuinfo_text(const struct proc_ref *ref, struct text *t)
     return 0;
 }
 
+static void cpu_times(struct text *t, const struct cpu_load *l)
+{
+    text_add(t, " %ld 0 %ld %ld 0 0 0 0 0 0\n", ticks(l->user_ns), ticks(l->system_ns),
+             ticks(l->idle_ns));
+}
+
+static struct cpu_load load_of_all(void)
+{
+    struct cpu_load sum = {0}, l;
+    for (int cpu = 0; cpu < sched_cpu_count(); cpu++) {
+        load_cpu((uint32_t) cpu, &l);
+        sum.user_ns += l.user_ns;
+        sum.system_ns += l.system_ns;
+        sum.idle_ns += l.idle_ns;
+        sum.ticks += l.ticks;
+    }
+    return sum;
+}
+
 static int system_stat_text(const struct proc_ref *ref, struct text *t)
 {
-    long up = clock_mono_ns() / (NSEC_PER_SEC / 100);
-    int n = sched_cpu_count();
-    text_add(t, "cpu  %ld 0 0 0 0 0 0 0 0 0\n", up * n);
-    for (int cpu = 0; cpu < n; cpu++)
-        text_add(t, "cpu%d %ld 0 0 0 0 0 0 0 0 0\n", cpu, up);
-    text_add(t, "intr 0\nctxt 0\nbtime %ld\nprocesses %lu\nprocs_running 1\nprocs_blocked 0\n",
-             (long) (clock_boot_real_ns() / NSEC_PER_SEC), process_count_ever());
+    struct cpu_load sum = load_of_all();
+    struct sched_stats stats;
+    sched_stats(&stats);
+    text_add(t, "cpu ");
+    cpu_times(t, &sum);
+    for (int cpu = 0; cpu < sched_cpu_count(); cpu++) {
+        struct cpu_load l;
+        load_cpu((uint32_t) cpu, &l);
+        text_add(t, "cpu%d", cpu);
+        cpu_times(t, &l);
+    }
+    text_add(t, "intr %lu\nctxt %lu\nbtime %ld\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
+             sum.ticks, stats.switches, (long) (clock_boot_real_ns() / NSEC_PER_SEC),
+             process_count_ever(), sched_running());
     return 0;
 }
 
 static int uptime_text(const struct proc_ref *ref, struct text *t)
 {
-    long up = clock_mono_ns() / (NSEC_PER_SEC / 100) + 1; /* never 0 */
-    text_add(t, "%ld.%02ld 0.00\n", up / 100, up % 100);
+    long up = ticks(clock_mono_ns()) + 1, idle = ticks(load_of_all().idle_ns); /* never 0 */
+    text_add(t, "%ld.%02ld %ld.%02ld\n", up / 100, up % 100, idle / 100, idle % 100);
     return 0;
 }
 
 static int loadavg_text(const struct proc_ref *ref, struct text *t)
 {
-    text_add(t, "0.00 0.00 0.00 1/%d %d\n", process_count(), current_process()->pid);
+    uint64_t loads[3];
+    load_averages(sched_running(), loads);
+    for (int i = 0; i < 3; i++) {
+        uint64_t hundredths = (loads[i] * 100 + LOAD_ONE / 2) >> LOAD_SHIFT;
+        text_add(t, "%lu.%02lu ", hundredths / 100, hundredths % 100);
+    }
+    text_add(t, "%u/%d %d\n", sched_running(), process_thread_total(), process_last_pid());
     return 0;
 }
 
