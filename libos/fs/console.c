@@ -310,8 +310,14 @@ static void console_release(struct file *f)
     tty_put(&console_of(f)->tty);
 }
 
+static void console_reopened(struct file *f)
+{
+    tty_get(&console_of(f)->tty);
+}
+
 const struct file_ops console_file_ops = {
     .open = console_file_open,
+    .reopened = console_reopened,
     .release = console_release,
     .read = console_read,
     .write = console_write,

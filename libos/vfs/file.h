@@ -11,7 +11,9 @@ struct file_ops {
     int (*open)(struct inode *i,
                 struct file *f);     /* before the file is visible; may replace f->ops */
     void (*release)(struct file *f); /* the last reference is gone; may sleep */
-    void (*flush)(struct file *f);   /* at each close of a descriptor */
+    void (*reopened)(
+        struct file *f);           /* through /proc: has the same priv; takes what release puts */
+    void (*flush)(struct file *f); /* at each close of a descriptor */
     long (*read)(struct file *f, struct uio *uio, uint64_t *pos);
     long (*write)(struct file *f, struct uio *uio, uint64_t *pos);
     long (*seek)(struct file *f, int64_t offset, int whence);

@@ -185,9 +185,12 @@ int file_reopen(struct file *old, unsigned o_flags, struct file **ret)
 {
     if (o_flags & O_PATH)
         return -ENXIO;
-    if (S_ISFIFO(old->inode->mode))
+    uint32_t mode = old->inode->mode;
+    if (file_is_pipe(old))
         return pipe_reopen(old, o_flags, ret);
-    if (!S_ISCHR(old->inode->mode) && !S_ISREG(old->inode->mode))
+    if (!S_ISCHR(mode) && !S_ISREG(mode) && !S_ISFIFO(mode))
+        return -ENXIO;
+    if (old->ops->release && !old->ops->reopened)
         return -ENXIO;
     inode_get(old->inode);
     unsigned keep = o_flags & (O_ACCMODE | O_NONBLOCK | O_APPEND);
@@ -197,6 +200,8 @@ int file_reopen(struct file *old, unsigned o_flags, struct file **ret)
         inode_put(old->inode);
         return -ENOMEM;
     }
+    if (f->ops->reopened)
+        f->ops->reopened(f);
     *ret = f;
     return 0;
 }
