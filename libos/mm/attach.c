@@ -1,8 +1,11 @@
-/* Shared objects that a process has attached more than once (vma_map_again), and taking one away as a
- * whole, for System V shared memory: its mappings, wherever the program
- * split them, each once. */
+/* All mappings of one object, wherever the program split them: taking a shared one away as a whole, for
+ * System V shared memory, each mapping once (vma_map_again), and what a private one shows of a file that
+ * has become shorter. */
+#include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/mm/map.h"
+#include "libos/mm/share.h"
+#include "libos/mm/upages.h"
 
 /* The next mapping of the object at or behind index i; its index, or count. */
 static size_t next_of(const struct vma_set *s, const struct inode *object, size_t i)
@@ -25,6 +28,25 @@ int mm_detach(struct mm *mm, struct file *f)
             i++;
         else
             vma_remove_at(&mm->vmas, i);
+    }
+    return r;
+}
+
+int mm_forget_behind(struct mm *mm, const struct inode *object, uint64_t size)
+{
+    MUTEX_GUARD(&mm->lock);
+    uint64_t end = ROUND_UP(size, PAGE_SIZE);
+    int r = 0;
+    for (size_t i = 0; i < mm->vmas.count && r == 0; i++) {
+        const struct vma *v = mm->vmas.v[i];
+        if (v->kind != VMA_FILE || mm_file_ops->inode(v->file) != object)
+            continue;
+        uint64_t kept = end > v->offset ? MIN(end - v->offset, v->end - v->start) : 0;
+        if (v->start + kept == v->end)
+            continue;
+        r = share_keep_live(mm, v->start + kept, v->end);
+        if (r == 0)
+            upages_drop(v->start + kept, v->end);
     }
     return r;
 }

@@ -53,6 +53,8 @@ uintptr_t mm_brk(struct mm *mm, uintptr_t new_brk); /* the break after the call,
 
 /* Unmaps what there is of the object, each part once; -EINVAL: nothing is. */
 must_check int mm_detach(struct mm *mm, struct file *f);
+/* The object ends at size now: its private mappings show nothing behind. Only mm's; -ENOMEM. */
+must_check int mm_forget_behind(struct mm *mm, const struct inode *object, uint64_t size);
 
 /* For the loader. The base of the mm's own address range: deterministic offsets inside it give the
  * same addresses for each run of a program, so that kept pages fit again. */
@@ -153,6 +155,9 @@ must_check int window_alloc(uint64_t pages, uintptr_t *ret_addr);
 void window_free(uintptr_t addr, uint64_t pages); /* nobody maps it any more */
 /* Before the kernel touches a page there: pages behind the end of the file may be closed. Cheap. */
 void window_open(uintptr_t page);
+/* Pages behind the end of a file: closed, so that touching them faults (SIGBUS), until the file grows
+ * over them. All pages of a range just allocated are open. */
+void window_close(uintptr_t start, uintptr_t end);
 /* Anonymous shared memory (MAP_SHARED|MAP_ANONYMOUS) is a memfd-like inode made by vfs. */
 extern struct file *(*mm_anon_shared_file)(uint64_t size); /* NULL: out of memory */
 

@@ -19,7 +19,7 @@ struct hole {
 
 static struct {
     struct spinlock lock;
-    struct list holes; /* freed and committed */
+    struct list holes; /* freed and committed; by address, never side by side */
     uintptr_t next;    /* never used from here on */
     uintptr_t global_start, global_end;
     struct list closed; /* ranges without access */
@@ -63,6 +63,30 @@ int window_alloc(uint64_t pages, uintptr_t *ret_addr)
     return 0;
 }
 
+/* Without holes that join, ranges of different sizes would use up the window one after the other. */
+static void add_hole_locked(struct hole *h)
+{
+    struct hole *other, *before = NULL, *after = NULL;
+    list_for_each (other, &window.holes, link) {
+        if (other->start > h->start) {
+            after = other;
+            break;
+        }
+        before = other;
+    }
+    list_add_tail(after ? &after->link : &window.holes, &h->link);
+    if (after && after->start == h->end) {
+        h->end = after->end;
+        list_del(&after->link);
+        kfree(after);
+    }
+    if (before && before->end == h->start) {
+        before->end = h->end;
+        list_del(&h->link);
+        kfree(h);
+    }
+}
+
 void window_free(uintptr_t addr, uint64_t pages)
 {
     for (uint64_t i = 0; i < pages; i++)
@@ -74,14 +98,7 @@ void window_free(uintptr_t addr, uint64_t pages)
     h->start = addr;
     h->end = addr + pages * PAGE_SIZE;
     SPIN_GUARD(&window.lock);
-    struct hole *next;
-    list_for_each (next, &window.holes, link)
-        if (next->start == h->end) {
-            next->start = h->start;
-            kfree(h);
-            return;
-        }
-    list_add_tail(&window.holes, &h->link);
+    add_hole_locked(h);
 }
 
 /* ---- closed pages ----------------------------------------------------------------------------- */

@@ -3,9 +3,6 @@
 #define MM_WINDOW_H
 #include "libos/base/types.h"
 
-/* Pages behind the end of a file: closed, so that touching them faults (SIGBUS), until the file grows
- * over them. All pages of a range just allocated are open. */
-void window_close(uintptr_t start, uintptr_t end);
 bool window_closed(uintptr_t addr);
 /* Pages every process may read (the vDSO); prot as in the EPCM. */
 must_check int window_global(uintptr_t addr, uint64_t pages, int prot);

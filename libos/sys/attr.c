@@ -1,5 +1,6 @@
 /* chmod, chown, utimes, truncate, fallocate, umask. */
 #include "libos/base/atomic.h"
+#include "libos/mm/mm.h"
 #include "libos/sys/path.h"
 #include "libos/task/process.h"
 #include "libos/vfs/fs_ctx.h"
@@ -138,6 +139,8 @@ SYSCALL(truncate, uaddr_t, path, int64_t, size)
         r = -ETXTBSY;
     if (r == 0)
         r = target_change(&t, &a);
+    if (r == 0)
+        r = mm_forget_behind(current_process()->mm, t.inode, a.size);
     target_put(&t);
     return r;
 }
@@ -160,6 +163,8 @@ SYSCALL(ftruncate, int, fd, int64_t, size)
         r = may_truncate(&t, a.size);
     if (r == 0)
         r = target_apply(&t, &a);
+    if (r == 0)
+        r = mm_forget_behind(current_process()->mm, t.inode, a.size);
     target_put(&t);
     return r;
 }

@@ -258,6 +258,7 @@ int inode_setattr_simple(struct inode *i, const struct iattr *a)
         atomic_store(&i->size, a->size);
         if (a->size < old) {
             pages_drop(i, (a->size + 4095) / 4096, UINT64_MAX);
+            pages_close_behind(i, (a->size + 4095) / 4096);
             if (a->size % 4096)
                 pages_zero_part(i, a->size / 4096, a->size % 4096, 4096 - a->size % 4096);
         }

@@ -247,6 +247,13 @@ void pages_drop(struct inode *i, uint64_t first, uint64_t end)
     }
 }
 
+void pages_close_behind(struct inode *i, uint64_t end)
+{
+    const struct pages *p = &i->pages;
+    if (p->home && end < p->home_pages)
+        window_close(p->home + end * PAGE_SIZE, p->home + p->home_pages * PAGE_SIZE);
+}
+
 void pages_fini(struct inode *i)
 {
     struct pages *p = &i->pages;

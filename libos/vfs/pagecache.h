@@ -73,6 +73,8 @@ must_check int pages_pass(struct inode *i, uint64_t index, void *dst);
 void pages_written(struct inode *i, struct cpage *p, size_t off, size_t len);
 /* Removes pages first .. end - 1. */
 void pages_drop(struct inode *i, uint64_t first, uint64_t end);
+/* The file ends before page end: who has mapped what is behind gets SIGBUS there until it grows again. */
+void pages_close_behind(struct inode *i, uint64_t end);
 /* Everything, the home too; the inode goes. */
 void pages_fini(struct inode *i);
 /* Zeroes bytes of a page if it is cached. */

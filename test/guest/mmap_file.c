@@ -90,6 +90,38 @@ TEST_CASE(beyond_the_end)
     close(fd);
 }
 
+/* The file ends before what is mapped: no memory there, until it is long enough again. */
+static void shorter_and_longer(const char *name, int type)
+{
+    int fd = make(name, 3 * PAGE);
+    char *p = map(fd, 3 * PAGE, PROT_READ | PROT_WRITE, type, 0);
+    for (int i = 0; i < 3; i++)
+        p[i * PAGE] = 'w';
+    OK(ftruncate(fd, PAGE + 1));
+    CHECK_EQ(p[0], 'w');
+    CHECK_FAULT(fault_read(p + 2 * PAGE), SIGBUS, BUS_ADRERR, p + 2 * PAGE);
+    CHECK_FAULT(fault_write(p + 2 * PAGE), SIGBUS, BUS_ADRERR, p + 2 * PAGE);
+    OK(ftruncate(fd, 0));
+    CHECK_FAULT(fault_read(p), SIGBUS, BUS_ADRERR, p);
+    OK(ftruncate(fd, 3 * PAGE));
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(p[i * PAGE], 0);
+    p[2 * PAGE] = 'y';
+    CHECK_EQ(p[2 * PAGE], 'y');
+    OK(munmap(p, 3 * PAGE));
+    close(fd);
+}
+
+TEST_CASE(shared_and_shorter)
+{
+    shorter_and_longer("short-shared", MAP_SHARED);
+}
+
+TEST_CASE(private_and_shorter)
+{
+    shorter_and_longer("short-private", MAP_PRIVATE);
+}
+
 TEST_CASE(fixed_over_anonymous)
 {
     int fd = make("fix", 2 * PAGE);
