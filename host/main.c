@@ -28,6 +28,7 @@ extern char **environ;
 struct options {
     const char *instance, *mode, *image_key;
     unsigned vcpus;
+    int tick_us;
     bool trace;
     int ready_fd; /* of --control; -1: a program is run */
     int first;    /* index of the program in argv */
@@ -37,6 +38,7 @@ static const struct argp_option option_table[] = {
     {"instance", 'i', "DIR", 0, "instance directory (default: .)", 0},
     {"mode", 'm', "SIM|HW", 0, "machine (default: SIM)", 0},
     {"vcpus", 'c', "N", 0, "host threads that run the enclave (default: the CPUs allowed)", 0},
+    {"tick", 'T', "US", 0, "a hostile host, for tests: a tick every US microseconds; 0: never", 0},
     {"image-key", 'k', "FILE", 0, "the user's key to the root image", 0},
     {"trace", 't', NULL, 0, "log every system call", 0},
     {"control", 'C', "FD", 0, "no program: take control requests; a byte to FD says ready", 0},
@@ -55,6 +57,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'c':
         o->vcpus = (unsigned) strtoul(arg, NULL, 10);
+        return 0;
+    case 'T':
+        o->tick_us = (int) strtoul(arg, NULL, 10);
         return 0;
     case 'k':
         o->image_key = arg;
@@ -166,13 +171,14 @@ int main(int argc, char **argv)
 {
     runtime.tsc_start = read_tsc();
     runtime.mono_start_ns = now_ns(CLOCK_MONOTONIC);
-    struct options o = {.instance = ".", .mode = "SIM", .ready_fd = -1};
+    struct options o = {.instance = ".", .mode = "SIM", .tick_us = -1, .ready_fd = -1};
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
         return 2;
     (void) mallopt(M_ARENA_MAX, 1); /* an arena per thread costs mappings and saves nothing here */
     signal(SIGPIPE, SIG_IGN);
     signals_block();
     runtime.instance = o.instance;
+    runtime.tick_us = o.tick_us;
     runtime.vcpu_count = o.vcpus ? o.vcpus : cpus_allowed();
     if (runtime.vcpu_count > VCPU_MAX)
         runtime.vcpu_count = VCPU_MAX;

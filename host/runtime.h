@@ -15,6 +15,7 @@ struct runtime {
     struct host_boot *boot; /* shared with the enclave */
     const char *instance;   /* directory that sources of hostfs mounts are relative to */
     unsigned vcpu_count;
+    int tick_us; /* a hostile host's: 0 is never; -1: a good one's */
     struct host_vcpu *vcpus[VCPU_MAX];
     pthread_t threads[VCPU_MAX];
     uint64_t tsc_start; /* for calibration: when the process began */

@@ -2,7 +2,8 @@
  * enclave's first kick of a vCPU starts it; before, it has no pages to run with.
  *
  * A tick timer runs on the thread's CPU time, so an idle vCPU gets none. All other signals are blocked
- * here and taken by the main thread. */
+ * here and taken by the main thread. A hostile host may tick as it likes; --tick does (by the clock, since
+ * timers of CPU time are only looked at when Linux itself ticks). */
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -85,10 +86,12 @@ static void start_ticks(void)
 {
     struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TICK_SIGNAL};
     ev._sigev_un._tid = (pid_t) syscall(SYS_gettid);
-    struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
+    bool hostile = runtime.tick_us >= 0;
+    int64_t ns = hostile ? runtime.tick_us * 1000ll : TICK_NS;
+    struct timespec period = {ns / 1000000000, ns % 1000000000};
     timer_t timer;
-    if (timer_create(CLOCK_THREAD_CPUTIME_ID, &ev, &timer) == 0)
-        timer_settime(timer, 0, &every, NULL);
+    if (timer_create(hostile ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &ev, &timer) == 0)
+        timer_settime(timer, 0, &(struct itimerspec){period, period}, NULL);
 }
 
 static void died(const struct sgx_exit *e)

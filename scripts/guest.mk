@@ -79,6 +79,9 @@ test-apps: $(GUEST_NEEDS) $(B)/test/apps/driver ## Debian programs inside the Li
 	@scripts/run-apps $(if $(TIME),--time) $(APPS)
 test-apps-native: $(B)/test/apps/driver
 	@scripts/run-apps --native $(APPS)
+.PHONY: stress
+stress: $(GUEST_NEEDS) $(B)/test/apps/driver ## stress-ng inside, compared with Linux (CONFIGS="1 2 4 2:0 2:50", STRESS_SECONDS=1, MIXED_SECONDS=20)
+	@test/tools/stress.sh $(B) $(CONFIGS)
 .PHONY: test-network
 test-network: $(GUEST_NEEDS) ## servers inside and clients outside, and the other way round
 	@test/tools/network.sh $(B)

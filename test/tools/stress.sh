@@ -1,0 +1,119 @@
+#!/bin/bash
+# stress-ng inside the LibOS: the stressors of stress.list one after another, then all at a time. The status of
+# each must be Linux' in the same run. Inside each runs twice, and the second time must leave no more
+# objects in the kernel than the first: what only grows with use is a leak.
+# Each CONFIG is an enclave of its own: VCPUS, or VCPUS:TICK for a host that ticks every TICK microseconds (0: never).
+# usage: stress.sh BUILD [CONFIG...]    (default: 1 2 4 2:0 2:50)
+#   STRESS_SECONDS=1   of each stressor;  STRESS="fork pipe" picks some
+#   MIXED_SECONDS=20   of the mixed run;  0: none
+set -euo pipefail
+export LC_ALL=C
+top=$(cd "$(dirname "$0")/../.." && pwd)
+build=$(cd "${1:-$top/build}" && pwd)
+shift || true
+configs=("$@")
+[ ${#configs[@]} -gt 0 ] || configs=(1 2 4 2:0 2:50)
+seconds=${STRESS_SECONDS:-1} mixed=${MIXED_SECONDS:-20} picked=" ${STRESS:-} "
+work=$build/test/stress
+limit=$((seconds * 5 + mixed + 60)) # a stressor may need long to clean up
+program=$(type -P stress-ng) || { echo "stress: stress-ng is not installed (make deps)" >&2; exit 2; }
+failed=0
+
+# ---- what is run -----------------------------------------------------------------------------------
+lines() { # those of the list that are wanted
+    local name rest
+    sed 's/#.*//' "$top/test/tools/stress.list" | while read -r name rest; do
+        [ -n "$name" ] || continue
+        [ -z "${STRESS:-}" ] || [[ $picked == *" $name "* ]] || continue
+        echo "$name $rest"
+    done
+}
+options="--temp-path /tmp --verify --no-rand-seed --oomable"
+alone() { # one after another
+    lines | while read -r name workers rest; do
+        echo "stress-ng $options --timeout $seconds --$name $workers $rest"
+    done
+}
+together() { # all that a run may mix: without those that judge how fast the machine is
+    local args=''
+    while read -r name workers rest; do
+        [[ " $mix " == *" $name "* && $args != *" --$name "* ]] || continue
+        args+=" --$name 1 $rest"
+    done < <(lines)
+    [ "$mixed" -eq 0 ] || [ -z "$args" ] || echo "stress-ng $options --timeout $mixed$args"
+}
+mix="cpu fork vfork exec clone pthread futex pipe signal sigq sigrt sigsuspend kill timer timerfd itimer mmap
+    mremap sem sem-sysv msg shm shm-sysv epoll poll fifo sock udp dir dentry"
+mix=$(echo $mix)
+
+# ---- both sides ------------------------------------------------------------------------------------
+native() { # in a copy of the image, with names, pids and IPC objects of its own
+    rm -rf "$work/root"
+    cp -a "$work/instance/image" "$work/root"
+    mkdir -p "$work/root"/{proc,dev,sys}
+    cp "$work/commands" "$work/root/data/"
+    local inside='mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc" && mount -t tmpfs none "$1/tmp" &&
+        ip link set lo up && exec env -i /usr/sbin/chroot "$1" /bin/driver /data/commands "$2"'
+    unshare -m -p -f -i -u -n bash -c "$inside" - "$work/root" "$limit" </dev/null
+}
+make_instance() {
+    rm -rf "$work/instance"
+    OCCLUM_QUIET=1 "$build/bin/occlum" new "$work/instance" >/dev/null
+    mkdir -p "$work/instance/image"/{data,tmp,etc,root}
+    echo 'root:x:0:0:root:/root:/bin/sh' >"$work/instance/image/etc/passwd"
+    echo 'root:x:0:' >"$work/instance/image/etc/group"
+    "$top/scripts/copy-elf" "$work/instance/image" "$program" "$(type -P cat)" "$build/test/apps/driver=/bin/driver"
+    cp "$work/commands.twice" "$work/instance/image/data/commands"
+    sed -i 's/"resource_limits": {/"resource_limits": { "num_of_cpus": 4,/' "$work/instance/Occlum.json"
+    (cd "$work/instance" && "$build/bin/occlum" build -f) >"$work/build.log" 2>&1 ||
+        { tail -n 20 "$work/build.log" >&2; exit 2; }
+}
+inside() { # CONFIG
+    local tick=()
+    [[ $1 != *:* ]] || tick=(--tick "${1#*:}")
+    timeout -k 5 "$(($(wc -l <"$work/commands") * limit))" env -i "$build/bin/occlum-run" \
+        -i "$work/instance" -c "${1%:*}" "${tick[@]}" -- /bin/driver /data/commands "$limit" </dev/null
+}
+
+# ---- the judgement ---------------------------------------------------------------------------------
+statuses() { # FILE: number, status, milliseconds of each command
+    tr -d '\000' <"$1" | sed -nE 's/^\x01end ([0-9]+) status ([0-9]+) ms ([0-9]+)$/\1 \2 \3/p'
+}
+frame() { awk -v n="$2" 'index($0, "\001begin ") == 1 { on = $2 == n; next } index($0, "\001end ") == 1 { on = 0 } on' "$1"; }
+objects() { frame "$1" "$2" | awk '/^kmalloc-/ { n += $2 } END { print n + 0 }'; }
+judge() { # CONFIG: line n of commands became 4 lines in commands.twice: twice the stressor and the objects
+    local n=0 at bad=0 good=0 command want got again ms growth out=$work/inside-$1.out
+    statuses "$out" >"$work/inside.status"
+    while read -r command; do
+        n=$((n + 1)) at=$((n * 4 - 2))
+        want=$(awk -v n=$n '$1 == n { print $2 }' "$work/native.status")
+        read -r got ms < <(awk -v n=$at '$1 == n { print $2, $3 }' "$work/inside.status") || { got=none; ms=; }
+        read -r again < <(awk -v n=$((at + 2)) '$1 == n { print $2 }' "$work/inside.status") || again=none
+        growth=$(($(objects "$out" $((at + 3))) - $(objects "$out" $((at + 1)))))
+        [ -z "${V:-}" ] || echo "  $want $got $again ${ms:-?} ms +$growth  ${command#"stress-ng $options --timeout "}"
+        if [ "$got" = "$want" ] && [ "$again" = "$want" ] && [ "$growth" -lt 300 ]; then good=$((good + 1)); continue; fi
+        bad=$((bad + 1))
+        echo "  FAIL ${command#"stress-ng $options "}: Linux $want, LibOS $got and $again, $growth objects more"
+        { frame "$out" $at; frame "$out" $((at + 2)); } | grep -aE 'fail|error' | head -n 6 | sed 's/^/       /' || true
+    done <"$work/commands"
+    echo "$([ $bad -eq 0 ] && echo pass || echo FAIL) $1 ($good of $n)"
+    [ $bad -eq 0 ] || failed=1
+}
+
+mkdir -p "$work"
+{ alone; together; } >"$work/commands"
+[ -s "$work/commands" ] || { echo "stress: none of '$STRESS' is in the list" >&2; exit 2; }
+{
+    echo "cat $program >/dev/null" # into the page cache
+    while read -r command; do
+        for _ in 1 2; do printf '%s\ncat /proc/slabinfo\n' "$command"; done
+    done <"$work/commands"
+} >"$work/commands.twice"
+make_instance
+native >"$work/native.out" 2>"$work/native.err" || true
+statuses "$work/native.out" >"$work/native.status"
+for config in "${configs[@]}"; do
+    inside "$config" >"$work/inside-$config.out" 2>"$work/inside-$config.err" || true
+    judge "$config"
+done
+exit $failed
