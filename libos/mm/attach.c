@@ -34,6 +34,8 @@ int mm_detach(struct mm *mm, struct file *f)
 
 int mm_forget_behind(struct mm *mm, const struct inode *object, uint64_t size)
 {
+    if (!mm) /* of a process that has none yet */
+        return 0;
     MUTEX_GUARD(&mm->lock);
     uint64_t end = ROUND_UP(size, PAGE_SIZE);
     int r = 0;
