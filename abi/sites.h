@@ -16,7 +16,7 @@
 
 #define SITES_PATH     "/.occlum/sites"
 #define SITES_MAGIC    0x5345544953434f1aull
-#define SITES_VERSION  1
+#define SITES_VERSION  2
 #define SITES_MAX_SIZE (64u << 20)
 
 enum site_kind { SITE_SYSCALL = 0, SITE_CPUID = 1 };

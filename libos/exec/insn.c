@@ -4,6 +4,7 @@
 #define ZYDIS_DISABLE_FORMATTER
 #define ZYDIS_DISABLE_ENCODER
 #include <Zydis/Decoder.h>
+#include "libos/base/string.h"
 #include "libos/exec/insn.h"
 
 static enum insn_kind kind_one_byte(const ZydisDecodedInstruction *z, struct insn *ret)
@@ -78,6 +79,39 @@ static enum insn_kind kind_of(const ZydisDecodedInstruction *z, struct insn *ret
     return INSN_PLAIN;
 }
 
+/* I/O, segments, far transfers, flags by hand, 64-bit absolute moves; add %al, (%rax) is two zero bytes. */
+static bool unlikely_one_byte(const ZydisDecodedInstruction *z)
+{
+    static const uint8_t rare[] = {
+        0x6c, 0x6d, 0x6e, 0x6f, 0x8c, 0x8e, 0x9b, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
+        0xa3, 0xc8, 0xca, 0xcb, 0xcd, 0xcf, 0xd7, 0xe0, 0xe1, 0xe2, 0xe3, 0xe4,
+        0xe5, 0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef, 0xf1, 0xf4, 0xf5, 0xfa, 0xfb,
+    };
+    uint8_t op = z->opcode;
+    if (op == 0x00)
+        return z->raw.modrm.mod == 0 && z->raw.modrm.reg == 0 && z->raw.modrm.rm == 0;
+    if (op == 0xff)
+        return z->raw.modrm.reg == 3 || z->raw.modrm.reg == 5;
+    return memchr(rare, op, sizeof rare);
+}
+
+/* What only a kernel may do. */
+static bool unlikely_two_byte(const ZydisDecodedInstruction *z)
+{
+    uint8_t op = z->opcode;
+    return op == 0x00 || op == 0x02 || op == 0x03 || (op >= 0x06 && op <= 0x09) ||
+           (op >= 0x20 && op <= 0x23) || (op >= 0x30 && op <= 0x35 && op != 0x31);
+}
+
+static bool is_unlikely(const ZydisDecodedInstruction *z)
+{
+    if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+        return false;
+    if (z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT)
+        return unlikely_one_byte(z);
+    return z->opcode_map == ZYDIS_OPCODE_MAP_0F && unlikely_two_byte(z);
+}
+
 bool insn_decode(struct cspan code, struct insn *ret)
 {
     ZydisDecoder d;
@@ -92,6 +126,7 @@ bool insn_decode(struct cspan code, struct insn *ret)
         return false;
     ret->len = z.length;
     ret->kind = kind_of(&z, ret);
+    ret->unlikely = is_unlikely(&z);
     if (z.raw.imm[0].is_relative) {
         ret->relative = true;
         ret->rel = (int32_t) z.raw.imm[0].value.s;

@@ -21,6 +21,7 @@ struct insn {
     enum insn_kind kind;
     uint8_t len, disp_at, cond;
     bool relative; /* rel is a branch distance from the instruction's end */
+    bool unlikely; /* no compiler emits it and most of them fault: probably data */
     int32_t rel;
 };
 

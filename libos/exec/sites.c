@@ -12,8 +12,10 @@
  * the site itself stays in place and still traps should an unseen jump lead to it. A window behind
  * the site may end in a return and the padding behind that.
  *
- * Data among code may decode to anything. A sweep resynchronises within a few instructions; a site
- * counts only if SWEEP_RUN instructions in a row made sense before it.
+ * Data among code may decode to anything, and its end may swallow the first byte of a function: a window
+ * that starts there would lose an instruction. A sweep resynchronises within a few instructions; a site
+ * counts only if SWEEP_RUN instructions in a row made sense before it, and DOUBT_RUN once something was met
+ * that no compiler emits. A quarter of random bytes' instructions are such.
  *
  * The signal-return sequence (mov $15, rax; syscall) stays as it is: unwinders know it by its bytes.
  */
@@ -27,6 +29,7 @@
 #define LOOKAHEAD  64u /* a decoded instruction and what follows it lie in the buffer */
 #define NEIGHBOURS 4u
 #define SWEEP_RUN  4u
+#define DOUBT_RUN  32u
 #define NEAR       32u /* branch targets this close to a hit matter */
 #define COARSE     64u /* bytes per bit of the coarse bitmap */
 #define JUMP_LEN   5u
@@ -57,6 +60,7 @@ struct sweep {
     uint8_t *coarse;
     struct neighbour ring[NEIGHBOURS]; /* nearest first */
     uint32_t ring_count, run;
+    bool doubt; /* there was something that is no code */
 };
 
 static int pair_kind(uint8_t second)
@@ -240,7 +244,7 @@ static void sweep_one(struct sweep *s, uint64_t at, const struct insn *in, struc
         uint64_t site = at + in->len - SITE_LEN; /* behind prefixes, if any */
         size_t i = hit_search(s, site);
         if (i < s->hit_count && s->hits[i].offset == site && in->len == SITE_LEN &&
-            s->run >= SWEEP_RUN)
+            s->run >= (s->doubt ? DOUBT_RUN : SWEEP_RUN))
             hit_decode(s, &s->hits[i], rest);
     }
     ring_push(s, in);
@@ -260,8 +264,12 @@ static int sweep_run(struct sweep *s)
         }
         struct cspan code = {s->buf + pos, s->buf_n - pos};
         struct insn in;
-        if (!insn_decode(code, &in)) {
+        bool ok = insn_decode(code, &in);
+        if (!ok || in.unlikely) {
             s->ring_count = s->run = 0;
+            s->doubt = true;
+        }
+        if (!ok) {
             at++;
             continue;
         }
