@@ -145,9 +145,11 @@ static void exception(struct vcpu *v, struct sgx_ssa_gpr *g)
 uint64_t trap_stage1(unsigned cssa, uint64_t reason, uintptr_t tcs)
 {
     struct vcpu *v = (struct vcpu *) (tcs + VCPU_GS);
-    if (cssa != 1 || v->self != v)
+    if (cssa != 1)
         return EXIT_DEAD;
     struct sgx_ssa_gpr *g = ssa_gpr(tcs, cssa - 1);
+    if (v->self != v) /* before vcpu_init: a tick may come, a fault is the end */
+        return g->exit_info & SGX_EXITINFO_VALID ? EXIT_DEAD : EXIT_RESUME;
     /* Not ours to touch: between EENTER and the first kernel instruction, or on the way out. */
     if (v->host_sp != 0 || g->gs_base != (uintptr_t) v)
         return EXIT_RESUME;
