@@ -62,7 +62,7 @@ struct family *family_new(struct mm *first)
     list_init(&f->members);
     list_add(&f->members, &first->family_link);
     f->count = 1;
-    f->resident = first;
+    atomic_post(&f->resident, first);
     f->pinned = f->next = NULL;
     f->hand_over = f->moving = f->preempted = false;
     (void) atomic_swap(&first->family, f); /* a fence: see mm_turn_enter */
@@ -87,7 +87,8 @@ static void part_locked(struct family *f, struct mm *mm)
 {
     list_del(&mm->family_link);
     f->count--;
-    f->resident = f->resident == mm ? NULL : f->resident;
+    if (f->resident == mm)
+        atomic_post(&f->resident, NULL);
     f->preempted &= f->resident != NULL;
     if (f->pinned == mm) {
         f->pinned = NULL;
@@ -244,7 +245,7 @@ void mm_turn_arrive(struct mm *mm)
     struct family *f = family_lock(mm);
     f->since_ns = clock_mono_ns();
     f->stay_ns = MIN(STAY_FACTOR * (f->since_ns - began), STAY_MAX_NS);
-    f->resident = mm;
+    atomic_post(&f->resident, mm);
     f->pinned = NULL;
     f->moving = false;
     bool alone = f->count == 1 && !f->permanent;
@@ -328,7 +329,7 @@ void family_pinned_arrives(struct mm *mm)
     SPIN_GUARD(&f->lock);
     check(f->pinned == mm);
     f->moving = f->preempted = false;
-    f->resident = mm;
+    atomic_post(&f->resident, mm);
     f->since_ns = clock_mono_ns();
 }
 
@@ -413,7 +414,7 @@ bool mm_fork_turn(struct mm *parent, struct mm *child)
         return false;
     spin_lock(&f->lock);
     share_swap_roles(parent, child);
-    f->resident = child;
+    atomic_post(&f->resident, child);
     mm_turn_leave();
     spin_unlock(&f->lock);
     mutex_unlock(&parent->lock);

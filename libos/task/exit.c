@@ -39,7 +39,7 @@ void process_kill_locked(struct process *p, int wait_status)
         p->exiting = true;
         p->exit_code = wait_status;
     }
-    p->stopped = false;
+    atomic_post(&p->stopped, false);
     struct thread *t;
     list_for_each (t, &p->threads, proc_link)
         thread_set_work(t, THREAD_WORK_EXIT);

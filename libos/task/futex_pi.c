@@ -299,7 +299,7 @@ static int move_one_locked(struct pi_waiter *w, uaddr_t lock, struct futex_key k
     if (r == TAKEN)
         wake_locked(w, OWNER);
     else
-        w->stage = QUEUED;
+        atomic_store(&w->stage, QUEUED);
     return 0;
 }
 

@@ -7,6 +7,7 @@
  *
  * Lock order: process_table_lock (groups), proc->lock, sighand->lock.
  */
+#include "libos/base/atomic.h"
 #include "libos/task/family.h"
 #include "libos/task/signal_priv.h"
 
@@ -30,7 +31,7 @@ void signal_continue_locked(struct process *p)
 {
     if (!p->stopped)
         return;
-    p->stopped = false;
+    atomic_post(&p->stopped, false);
     p->stop_reported = false;
     p->continued = true;
     p->tell_continued = true;

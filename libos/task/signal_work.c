@@ -20,7 +20,7 @@ static void stop_process(struct process *p, int sig)
     spin_lock(&p->lock);
     bool live = !p->exiting;
     if (live) {
-        p->stopped = true;
+        atomic_post(&p->stopped, true);
         p->stop_signal = sig;
         p->stop_reported = p->continued = p->tell_continued = false;
         struct thread *t;
