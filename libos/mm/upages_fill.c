@@ -1,6 +1,7 @@
 /* Content of user pages: fresh ones are filled elsewhere and copied in as they shall be; pages that are
  * there already are filled in place, or, where other threads of the process could see them half done, after
  * the content was read and verified. */
+#include "libos/base/atomic.h"
 #include "libos/base/errno.h"
 #include "libos/base/smp.h"
 #include "libos/base/string.h"
@@ -162,7 +163,7 @@ int upages_populate_file(struct mm *mm, const struct vma *v, uintptr_t start, ui
     if (!upages_room_for((end - start) / PAGE_SIZE))
         return -ENOMEM;
     int r = fill_absent(mm, v, start, end);
-    if (r == 0 && smp && current()->proc && current()->proc->thread_count > 1)
+    if (r == 0 && smp && current()->proc && atomic_peek(&current()->proc->thread_count) > 1)
         r = fill_guarded(mm, v, start, end);
     else if (r == 0)
         r = fill_in_place(mm, v, start, end);

@@ -230,7 +230,7 @@ static int clone_enter(struct process *p, struct thread *t, const struct clone_p
     t->tid = tid;
     process_get(p);
     list_add_tail(&p->threads, &t->proc_link);
-    p->thread_count++;
+    atomic_post(&p->thread_count, p->thread_count + 1);
     if (new_process) {
         p->pid = tid;
         p->leader = t;

@@ -37,7 +37,7 @@ void process_kill_locked(struct process *p, int wait_status)
 {
     if (!p->exiting) {
         p->exiting = true;
-        p->exit_code = wait_status;
+        atomic_post(&p->exit_code, wait_status);
     }
     atomic_post(&p->stopped, false);
     struct thread *t;
@@ -51,12 +51,12 @@ static bool leave_process(struct process *p, struct thread *t, int code)
 {
     SPIN_GUARD(&p->lock);
     if (t == p->leader && !p->exiting)
-        p->exit_code = WAIT_STATUS_EXIT(code);
+        atomic_post(&p->exit_code, WAIT_STATUS_EXIT(code));
     if (p->thread_count == 1) {
         p->exiting = true;
         return true;
     }
-    p->thread_count--;
+    atomic_post(&p->thread_count, p->thread_count - 1);
     process_thread_exit_times_locked(p, t);
     list_del(&t->proc_link);
     if (t == p->leader)

@@ -164,7 +164,7 @@ void thread_user_work(struct user_frame *frame, bool from_syscall)
     for (;;) {
         uint32_t work = atomic_load(&t->work);
         if (work & THREAD_WORK_EXIT)
-            process_exit_thread(t->proc->exit_code >> 8 & 0xff);
+            process_exit_thread(atomic_peek(&t->proc->exit_code) >> 8 & 0xff);
         if (work & THREAD_WORK_RESCHED) {
             atomic_and(&t->work, ~(uint32_t) THREAD_WORK_RESCHED);
             thread_yield();

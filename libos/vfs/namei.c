@@ -480,7 +480,7 @@ static int open_create(const struct path *dir, struct walk *w, unsigned o_flags,
     if (!parent->ops->create)
         return -EACCES;
     struct inode *i;
-    mode = S_IFREG | (mode & 07777 & ~current_fs()->umask);
+    mode = S_IFREG | (mode & 07777 & ~atomic_peek(&current_fs()->umask));
     r = parent->ops->create(parent, w->last, mode, 0, &i);
     if (r < 0)
         return r;

@@ -103,7 +103,7 @@ static int make(int dirfd, const char *path, enum make what, uint32_t mode, uint
 
 int vfs_mkdir(int dirfd, const char *path, uint32_t mode)
 {
-    mode = S_IFDIR | (mode & 01777 & ~current_fs()->umask);
+    mode = S_IFDIR | (mode & 01777 & ~atomic_peek(&current_fs()->umask));
     return make(dirfd, path, MAKE_DIR, mode, 0, NULL, NULL);
 }
 
@@ -120,7 +120,7 @@ int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev, struct 
     bool device = type == S_IFCHR || type == S_IFBLK;
     if (device && !capable(CAP_MKNOD))
         return -EPERM;
-    mode = type | (mode & 07777 & ~current_fs()->umask);
+    mode = type | (mode & 07777 & ~atomic_peek(&current_fs()->umask));
     return make(dirfd, path, MAKE_NODE, mode, device ? rdev : 0, NULL, ret);
 }
 

@@ -222,7 +222,7 @@ static int open_tmpfile(int dirfd, const char *path, unsigned o_flags, uint32_t 
         r = -EOPNOTSUPP;
     struct inode *i = NULL;
     if (r == 0)
-        r = d->ops->tmpfile(d, S_IFREG | (mode & 07777 & ~current_fs()->umask), &i);
+        r = d->ops->tmpfile(d, S_IFREG | (mode & 07777 & ~atomic_peek(&current_fs()->umask)), &i);
     if (r < 0)
         return r;
     struct path p = {dir.mnt, dentry_new_root(dir.mnt->super, i)};
