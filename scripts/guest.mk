@@ -55,6 +55,7 @@ test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, buil
 	@$(if $(TESTS),,test/tools/volume.sh $(B))
 	@$(if $(TESTS),,$(MAKE) --no-print-directory guest-programs && SEEDS=1 test/tools/conformance.sh $(B))
 	@$(if $(TESTS),,test/tools/attack.sh $(B))
+	@$(if $(TESTS),,test/tools/noticks.sh $(B))
 	@$(if $(TESTS),,test/tools/kill.sh $(B))
 	@$(if $(TESTS),,$(MAKE) --no-print-directory test-crash)
 	@$(if $(TESTS),,test/tools/image.sh $(B))

@@ -33,7 +33,8 @@ struct vcpu {
     struct fault_info user_fault; /* on its way from stage 1 to stage 2 */
     struct user_frame dead_frame; /* kernel fault: registers for the report */
     struct thread *xstate_owner;  /* whose vector state is in the registers */
-    bool kernel_tick;             /* a tick met kernel code that works for a thread */
+    uint32_t calls;   /* system calls; a host that sends no ticks cannot stop the clocks */
+    bool kernel_tick; /* a tick met kernel code that works for a thread */
     bool x87_live; /* the x87 registers may hold somebody's state since the last save or restore */
 };
 _Static_assert(offsetof(struct vcpu, canary) == GS_CANARY, "clang -mstack-protector-guard-offset");

@@ -52,9 +52,14 @@ void syscall_run(struct user_frame *f)
     f->rax = (uint64_t) (unlikely(syscall_trace) ? traced_call(nr, &a) : call(nr, &a));
 }
 
+#define CALLS_PER_TICK 1024u /* about 100 us of short ones */
+
 static bool work_pending(void)
 {
-    return atomic_load(&current()->work) || this_vcpu()->tick_pending;
+    struct vcpu *v = this_vcpu();
+    if (unlikely(++v->calls % CALLS_PER_TICK == 0))
+        v->tick_pending = 1;
+    return atomic_load(&current()->work) || v->tick_pending;
 }
 
 long syscall_from_user(struct user_frame *f)
