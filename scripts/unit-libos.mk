@@ -5,7 +5,7 @@
 UNIT_SKIP  := libos/arch/% libos/host/enclave/% libos/exec/vdso/% \
               libos/crypto/ipsec_libc.c libos/boot/main.c libos/boot/start.c libos/boot/panic.c \
               libos/sys/trap.c libos/mm/epc.c libos/mm/heap.c libos/mm/slab.c libos/mm/uaccess.c \
-              libos/task/sched.c libos/task/clock.c
+              libos/task/sched.c libos/task/runq.c libos/task/thread.c libos/task/clock.c
 UNIT_SRC   := $(filter-out $(UNIT_SKIP),$(filter %.c,$(call find_c,libos)))
 UNIT_TESTS := $(call find_tests,libos)
 UNIT_OBJ   := $(patsubst %.c,$(B)/unit/%.o,$(UNIT_SRC) $(UNIT_TESTS)) \

@@ -1,17 +1,9 @@
-/* M:N scheduling: many stackful threads on a few vCPUs.
+/* M:N scheduling: many stackful threads on a few vCPUs. Here threads are switched, sleep and wake; which one is
+ * next, and on which vCPU, is runq.c's.
  *
- * Each vCPU has a FIFO run queue and an idle context (its boot stack). A thread that wakes another
- * puts it on its own vCPU's queue: the common ping-pong stays there and costs one stack switch. Idle
- * vCPUs steal; a busy vCPU kicks a parked one when a tick finds its queue still full, so a wake-up
- * seldom costs an enclave exit.
- *
- * Locks: thread.lock (state, token) is taken before a run queue's lock; both are leaves. A thread is
- * on at most one run queue. on_cpu is cleared by the vCPU that switched away from it, after the
- * switch (finish_switch); nobody picks it before: two vCPUs that waited for each other's last thread
- * would wait for ever. A vCPU parks only after it announced itself in sched.parked and then looked
- * once more at all queues for a thread that it may run: a waker either sees the bit or its thread is
- * seen. Kicks are host calls, so enqueue, which runs under locks, only notes them; the vCPU sends
- * them on its way out of the kernel or before it runs anything else.
+ * Each vCPU has an idle context, its boot stack. thread.lock (state, token) is taken before a run queue's lock.
+ * on_cpu is cleared by the vCPU that switched away from a thread, after the switch (finish_switch); nobody
+ * picks it before: two vCPUs that waited for each other's last thread would wait for ever.
  */
 #include "libos/arch/fpu.h"
 #include "libos/arch/vcpu.h"
@@ -19,53 +11,20 @@
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
 #include "libos/base/smp.h"
-#include "libos/base/string.h"
 #include "libos/host/host.h"
-#include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
-#include "libos/mm/kstack.h"
 #include "libos/task/clock.h"
 #include "libos/task/load.h"
 #include "libos/task/process.h"
-#include "libos/task/sched.h"
+#include "libos/task/runq.h"
 #include "libos/task/signal.h"
 #include "libos/task/thread.h"
 
-struct run_queue {
-    struct spinlock lock;
-    struct list threads;
-    uint32_t count;           /* changes under lock, others peek */
-    uintptr_t idle_sp;        /* the idle context while a thread runs */
-    struct thread *previous;  /* switched away from; finish_switch releases it */
-    uint32_t kicks;           /* bit per vCPU to wake; own vCPU only */
-    int64_t spread_again_ns;  /* until then it kicks no vCPU to share its load; own vCPU only */
-    uint32_t waits;           /* looks in a row that found threads, but none that can run now */
-    struct sched_stats stats; /* of this vCPU, which alone changes them */
-} aligned_to(64);
-
-static struct {
-    struct run_queue rq[VCPU_MAX];
-    uint32_t vcpus;
-    uint32_t parked; /* bit per vCPU; atomic */
-    struct spinlock stack_lock;
-    struct thread *spare[64]; /* dead threads with their stacks, to be reused */
-    uint32_t spare_count;
-} sched;
-
-#define SPREAD_NS    NSEC_PER_MS
-#define SLICE_NS     (4 * NSEC_PER_MS)
-#define WAITS_MAX    64
-#define WAIT_NS      (NSEC_PER_MS / 5)
-#define WAIT_TURN_NS (2 * NSEC_PER_MS)
+#define SLICE_NS (4 * NSEC_PER_MS)
 
 struct thread *current(void)
 {
     return this_vcpu()->current;
-}
-
-int sched_cpu_count(void)
-{
-    return (int) sched.vcpus;
 }
 
 int sched_current_cpu(void)
@@ -75,167 +34,15 @@ int sched_current_cpu(void)
 
 void sched_init(unsigned vcpus)
 {
-    sched.vcpus = vcpus;
     smp = vcpus > 1;
     lock_stacks_init();
-    for (unsigned i = 0; i < VCPU_MAX; i++)
-        list_init(&sched.rq[i].threads);
-    sched.parked = ((1u << vcpus) - 1) & ~1u; /* outside until their first kick */
-}
-
-unsigned sched_running(void)
-{
-    unsigned n = 0;
-    for (uint32_t cpu = 0; cpu < sched.vcpus; cpu++)
-        n += !load_is_idle(cpu) + atomic_peek(&sched.rq[cpu].count);
-    return n;
-}
-
-static struct run_queue *this_rq(void)
-{
-    return &sched.rq[this_vcpu()->index];
-}
-
-void sched_stats(struct sched_stats *ret)
-{
-    *ret = (struct sched_stats){0};
-    for (uint32_t i = 0; i < sched.vcpus; i++) {
-        const struct sched_stats *s = &sched.rq[i].stats;
-        ret->switches += atomic_peek(&s->switches);
-        ret->steals += atomic_peek(&s->steals);
-        ret->parks += atomic_peek(&s->parks);
-        ret->kicks += atomic_peek(&s->kicks);
-    }
-}
-
-static void count_one(uint64_t *counter) /* of this vCPU or the calling thread */
-{
-    atomic_post(counter, *counter + 1);
+    runq_init(vcpus);
 }
 
 /* ASLEEP becomes RUNNABLE under the thread's lock; every other change is the thread's own vCPU's. Others peek. */
 static void set_state(struct thread *t, enum thread_state state)
 {
     atomic_post(&t->state, state);
-}
-
-/* ---- run queues ------------------------------------------------------------------------------- */
-static uint32_t allowed_cpus(const struct thread *t)
-{
-    uint32_t online = (uint32_t) ((1ull << sched.vcpus) - 1);
-    uint32_t mask = (uint32_t) __atomic_load_n(&t->cpu_mask, __ATOMIC_RELAXED) & online;
-    return mask ? mask : online;
-}
-
-static bool allowed_on(const struct thread *t, uint32_t cpu)
-{
-    return allowed_cpus(t) >> cpu & 1;
-}
-
-/* Real-time threads before all others, the higher priority first; equal ones in turn. */
-static void insert_in_order(struct run_queue *rq, struct thread *t)
-{
-    uint8_t priority = t->wishes.rt_priority;
-    struct thread *other;
-    if (unlikely(priority))
-        list_for_each (other, &rq->threads, run_link)
-            if (other->wishes.rt_priority < priority) {
-                list_add_tail(&other->run_link, &t->run_link); /* right before it */
-                return;
-            }
-    list_add_tail(&rq->threads, &t->run_link);
-}
-
-static void enqueue(struct thread *t)
-{
-    uint32_t cpu = this_vcpu()->index;
-    if (!allowed_on(t, cpu))
-        cpu = (uint32_t) __builtin_ctz(allowed_cpus(t));
-    struct run_queue *rq = &sched.rq[cpu];
-    spin_lock(&rq->lock);
-    insert_in_order(rq, t);
-    atomic_post(&rq->count, rq->count + 1);
-    spin_unlock(&rq->lock);
-    if (likely(cpu == this_vcpu()->index))
-        return;
-    atomic_fence(); /* the count, then parked; pairs with park */
-    if (__atomic_load_n(&sched.parked, __ATOMIC_RELAXED) >> cpu & 1) {
-        this_rq()->kicks |= 1u << cpu;
-        this_vcpu()->tick_pending = 1;
-    }
-}
-
-static void send_kicks(void)
-{
-    struct run_queue *rq = this_rq();
-    while (unlikely(rq->kicks)) {
-        uint32_t cpu = (uint32_t) __builtin_ctz(rq->kicks);
-        rq->kicks &= ~(1u << cpu);
-        count_one(&rq->stats.kicks);
-        host_kick(cpu);
-    }
-}
-
-/* May this vCPU run t now? If so its turn at the addresses it shares is reserved. previous, which still stands
- * on this vCPU's stack, may simply go on. */
-static bool can_run(const struct thread *t, uint32_t cpu, const struct thread *previous)
-{
-    if (!allowed_on(t, cpu))
-        return false;
-    if (smp && t != previous && __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
-        return false;
-    return !t->proc || t->turn_pin || mm_turn_enter(t->proc->mm);
-}
-
-static struct thread *dequeue(struct run_queue *rq, uint32_t cpu, const struct thread *previous)
-{
-    if (__atomic_load_n(&rq->count, __ATOMIC_RELAXED) == 0)
-        return NULL;
-    SPIN_GUARD(&rq->lock);
-    struct thread *t;
-    list_for_each (t, &rq->threads, run_link) {
-        if (!can_run(t, cpu, previous))
-            continue;
-        list_del(&t->run_link);
-        atomic_post(&rq->count, rq->count - 1);
-        return t;
-    }
-    return NULL;
-}
-
-/* The vCPUs that may run something in rq, as bits. *ret_held: so for what only waits for the turn of a
- * family whose resident runs: whoever runs that looks for it. */
-static uint32_t wanted_by(struct run_queue *rq, uint32_t *ret_held)
-{
-    if (__atomic_load_n(&rq->count, __ATOMIC_SEQ_CST) == 0)
-        return 0;
-    SPIN_GUARD(&rq->lock);
-    uint32_t cpus = 0;
-    struct thread *t;
-    list_for_each (t, &rq->threads, run_link)
-        *(t->proc && mm_turn_held(t->proc->mm) ? ret_held : &cpus) |= allowed_cpus(t);
-    return cpus;
-}
-
-/* The same for all queues. */
-static uint32_t wanted(uint32_t *ret_held)
-{
-    uint32_t cpus = 0;
-    for (uint32_t i = 0; i < sched.vcpus; i++)
-        cpus |= wanted_by(&sched.rq[i], ret_held);
-    return cpus;
-}
-
-static struct thread *pick(const struct thread *previous)
-{
-    uint32_t me = this_vcpu()->index;
-    struct thread *t = dequeue(&sched.rq[me], me, previous);
-    for (uint32_t i = 1; !t && i < sched.vcpus; i++) {
-        t = dequeue(&sched.rq[(me + i) % sched.vcpus], me, previous);
-        if (t)
-            count_one(&this_rq()->stats.steals);
-    }
-    return t;
 }
 
 /* ---- switching -------------------------------------------------------------------------------- */
@@ -269,7 +76,7 @@ static void finish_switch(void)
     if (!prev)
         return;
     bool dead = atomic_peek(&prev->state) == THREAD_DEAD;
-    __atomic_store_n(&prev->on_cpu, 0, __ATOMIC_RELEASE);
+    atomic_store(&prev->on_cpu, 0);
     if (dead)
         thread_put(prev);
 }
@@ -322,8 +129,8 @@ static void enter_thread(struct thread *t)
 /* Gives the vCPU away; the caller's state says what becomes of it. */
 static void switch_away(void)
 {
-    send_kicks();
-    struct thread *prev = current(), *next = pick(prev);
+    runq_send_kicks();
+    struct thread *prev = current(), *next = runq_pick(prev);
     struct run_queue *rq = this_rq();
     if (next == prev) {
         set_state(prev, THREAD_RUNNING);
@@ -368,7 +175,7 @@ void thread_enter_user(void)
 /* ---- sleeping and waking ---------------------------------------------------------------------- */
 static bool must_not_sleep(struct thread *t)
 {
-    uint32_t work = __atomic_load_n(&t->work, __ATOMIC_ACQUIRE);
+    uint32_t work = atomic_load(&t->work);
     return (t->killable && (work & THREAD_WORK_EXIT)) ||
            (t->interruptible &&
             (work & (THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_STOP)));
@@ -429,7 +236,7 @@ int thread_sleep(enum sleep_mode mode, int64_t deadline_ns)
 static void make_runnable_locked(struct thread *t)
 {
     set_state(t, THREAD_RUNNABLE);
-    enqueue(t);
+    runq_add(t);
 }
 
 void thread_wake(struct thread *t)
@@ -449,24 +256,19 @@ void thread_interrupt(struct thread *t)
 
 void thread_set_work(struct thread *t, uint32_t bits)
 {
-    __atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
+    atomic_or(&t->work, bits);
     thread_interrupt(t);
 }
 
 bool thread_dying(void)
 {
-    return __atomic_load_n(&current()->work, __ATOMIC_RELAXED) & THREAD_WORK_EXIT;
+    return atomic_peek(&current()->work) & THREAD_WORK_EXIT;
 }
 
 bool thread_interrupted(void)
 {
-    return __atomic_load_n(&current()->work, __ATOMIC_RELAXED) &
+    return atomic_peek(&current()->work) &
            (THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_STOP);
-}
-
-static bool must_move(const struct thread *t)
-{
-    return smp && !allowed_on(t, this_vcpu()->index);
 }
 
 void thread_give_way(void)
@@ -482,86 +284,9 @@ void thread_give_way(void)
 void thread_yield(void)
 {
     struct thread *t = current();
-    if (__atomic_load_n(&this_rq()->count, __ATOMIC_RELAXED) == 0 && !must_move(t))
+    if (atomic_peek(&this_rq()->count) == 0 && !runq_must_move(t))
         return;
     thread_give_way();
-}
-
-/* ---- birth and death -------------------------------------------------------------------------- */
-
-/* The thread struct and its vector area live at the low end of the stack's pages. */
-static struct thread *thread_storage(void)
-{
-    spin_lock(&sched.stack_lock);
-    struct thread *t = sched.spare_count > 0 ? sched.spare[--sched.spare_count] : NULL;
-    spin_unlock(&sched.stack_lock);
-    if (t)
-        return t;
-    t = kzalloc(ROUND_UP(sizeof *t, 64ul) + XSTATE_AREA_SIZE);
-    uintptr_t stack = t ? kstack_alloc() : 0;
-    if (!stack) {
-        kfree(t);
-        return NULL;
-    }
-    t->kstack_top = stack + KSTACK_SIZE;
-    return t;
-}
-
-struct thread *thread_new(struct process *proc, int tid)
-{
-    struct thread *t = thread_storage();
-    if (!t)
-        return NULL;
-    uintptr_t top = t->kstack_top;
-    *t = (struct thread){.kstack_top = top,
-                         .proc = proc,
-                         .tid = tid,
-                         .last_cpu = -1,
-                         .cpu_mask = ~0ull,
-                         .state = THREAD_NEW};
-    t->xsave = (uint8_t *) t + ROUND_UP(sizeof *t, 64ul);
-    fpu_area_init(t->xsave);
-    ref_init(&t->ref);
-    list_init(&t->run_link);
-    list_init(&t->proc_link);
-    struct user_frame *f = thread_frame(t);
-    *f = (struct user_frame){.rflags = 0x202, .full = 1, .orig_rax = UINT64_MAX};
-    uintptr_t *sp = (uintptr_t *) f;
-    sp -= 2; /* the trampoline's call finds the stack 16-aligned */
-    *--sp = (uintptr_t) thread_trampoline;
-    sp -= 6; /* the registers context_switch pops */
-    memset(sp, 0, 6 * sizeof *sp);
-    t->ksp = (uintptr_t) sp;
-    return t;
-}
-
-struct thread *thread_clone(struct process *proc, int tid)
-{
-    struct thread *t = thread_new(proc, tid), *me = current();
-    if (!t)
-        return NULL;
-    *thread_frame(t) = *thread_frame(me);
-    thread_frame(t)->full = 1;
-    t->fs_base = user_fs_base();
-    t->cpu_mask = me->cpu_mask;
-    if (!me->wishes.reset_on_fork)
-        t->wishes = me->wishes;
-    memcpy(t->comm, me->comm, sizeof t->comm);
-    fpu_save(t->xsave);
-    return t;
-}
-
-struct thread *kthread_start(const char *name, void (*fn)(void *), void *arg)
-{
-    struct thread *t = thread_new(NULL, 0);
-    if (!t)
-        return NULL;
-    t->in_kernel = true;
-    t->kthread_fn = fn;
-    t->kthread_arg = arg;
-    str_copy(t->comm, name, sizeof t->comm);
-    thread_start(t);
-    return t;
 }
 
 void thread_start(struct thread *t)
@@ -570,27 +295,6 @@ void thread_start(struct thread *t)
     SPIN_GUARD(&t->lock);
     check(t->state == THREAD_NEW);
     make_runnable_locked(t);
-}
-
-void thread_get(struct thread *t)
-{
-    ref_get(&t->ref);
-}
-
-void thread_put(struct thread *t)
-{
-    if (!ref_put_last(&t->ref))
-        return;
-    check(t->state == THREAD_NEW || (t->state == THREAD_DEAD && !t->on_cpu));
-    spin_lock(&sched.stack_lock);
-    bool kept = sched.spare_count < ARRAY_SIZE(sched.spare);
-    if (kept)
-        sched.spare[sched.spare_count++] = t;
-    spin_unlock(&sched.stack_lock);
-    if (kept)
-        return;
-    kstack_free(t->kstack_top - KSTACK_SIZE);
-    kfree(t);
 }
 
 void thread_exit_final(void)
@@ -604,27 +308,10 @@ void thread_exit_final(void)
 }
 
 /* ---- vCPUs ------------------------------------------------------------------------------------ */
-/* One parked vCPU is enough: it spreads further. Not at every host call, which counts as a tick: a wait of
- * a fraction of a millisecond costs less than to move a thread, and a thread that waits for its child moves for
- * nothing. */
-static void spread_load(void)
-{
-    struct run_queue *rq = this_rq();
-    uint32_t parked = __atomic_load_n(&sched.parked, __ATOMIC_SEQ_CST), held = 0;
-    uint32_t able = parked ? parked & wanted(&held) : 0;
-    if (!able)
-        return;
-    int64_t now = clock_mono_ns();
-    if (now < rq->spread_again_ns)
-        return;
-    rq->spread_again_ns = now + SPREAD_NS;
-    rq->kicks |= able & -able;
-}
-
 /* t goes back to the queue if somebody waits there. */
 static void preempt(struct thread *t)
 {
-    if (atomic_peek(&this_rq()->count) == 0 && !must_move(t))
+    if (atomic_peek(&this_rq()->count) == 0 && !runq_must_move(t))
         return;
     if (t->proc)
         mm_turn_preempted(t->proc->mm);
@@ -637,15 +324,15 @@ void sched_tick(void)
     load_tick(this_vcpu()->index, clock_mono_ns(), sched_running());
     timers_run();
     host_events_tick();
-    spread_load();
-    send_kicks();
+    runq_spread();
+    runq_send_kicks();
     struct thread *t = current();
     if (!t)
         return;
     bool late = clock_mono_ns() - t->entered_ns >= SLICE_NS / 2;
     if (late && t->proc && mm_turn_wanted(t->proc->mm))
         thread_give_way();
-    else if (must_move(t) || late)
+    else if (runq_must_move(t) || late)
         preempt(t);
 }
 
@@ -660,43 +347,17 @@ void sched_relax(void)
     sched_tick();
 }
 
-/* How long to park. Threads that wait for a turn are looked for now and then, in case no tick comes. */
-static int64_t park_time(struct run_queue *rq, uint32_t bit)
-{
-    uint32_t held = 0;
-    bool work = wanted(&held) & bit;
-    int64_t next = timers_next(), now = clock_mono_ns();
-    rq->waits = work ? rq->waits + 1 : 0;
-    if (next <= now || (work && rq->waits < WAITS_MAX))
-        return 0;
-    int64_t limit = work ? WAIT_NS : held & bit ? WAIT_TURN_NS : FOREVER;
-    return next == FOREVER ? limit : MIN(limit, next - now);
-}
-
-static void park(void)
-{
-    struct run_queue *rq = this_rq();
-    uint32_t bit = 1u << this_vcpu()->index;
-    __atomic_fetch_or(&sched.parked, bit, __ATOMIC_SEQ_CST);
-    int64_t ns = park_time(rq, bit);
-    if (ns > 0) {
-        count_one(&rq->stats.parks);
-        host_park(ns == FOREVER ? UINT64_MAX : (uint64_t) ns);
-    }
-    __atomic_fetch_and(&sched.parked, ~bit, __ATOMIC_SEQ_CST);
-}
-
 void sched_run_vcpu(void)
 {
     struct run_queue *rq = this_rq();
-    __atomic_fetch_and(&sched.parked, ~(1u << this_vcpu()->index), __ATOMIC_SEQ_CST);
+    runq_unparked();
     for (;;) {
         timers_run();
         host_events_poll();
-        send_kicks();
-        struct thread *t = pick(NULL);
+        runq_send_kicks();
+        struct thread *t = runq_pick(NULL);
         if (!t) {
-            park();
+            runq_park();
             continue;
         }
         rq->waits = 0;
