@@ -1,6 +1,5 @@
 /* Devices: null, zero, full, random, urandom, shm, fd, the standard streams, terminals and ptys. */
 #include "guest_test.h"
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>

@@ -1,6 +1,5 @@
 /* eventfd, timerfd, signalfd and POSIX timers. Each may be left out of a kernel. */
 #include "guest_test.h"
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/time.h>

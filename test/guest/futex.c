@@ -29,7 +29,7 @@ struct sleeper {
     long result;
     int error;
 };
-static int ready;
+static int started;
 
 static void *sleeper_run(void *arg)
 {
@@ -37,7 +37,7 @@ static void *sleeper_run(void *arg)
     struct timespec limit;
     OK(clock_gettime(CLOCK_MONOTONIC, &limit));
     limit.tv_sec += 40;
-    __atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&started, 1, __ATOMIC_SEQ_CST);
     s->result = futex(s->at, s->op, 0, &limit, NULL, (long) s->bits);
     s->error = errno;
     __atomic_fetch_add(&awake, 1, __ATOMIC_SEQ_CST);
@@ -49,13 +49,13 @@ static struct sleeper sleepers[8];
 
 static void start(int n, int *at, unsigned bits, int flags)
 {
-    ready = awake = 0;
+    started = awake = 0;
     for (int i = 0; i < n; i++) {
         sleepers[i] =
             (struct sleeper){.at = at, .op = WAIT_BITSET | flags, .bits = bits ? bits : 1u << i};
         ZERO(pthread_create(&threads[i], NULL, sleeper_run, &sleepers[i]));
     }
-    while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) < n)
+    while (__atomic_load_n(&started, __ATOMIC_SEQ_CST) < n)
         sleep_ms(1);
     sleep_ms(30); /* they are about to sleep; waking below counts, so a late one is seen */
 }

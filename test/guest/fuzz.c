@@ -6,7 +6,6 @@
  * By hand: fuzz --child run SECONDS SEED [CALL] prints each child's seed; CALL is called most of the time.
  */
 #include "guest_test.h"
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>

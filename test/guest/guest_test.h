@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -280,6 +281,14 @@ static UNUSED const char *num(long n)
     char *t = texts[turn++ % ARRAY_LEN(texts)];
     snprintf(t, sizeof texts[0], "%ld", n);
     return t;
+}
+
+/* Those of the events that fd has, or has within ms; POLLERR and POLLHUP always count. */
+static UNUSED short ready(int fd, short events, int ms)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    OK(poll(&p, 1, ms));
+    return p.revents;
 }
 
 static UNUSED void sleep_ms(long ms)

@@ -1,6 +1,5 @@
 /* inotify: all events, their order, and the flags of watches. */
 #include "guest_test.h"
-#include <poll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>

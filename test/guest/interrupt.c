@@ -3,7 +3,6 @@
  * must go on, until the handler ran several times; then what it waits for happens. */
 #include "guest_test.h"
 #include <mqueue.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

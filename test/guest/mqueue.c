@@ -1,7 +1,6 @@
 /* POSIX message queues. */
 #include "guest_test.h"
 #include <mqueue.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 

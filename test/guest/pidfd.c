@@ -1,6 +1,5 @@
 /* pidfd: a process as a file. */
 #include "guest_test.h"
-#include <poll.h>
 
 static int pidfd_open_(pid_t pid)
 {

@@ -2,7 +2,6 @@
  */
 #include "guest_test.h"
 #include <limits.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>

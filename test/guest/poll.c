@@ -1,6 +1,5 @@
 /* poll, ppoll, select, pselect: readiness, timeouts, masks, hang-ups, bad arguments. */
 #include "guest_test.h"
-#include <poll.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>

@@ -1,11 +1,9 @@
 /* UDP over IPv4 and IPv6 on loopback: datagrams, addresses, control messages, errors, many at once. */
-#include "guest_test.h"
+#include "guest_socket.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #define ORIGIN_ICMP 2
 struct extended_err { /* linux/errqueue.h, which musl's compiler does not find */
@@ -46,18 +44,6 @@ static void drop(void)
 static ssize_t to_b(const void *p, size_t n)
 {
     return sendto(a, p, n, 0, (struct sockaddr *) &at[1], sizeof at[1]);
-}
-
-static short ready(int s, short events, int ms)
-{
-    struct pollfd p = {.fd = s, .events = events};
-    OK(poll(&p, 1, ms));
-    return p.revents;
-}
-
-static void set(int s, int level, int which, int v)
-{
-    OK(setsockopt(s, level, which, &v, sizeof v));
 }
 
 TEST_CASE(datagrams)
