@@ -1,4 +1,4 @@
-# occlum-fs: the kernel's file-system objects in an ordinary process, for `occlum ls`, cat, cp, fsck and mount. What the
+# occlum-fs: the kernel's file-system objects in an ordinary process, for `occlum ls`, cat, cp, fsck, mount and key. What the
 # kernel gives them there, libos/host/posix/ gives them here; functions that are never reached end the program
 # (scripts/unit-link).
 OFFLINE_SRC := $(call find_c,tools/offline) libos/base/smp.c libos/base/log.c libos/base/printf.c libos/base/string.c \

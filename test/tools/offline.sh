@@ -69,6 +69,31 @@ echo "of the volume" > "$dir/more"
 occlum cp "${key[@]}" "$dir/more" root:/root/count 2> "$dir/err" || fail "cp over a file"
 [ "$(occlum cat "${key[@]}" root:/root/count)" = "of the volume" ] || fail "the longer old content shows"
 occlum fsck "${key[@]}" root > /dev/null || fail "fsck after cp"
+# ---- its keys: a recovery key, a change by it, and whoever comes back with the old key and the old header
+occlum gen-image-key "$dir/safe"
+occlum gen-image-key "$dir/next"
+refused EKEYREJECTED occlum key --key "$dir/safe" recovery "$dir/safe"
+refused 'have to be different' occlum key "${key[@]}" recovery "$dir/key"
+occlum key "${key[@]}" recovery "$dir/safe" 2> "$dir/err" || fail "a recovery key"
+[ "$(occlum cat --key "$dir/safe" root:/root/count)" = "of the volume" ] || fail "cat with the recovery key"
+occlum fsck "${key[@]}" root > /dev/null || fail "fsck after a recovery key"
+head -c 8192 run/volumes/root > "$dir/header"
+cp run/volumes/root "$dir/copy"
+occlum key --key "$dir/safe" change "$dir/next" root 2> "$dir/err" || fail "a change of the user's key by the recovery key"
+[ "$(occlum cat --key "$dir/next" root:/root/count)" = "of the volume" ] || fail "cat with the new key"
+[ "$(cmp -l run/volumes/root "$dir/copy" | awk '{ print int(($1 - 1) / 4096) }' | uniq | wc -l)" -lt 16 ] || fail "a change of keys writes data"
+refused EKEYREJECTED occlum cat "${key[@]}" root:/root/count
+cp run/volumes/root "$dir/changed"
+dd if="$dir/header" of=run/volumes/root conv=notrunc 2> /dev/null
+refused ESTALE occlum cat "${key[@]}" root:/root/count
+refused ESTALE occlum key "${key[@]}" change "$dir/key"
+refused 'old state back' occlum run --image-key "$dir/key" /bin/keeper count
+cp "$dir/changed" run/volumes/root
+refused 'not permitted' occlum key --key "$dir/safe" remove-recovery
+occlum key --key "$dir/next" remove-recovery 2> "$dir/err" || fail "remove-recovery"
+refused EKEYREJECTED occlum cat --key "$dir/safe" root:/root/count
+occlum key --key "$dir/next" change "$dir/key" 2> "$dir/err" || fail "a change back"
+occlum fsck "${key[@]}" root > /dev/null || fail "fsck after changes of keys"
 beside() { # MODE of keeper, COMMAND...
     : > "$dir/out"
     occlum run --image-key "$dir/key" /bin/keeper "$1" > "$dir/out" 2>&1 &

@@ -1,4 +1,4 @@
-/* occlum ls, cat, cp, fsck, mount: become occlum-fs, which has the kernel's file systems. */
+/* occlum ls, cat, cp, fsck, mount, key: become occlum-fs, which has the kernel's file systems. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@ COMMAND(cat, "show a file of the root image or of a volume", cmd_cat);
 COMMAND(cp, "copy out of the root image or a volume, or into a volume", cmd_cp);
 COMMAND(fsck, "check the root image and the volumes", cmd_fsck);
 COMMAND(mount, "show the root image or a volume as a directory here", cmd_mount);
+COMMAND(key, "change the keys of an encrypted volume", cmd_key);
 
 static int become(const char *command, int argc, char **argv)
 {
@@ -61,4 +62,9 @@ int cmd_fsck(int argc, char **argv)
 int cmd_mount(int argc, char **argv)
 {
     return become("mount", argc, argv);
+}
+
+int cmd_key(int argc, char **argv)
+{
+    return become("key", argc, argv);
 }

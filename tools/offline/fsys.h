@@ -76,4 +76,5 @@ int offline_cat(int argc, char **argv);
 int offline_cp(int argc, char **argv);
 int offline_fsck(int argc, char **argv);
 int offline_mount(int argc, char **argv);
+int offline_key(int argc, char **argv);
 #endif

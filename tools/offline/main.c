@@ -1,4 +1,4 @@
-/* occlum-fs: the file systems of an instance, outside the enclave. `occlum ls`, cat, cp, fsck and mount run it. */
+/* occlum-fs: the file systems of an instance, outside the enclave. `occlum ls`, cat, cp, fsck, mount and key run it. */
 #include <stdio.h>
 #include <string.h>
 #include "tools/lib/msg.h"
@@ -10,7 +10,7 @@ static const struct {
     int (*fn)(int argc, char **argv);
 } commands[] = {
     {"ls", offline_ls},     {"cat", offline_cat},     {"cp", offline_cp},
-    {"fsck", offline_fsck}, {"mount", offline_mount},
+    {"fsck", offline_fsck}, {"mount", offline_mount}, {"key", offline_key},
 };
 
 int main(int argc, char **argv)
@@ -23,6 +23,6 @@ int main(int argc, char **argv)
             argv[1] = name;
             return commands[i].fn(argc - 1, argv + 1);
         }
-    msg_error("occlum-fs: which command? Use it as `occlum ls`, cat, cp, fsck, mount");
+    msg_error("occlum-fs: which command? Use it as `occlum ls`, cat, cp, fsck, mount, key");
     return 64;
 }

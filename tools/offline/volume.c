@@ -1,4 +1,5 @@
-/* A volume by the library of the kernel, with the user's key: the sealed slot opens for the enclave alone.
+/* A volume by the library of the kernel, with the user's key or the recovery key: the sealed slot opens for the
+ * enclave alone.
  *
  * Read-only, the file is mapped privately: what a check would write (it begins an epoch, orphans go)
  * happens in memory and is forgotten. The lock is the runtime's: shared to look, alone to write. */
@@ -219,26 +220,45 @@ static int open_file(struct volume *v, const char *path, bool writable)
     return 0;
 }
 
-static int mount_with(struct volume *v, const char *name, const char *key_file)
+int volume_secret(const char *key_file, uint8_t ret[32])
 {
     static const char info[] = VOLUME_KEY_INFO;
     struct keyfile key;
-    uint8_t secret[32];
-    struct cow_params p = {
-        .dev = &v->dev,
-        .name = name,
-        .kind = COW_SLOT_USER,
-        .slot_secret = cow_secret_user,
-        .user_key = secret,
-        .blocks_max = LARGEST_BLOCKS,
-    };
     int r = keyfile_load(key_file, &key);
     if (r < 0)
         return r;
     hkdf_sha256((struct cspan){key.key, key.size}, (struct cspan){0},
-                (struct cspan){(const uint8_t *) info, sizeof info - 1}, SPAN_OF(secret));
+                (struct cspan){(const uint8_t *) info, sizeof info - 1}, (struct span){ret, 32});
     keyfile_wipe(&key);
-    r = cow_mount(&p, &v->cow);
+    return 0;
+}
+
+/* The key may be in either slot. */
+static void params_of(struct volume *v, const char *name, const uint8_t secret[32],
+                      struct cow_params *ret)
+{
+    uint32_t generation;
+    *ret = (struct cow_params){
+        .dev = &v->dev,
+        .name = name,
+        .kind = COW_SLOT_RECOVERY,
+        .slot_secret = cow_secret_user,
+        .user_key = secret,
+        .blocks_max = LARGEST_BLOCKS,
+    };
+    if (cow_slot_try(ret, &generation) < 0)
+        ret->kind = COW_SLOT_USER;
+}
+
+static int mount_with(struct volume *v, const char *name, const char *key_file)
+{
+    uint8_t secret[32];
+    struct cow_params p;
+    int r = volume_secret(key_file, secret);
+    if (r == 0) {
+        params_of(v, name, secret, &p);
+        r = cow_mount(&p, &v->cow);
+    }
     explicit_bzero(secret, sizeof secret);
     return r;
 }
@@ -251,6 +271,10 @@ static void explain(const char *path, int r)
     } else if (r == -EKEYREJECTED) {
         msg_error("%s does not open with this key (EKEYREJECTED)", path);
         msg_hint("build with --volume-key or --image-key and run once with the key: docs/cli.md");
+    } else if (r == -ESTALE) {
+        msg_error("%s: its keys are from before a change of keys: somebody put an old header back "
+                  "(ESTALE)",
+                  path);
     } else if (r == -EBADMSG) {
         msg_error("%s was changed from outside, or is no volume (EBADMSG)", path);
     } else {
@@ -258,9 +282,8 @@ static void explain(const char *path, int r)
     }
 }
 
-int fsys_open_volume(const struct fsys_options *options, struct fsys **ret)
+static int check_options(const struct fsys_options *options)
 {
-    AUTO_FREE char *path = mem_printf("run/volumes/%s", options->volume);
     if (!options->key) {
         msg_error("a volume opens outside the enclave with the user's key only");
         msg_hint("--key FILE, the one of `occlum build --volume-key` or --image-key");
@@ -270,6 +293,41 @@ int fsys_open_volume(const struct fsys_options *options, struct fsys **ret)
         msg_error("\"%s\" is no name of a volume", options->volume);
         return -EINVAL;
     }
+    return 0;
+}
+
+int volume_change_keys(const char *name, const char *key_file,
+                       int (*change)(const struct cow_params *p, void *arg), void *arg)
+{
+    AUTO_FREE char *path = mem_printf("run/volumes/%s", name);
+    const struct fsys_options options = {.volume = name, .key = key_file};
+    struct volume v = {.fd = -1};
+    struct cow_params p;
+    uint8_t secret[32];
+    int r = check_options(&options);
+    if (r == 0)
+        r = volume_secret(key_file, secret);
+    if (r < 0)
+        return r;
+    r = open_file(&v, path, true);
+    if (r == 0) {
+        params_of(&v, name, secret, &p);
+        r = change(&p, arg);
+    }
+    if (r < 0)
+        explain(path, r);
+    explicit_bzero(secret, sizeof secret);
+    if (v.fd >= 0)
+        close(v.fd);
+    return r;
+}
+
+int fsys_open_volume(const struct fsys_options *options, struct fsys **ret)
+{
+    AUTO_FREE char *path = mem_printf("run/volumes/%s", options->volume);
+    int bad = check_options(options);
+    if (bad < 0)
+        return bad;
     struct volume *v = new_zero(struct volume);
     if (!v)
         return -ENOMEM;

@@ -17,4 +17,10 @@ int64_t volume_now(void); /* nanoseconds since 1970 */
 /* The directory that the last name of path is in, and that name, which is part of path. -EINVAL: no name. */
 int volume_parent(struct fsys *f, const char *path, struct fsys_node **ret,
                   struct cow_name *ret_name);
+
+/* What a key file opens slots with. Prints its own error. */
+int volume_secret(const char *key_file, uint8_t ret[32]);
+/* Opens a volume's file alone; change gets what opens it, and returns 0 or -errno. Prints errors. */
+int volume_change_keys(const char *name, const char *key_file,
+                       int (*change)(const struct cow_params *p, void *arg), void *arg);
 #endif

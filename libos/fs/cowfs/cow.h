@@ -42,6 +42,7 @@ struct cow_params {
     struct cow_anchor *anchor;       /* NULL: none */
     uint32_t cache_blocks;           /* how many decrypted blocks of metadata are kept; 0: 1024 */
     uint64_t blocks, blocks_max;     /* of a new volume; how far it may grow */
+    uint32_t seen[COW_SLOT_KINDS];   /* generations of slots that cow_slot_try found authentic */
 };
 
 /* For slot_secret. */
@@ -56,7 +57,7 @@ must_check int cow_create(const struct cow_params *p);
 /* The same and mounts it, but nothing is written before the first change. */
 must_check int cow_mount_new(const struct cow_params *p, struct cow **ret);
 /* -ENODATA: there is nothing; -EBADMSG: destroyed or not a volume; -EKEYREJECTED: no key opens it;
- * -ESTALE: older than the anchor says; -EUCLEAN: authentic nonsense. Writes nothing (but an anchor that was
+ * -ESTALE: older than the anchor says, or a header from before a change of keys; -EUCLEAN: authentic nonsense. Writes nothing (but an anchor that was
  * left behind): a mount is a reader until its first change, which claims the device. */
 must_check int cow_mount(const struct cow_params *p, struct cow **ret);
 /* Before a change that the library hears of later (memory that is written back): -EBUSY, and everything else
@@ -65,11 +66,13 @@ must_check int cow_claim(struct cow *c);
 bool cow_claimed(struct cow *c);
 /* Commits and frees; no inode may be held. The error of the last commit, the memory is gone anyway. */
 int cow_unmount(struct cow *c);
-/* Keys of a volume; mounted or not, its blocks stay as they are. put: gives it the slot of fresh's kind and
- * secret, instead of the one of that kind if there is one; p opens it. try: can p open it? Errors as of
- * cow_mount. */
+/* Keys of a volume that is not mounted; its blocks stay as they are. put: gives it the slot of fresh's kind and
+ * secret, instead of the one of that kind if there is one; p opens it. remove: of that kind there is none any more;
+ * -EPERM: it is p's own. Once they have returned 0, a header from before is -ESTALE. try: can p open it? Errors
+ * as of cow_mount. */
 must_check int cow_slot_put(const struct cow_params *p, const struct cow_params *fresh);
-must_check int cow_slot_try(const struct cow_params *p);
+must_check int cow_slot_remove(const struct cow_params *p, enum cow_slot_kind kind);
+must_check int cow_slot_try(const struct cow_params *p, uint32_t *ret_generation);
 void cow_abandon(struct cow *c); /* the same without writing anything */
 
 must_check int cow_sync(struct cow *c);

@@ -326,7 +326,7 @@ static const char *why(int error)
         return "it was changed from outside, or is no volume";
     case -ESTALE:
         return "it is older than its freshness anchor says, or the anchor is missing or another "
-               "volume's: somebody put an old state back";
+               "volume's, or its keys are from before a change: somebody put an old state back";
     case -ENOSPC:
         return "the host has no room for it";
     default:

@@ -79,7 +79,7 @@ _Static_assert(sizeof(struct cow_dirent_disk) == 16, "on disk");
 
 #define COW_SUPER_MAGIC  0x3142505553574f43ull /* "COWSUPB1" */
 #define COW_HEADER_MAGIC 0x31305346574f4323ull
-#define COW_VERSION      2u
+#define COW_VERSION      3u
 
 enum {
     COW_SUPER_TWO_BARRIERS = 1u << 0, /* its blocks were durable before it was written */
@@ -87,6 +87,9 @@ enum {
     COW_SUPER_ANCHORED =
         1u << 2, /* written with a freshness anchor: one that is missing is an attack */
 };
+
+enum cow_slot_kind { COW_SLOT_NONE, COW_SLOT_SEALED, COW_SLOT_USER, COW_SLOT_RECOVERY };
+#define COW_SLOT_KINDS 4u
 
 struct cow_root_disk {
     struct cow_ptr root;
@@ -105,6 +108,8 @@ struct cow_super_body { /* sealed */
     uint64_t name_seed;
     struct cow_root_disk table, bitmap, epochs;
     uint8_t lower_root[32]; /* hash of the image below, zero: none */
+    uint32_t slot_generations
+        [COW_SLOT_KINDS]; /* of each kind the last; a header with less is an old one */
 };
 
 struct cow_super_disk {
@@ -116,11 +121,9 @@ struct cow_super_disk {
 };
 _Static_assert(sizeof(struct cow_super_disk) == COW_BLOCK, "on disk");
 
-enum cow_slot_kind { COW_SLOT_NONE, COW_SLOT_SEALED, COW_SLOT_USER, COW_SLOT_RECOVERY };
-
 struct cow_slot {
     uint32_t kind;
-    uint32_t reserved;
+    uint32_t generation;      /* one more with each change of a slot of that kind */
     uint16_t policy, isv_svn; /* sealed slots: struct seal_id */
     uint8_t cpu_svn[16];
     uint8_t key_id[32];

@@ -31,12 +31,14 @@ static struct cow_params with_user(const struct cow_params *sealed)
     return user;
 }
 
-int cowfs_keys(const struct cow_params *sealed)
+int cowfs_keys(struct cow_params *sealed)
 {
     if (!have_user)
         return 0; /* cow_mount finds out whether the seal opens it */
     const struct cow_params user = with_user(sealed);
-    int by_seal = cow_slot_try(sealed), by_user = cow_slot_try(&user);
+    uint32_t *seen = sealed->seen;
+    int by_seal = cow_slot_try(sealed, &seen[COW_SLOT_SEALED]);
+    int by_user = cow_slot_try(&user, &seen[COW_SLOT_USER]);
     if (by_seal == 0 && by_user == -EKEYREJECTED)
         return cow_slot_put(sealed, &user);
     if (by_seal != -EKEYREJECTED || by_user != 0)

@@ -261,13 +261,53 @@ static int anchor_check(struct cow *c)
     return c->txg > txg ? c->anchor->ops->advance(c->anchor, c->uuid, c->txg) : 0;
 }
 
+/* The superblock knows the last change of each kind's slot: a header from before it was put back. What a slot
+ * says that was not opened is only believed where it speaks against the header. */
+static int header_check(struct cow *c, const struct cow_params *p, const uint8_t *block,
+                        uint32_t generation)
+{
+    struct cow_header_disk h;
+    memcpy(&h, block, sizeof h);
+    if (generation < c->slot_generations[p->kind])
+        return -ESTALE;
+    for (unsigned i = 0; i < COW_SLOTS; i++) {
+        uint32_t kind = h.slots[i].kind;
+        if (kind && kind < COW_SLOT_KINDS && h.slots[i].generation < c->slot_generations[kind])
+            return -ESTALE;
+    }
+    for (unsigned kind = 1; kind < COW_SLOT_KINDS; kind++) {
+        uint32_t seen = kind == (unsigned) p->kind ? generation : p->seen[kind];
+        c->super_changed |= seen > c->slot_generations[kind]; /* its change was cut off */
+        c->slot_generations[kind] = MAX(seen, c->slot_generations[kind]);
+    }
+    return 0;
+}
+
+static int open_header(struct cow *c, const struct cow_params *p, uint8_t *block,
+                       uint32_t *ret_generation)
+{
+    struct cow_opened o;
+    int r = cow_header_find(p, block, &o);
+    if (r == 0) {
+        memcpy(c->uuid, o.uuid, sizeof c->uuid);
+        memcpy(c->key, o.key, sizeof c->key);
+        *ret_generation = o.generation;
+    }
+    wipe(&o, sizeof o);
+    return r;
+}
+
 static int open_volume(struct cow *c, const struct cow_params *p)
 {
-    int r = cow_header_read(p, c->uuid, c->key);
-    struct cow_super_disk *s = r == 0 ? new_zero(struct cow_super_disk) : NULL;
-    if (!s)
-        return r < 0 ? r : -ENOMEM;
-    r = choose(c, s);
+    uint32_t generation = 0;
+    struct cow_super_disk *s = new_zero(struct cow_super_disk);
+    uint8_t *header = kzalloc(COW_BLOCK);
+    int r = s && header ? open_header(c, p, header, &generation) : -ENOMEM;
+    if (r == 0)
+        r = choose(c, s);
+    if (r == 0)
+        r = header_check(c, p, header, generation);
+    kfree(header);
     kfree(s);
     if (r == 0)
         r = anchor_check(c);

@@ -100,6 +100,7 @@ struct cow {
     struct cow_tree table, bitmap, epoch_tree;
     struct cow_inode *orphans;
     uint64_t next_ino, free_ino, next_generation, name_seed, inode_count;
+    uint32_t slot_generations[COW_SLOT_KINDS];
     bool super_changed; /* one of the numbers above */
 };
 
@@ -124,13 +125,15 @@ bool cow_newborn(const struct cow *c, const struct cow_ptr *p); /* since the las
 int cow_poison(struct cow *c, int r, const char *what);         /* returns r */
 
 /* super.c */
-must_check int cow_header_read(const struct cow_params *p, uint8_t uuid[16], uint8_t key[32]);
-/* The same, with the block (COW_BLOCK bytes) that was opened. */
-must_check int cow_header_find(const struct cow_params *p, uint8_t *block, uint8_t uuid[16],
-                               uint8_t key[32]);
+struct cow_opened { /* wipe after use */
+    uint8_t uuid[16], key[32];
+    uint32_t generation; /* of the slot that opened */
+};
+/* The copy of the header that p opens; block: of COW_BLOCK bytes, for it. */
+must_check int cow_header_find(const struct cow_params *p, uint8_t *block, struct cow_opened *ret);
 /* Wraps the volume's key for the kind and secret of p. */
 must_check int cow_slot_fill(const struct cow_params *p, const struct cow_header_disk *h,
-                             struct cow_slot *s, const uint8_t key[32]);
+                             uint32_t generation, struct cow_slot *s, const uint8_t key[32]);
 /* A block (to be freed) with the header of a new volume. */
 must_check int cow_header_new(const struct cow_params *p, const uint8_t uuid[16],
                               const uint8_t key[32], struct cow_header_disk **ret);

@@ -23,10 +23,17 @@ static void wrap_key(const struct cow_params *p, const struct cow_header_disk *h
     wipe(key, sizeof key);
 }
 
-/* What a slot's key also vouches for: all of the header that is not a slot. */
-static struct cspan header_aad(const struct cow_header_disk *h)
+/* What a slot's key also vouches for: all of the header that is not a slot, and which slot this is. */
+struct slot_aad {
+    uint8_t header[offsetof(struct cow_header_disk, slots)];
+    uint32_t kind, generation;
+};
+
+static struct slot_aad slot_aad(const struct cow_header_disk *h, const struct cow_slot *s)
 {
-    return (struct cspan){(const uint8_t *) h, offsetof(struct cow_header_disk, slots)};
+    struct slot_aad aad = {.kind = s->kind, .generation = s->generation};
+    memcpy(aad.header, h, sizeof aad.header);
+    return aad;
 }
 
 static int slot_open(const struct cow_params *p, const struct cow_header_disk *h,
@@ -38,15 +45,15 @@ static int slot_open(const struct cow_params *p, const struct cow_header_disk *h
     int r = p->slot_secret(p, &copy, false, secret);
     if (r < 0)
         return r;
+    const struct slot_aad aad = slot_aad(h, s);
     wrap_key(p, h, secret, &k);
-    r = gcm_open(&k, s->nonce, header_aad(h), CSPAN_OF(s->wrapped), key, s->tag);
+    r = gcm_open(&k, s->nonce, CSPAN_OF(aad), CSPAN_OF(s->wrapped), key, s->tag);
     gcm_key_wipe(&k);
     wipe(secret, sizeof secret);
     return r < 0 ? -EKEYREJECTED : 0;
 }
 
-static int header_parse(const struct cow_params *p, const uint8_t *block, uint8_t uuid[16],
-                        uint8_t key[32])
+static int header_parse(const struct cow_params *p, const uint8_t *block, struct cow_opened *ret)
 {
     struct cow_header_disk h;
     memcpy(&h, block, sizeof h);
@@ -56,13 +63,15 @@ static int header_parse(const struct cow_params *p, const uint8_t *block, uint8_
         return -EOPNOTSUPP;
     int r = -EKEYREJECTED;
     for (unsigned i = 0; i < COW_SLOTS && r < 0; i++)
-        if (h.slots[i].kind == p->kind)
-            r = slot_open(p, &h, &h.slots[i], key);
-    memcpy(uuid, h.uuid, sizeof h.uuid);
+        if (h.slots[i].kind == p->kind) {
+            r = slot_open(p, &h, &h.slots[i], ret->key);
+            ret->generation = h.slots[i].generation;
+        }
+    memcpy(ret->uuid, h.uuid, sizeof h.uuid);
     return r;
 }
 
-int cow_header_find(const struct cow_params *p, uint8_t *block, uint8_t uuid[16], uint8_t key[32])
+int cow_header_find(const struct cow_params *p, uint8_t *block, struct cow_opened *ret)
 {
     int best = -EBADMSG;
     if (p->dev->blocks == 0)
@@ -72,7 +81,7 @@ int cow_header_find(const struct cow_params *p, uint8_t *block, uint8_t uuid[16]
     for (uint64_t copy = 0; copy < 2; copy++) {
         int r = p->dev->ops->read(p->dev, copy, 1, block);
         if (r == 0)
-            r = header_parse(p, block, uuid, key);
+            r = header_parse(p, block, ret);
         if (r == 0 || best == -EBADMSG)
             best = r;
         if (r == 0)
@@ -81,25 +90,18 @@ int cow_header_find(const struct cow_params *p, uint8_t *block, uint8_t uuid[16]
     return best;
 }
 
-int cow_header_read(const struct cow_params *p, uint8_t uuid[16], uint8_t key[32])
-{
-    uint8_t *block = kzalloc(COW_BLOCK);
-    int r = block ? cow_header_find(p, block, uuid, key) : -ENOMEM;
-    kfree(block);
-    return r;
-}
-
-int cow_slot_fill(const struct cow_params *p, const struct cow_header_disk *h, struct cow_slot *s,
-                  const uint8_t key[32])
+int cow_slot_fill(const struct cow_params *p, const struct cow_header_disk *h, uint32_t generation,
+                  struct cow_slot *s, const uint8_t key[32])
 {
     uint8_t secret[32];
-    *s = (struct cow_slot){.kind = (uint32_t) p->kind};
+    *s = (struct cow_slot){.kind = (uint32_t) p->kind, .generation = generation};
     random_bytes(SPAN_OF(s->nonce));
     int r = p->slot_secret(p, s, true, secret);
     if (r == 0) {
         struct gcm_key k;
+        const struct slot_aad aad = slot_aad(h, s);
         wrap_key(p, h, secret, &k);
-        gcm_seal(&k, s->nonce, header_aad(h), (struct cspan){key, 32}, s->wrapped, s->tag);
+        gcm_seal(&k, s->nonce, CSPAN_OF(aad), (struct cspan){key, 32}, s->wrapped, s->tag);
         gcm_key_wipe(&k);
     }
     wipe(secret, sizeof secret);
@@ -117,7 +119,7 @@ int cow_header_new(const struct cow_params *p, const uint8_t uuid[16], const uin
     h->cipher = 1;
     memcpy(h->uuid, uuid, sizeof h->uuid);
     random_bytes(SPAN_OF(h->kdf_salt));
-    int r = cow_slot_fill(p, h, &h->slots[0], key);
+    int r = cow_slot_fill(p, h, 0, &h->slots[0], key);
     if (r < 0)
         kfree(h);
     else
@@ -224,6 +226,7 @@ int cow_super_take(struct cow *c, const struct cow_super_body *b)
     c->inode_count = b->inode_count;
     c->free_count = b->free_count; /* counted anew before the first change */
     c->name_seed = b->name_seed;
+    memcpy(c->slot_generations, b->slot_generations, sizeof c->slot_generations);
     return 0;
 }
 
@@ -255,6 +258,7 @@ static void super_fill(const struct cow *c, uint32_t flags, struct cow_super_dis
         .epochs = root_of(&c->epoch_tree),
     };
     memcpy(s->body.uuid, c->uuid, sizeof s->body.uuid);
+    memcpy(s->body.slot_generations, c->slot_generations, sizeof c->slot_generations);
 }
 
 int cow_super_write(struct cow *c, uint32_t flags)

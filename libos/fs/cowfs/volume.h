@@ -20,7 +20,7 @@ void volume_close(struct volume *v);
  * configuration; nothing: there is none. */
 void cowfs_user_key(struct cspan key);
 /* Before a mount with these parameters: sees to the volume's slots. Errors as of cow_mount. */
-must_check int cowfs_keys(const struct cow_params *sealed);
+must_check int cowfs_keys(struct cow_params *sealed);
 bool cowfs_has_user_key(void);
 
 void volume_start(struct volume *v); /* the host begins to write what it was given */
