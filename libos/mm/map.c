@@ -1,4 +1,5 @@
-/* mmap, munmap, mprotect, mremap, madvise and friends.
+/* mmap, munmap, mprotect: where mappings are, and what may be done with them. mremap is remap.c, madvise and
+ * what else is said of a range is advise.c.
  *
  * Each call first checks everything and reserves memory (vma_reserve, splits), then changes pages and
  * the array, so that a failure leaves the address space as it was, but for split borders. */
@@ -16,45 +17,9 @@
 #include "libos/mm/uaccess.h"
 #include "libos/mm/window.h"
 
-enum {
-    MAP_SHARED_ = 1,
-    MAP_PRIVATE_ = 2,
-    MAP_TYPE_ = 15,
-    MAP_FIXED_ = 0x10,
-    MAP_ANONYMOUS_ = 0x20,
-    MAP_NORESERVE_ = 0x4000,
-    MAP_LOCKED_ = 0x2000,
-    MAP_STACK_ = 0x20000,
-    MAP_POPULATE_ = 0x8000,
-    MAP_FIXED_NOREPLACE_ = 0x100000,
-};
-enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
 #define EARLY_MAX   (16 * PAGE_SIZE)  /* of mappings that are filled at once */
 #define EARLY_STACK (2 * PAGE_SIZE)   /* of a stack only its top: it is zeroed when it goes */
 #define STACK_GAP   (256 * PAGE_SIZE) /* nothing is placed so close below the main stack */
-enum {
-    MADV_NORMAL_ = 0,
-    MADV_RANDOM_ = 1,
-    MADV_SEQUENTIAL_ = 2,
-    MADV_WILLNEED_ = 3,
-    MADV_DONTNEED_ = 4,
-    MADV_FREE_ = 8,
-    MADV_REMOVE_ = 9,
-    MADV_DONTFORK_ = 10,
-    MADV_DOFORK_ = 11,
-    MADV_WIPEONFORK_ = 18,
-    MADV_KEEPONFORK_ = 19,
-    MADV_HWPOISON_ = 100,
-};
-
-struct map_request {
-    uintptr_t start, end;
-    int prot, flags;
-    struct file *file;
-    uint64_t offset;
-    enum vma_kind kind;
-    const struct vma *like; /* mremap: what was advised of it goes on; NULL: nothing was */
-};
 
 static bool owned(struct mm *mm, uintptr_t start, uintptr_t end)
 {
@@ -64,7 +29,7 @@ static bool owned(struct mm *mm, uintptr_t start, uintptr_t end)
     return true;
 }
 
-static int vma_add(struct mm *mm, const struct map_request *q)
+int map_add_locked(struct mm *mm, const struct map_request *q)
 {
     struct vma *v = new_zero(struct vma);
     if (!v)
@@ -102,7 +67,7 @@ static int vma_add(struct mm *mm, const struct map_request *q)
 int map_anon_locked(struct mm *mm, uintptr_t start, uintptr_t end, int prot)
 {
     struct map_request q = {.start = start, .end = end, .prot = prot, .kind = VMA_ANON};
-    return vma_add(mm, &q);
+    return map_add_locked(mm, &q);
 }
 
 /* Takes the mappings away. With keep, pages left over from dead processes stay: a mapping that comes
@@ -186,12 +151,12 @@ static uintptr_t find_free(struct mm *mm, size_t len, bool near)
     return base;
 }
 
-static bool is_free(struct mm *mm, uintptr_t start, uintptr_t end)
+bool map_is_free_locked(struct mm *mm, uintptr_t start, uintptr_t end)
 {
     return owned(mm, start, end) && !vma_first(&mm->vmas, start, end);
 }
 
-static int place(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
+int map_place_locked(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
 {
     bool fixed = q->flags & (MAP_FIXED_ | MAP_FIXED_NOREPLACE_);
     uintptr_t end;
@@ -206,7 +171,7 @@ static int place(struct mm *mm, struct map_request *q, uintptr_t addr, size_t le
         }
         if ((q->flags & MAP_FIXED_NOREPLACE_) && vma_first(&mm->vmas, addr, end))
             return -EEXIST;
-    } else if (!sane || !is_free(mm, addr, end)) {
+    } else if (!sane || !map_is_free_locked(mm, addr, end)) {
         addr = find_free(mm, len, q->file != NULL);
         if (!addr)
             return -ENOMEM;
@@ -231,7 +196,7 @@ static int map_shared_again(struct mm *mm, const struct map_request *q)
         if (v && v->start == at)
             vma_map_again(v, q->file, q->prot);
         else
-            r = vma_add(mm, &part);
+            r = map_add_locked(mm, &part);
     }
     return r;
 }
@@ -242,10 +207,10 @@ static int replace_shared(struct mm *mm, const struct map_request *q)
     int r = 0;
     while (r == 0 && vma_first(&mm->vmas, q->start, q->end))
         r = unmap_locked(mm, q->start, q->end);
-    return r < 0 ? r : vma_add(mm, q);
+    return r < 0 ? r : map_add_locked(mm, q);
 }
 
-static long map_shared(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
+long map_shared_locked(struct mm *mm, struct map_request *q, uintptr_t addr, size_t len)
 {
     if (!limit_allows_locked(mm, len, false))
         return -ENOMEM;
@@ -297,12 +262,12 @@ static long map_private(struct mm *mm, struct map_request *q, uintptr_t addr, si
 {
     if (!limit_allows_locked(mm, len, q->prot & PROT_W))
         return -ENOMEM;
-    int r = place(mm, q, addr, len);
+    int r = map_place_locked(mm, q, addr, len);
     if (r < 0)
         return r;
     r = remove_range(mm, q->start, q->end, true);
     if (r == 0)
-        r = vma_add(mm, q);
+        r = map_add_locked(mm, q);
     if (r == 0)
         populate_at_once(mm, q);
     return r < 0 ? r : (long) q->start;
@@ -349,7 +314,7 @@ long mm_map(struct mm *mm, uintptr_t addr, size_t len, int prot, int flags, stru
         q.file = anon;
     }
     mutex_lock(&mm->lock);
-    long r = shared ? map_shared(mm, &q, addr, len) : map_private(mm, &q, addr, len);
+    long r = shared ? map_shared_locked(mm, &q, addr, len) : map_private(mm, &q, addr, len);
     mutex_unlock(&mm->lock);
     if (anon)
         mm_file_ops->put(anon, false);
@@ -361,10 +326,10 @@ int mm_map_stubs(struct mm *mm, uintptr_t start, size_t len)
     MUTEX_GUARD(&mm->lock);
     uintptr_t end = start + len;
     struct map_request q = {.start = start, .end = end, .prot = PROT_R | PROT_X, .kind = VMA_STUBS};
-    return vma_first(&mm->vmas, start, end) ? -EEXIST : vma_add(mm, &q);
+    return vma_first(&mm->vmas, start, end) ? -EEXIST : map_add_locked(mm, &q);
 }
 
-static int check_range(uintptr_t addr, size_t len, uintptr_t *ret_end)
+int map_range_check(uintptr_t addr, size_t len, uintptr_t *ret_end)
 {
     uintptr_t end;
     if (!IS_ALIGNED(addr, PAGE_SIZE) || ck_add(&end, addr, len) || end > SHARED_END)
@@ -376,14 +341,13 @@ static int check_range(uintptr_t addr, size_t len, uintptr_t *ret_end)
 int mm_unmap(struct mm *mm, uintptr_t addr, size_t len)
 {
     uintptr_t end;
-    if (len == 0 || check_range(addr, len, &end) < 0)
+    if (len == 0 || map_range_check(addr, len, &end) < 0)
         return -EINVAL;
     MUTEX_GUARD(&mm->lock);
     return unmap_locked(mm, addr, end);
 }
 
-/* Is every byte of the range mapped? */
-static bool covered(const struct mm *mm, uintptr_t start, uintptr_t end)
+bool map_covers_locked(const struct mm *mm, uintptr_t start, uintptr_t end)
 {
     while (start < end) {
         const struct vma *v = vma_find(&mm->vmas, start);
@@ -402,10 +366,10 @@ static int may_protect(const struct vma *v, int prot)
 int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot)
 {
     uintptr_t end;
-    if (check_range(addr, len, &end) < 0)
+    if (map_range_check(addr, len, &end) < 0)
         return IS_ALIGNED(addr, PAGE_SIZE) ? -ENOMEM : -EINVAL;
     MUTEX_GUARD(&mm->lock);
-    if (!covered(mm, addr, end))
+    if (!map_covers_locked(mm, addr, end))
         return -ENOMEM;
     int r = vma_split(&mm->vmas, addr);
     if (r == 0)
@@ -428,292 +392,4 @@ int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot)
     }
     vma_merge_around(&mm->vmas, addr, end);
     return r;
-}
-
-/* ---- mremap ----------------------------------------------------------------------------------- */
-static int copy_pages(struct mm *mm, const struct vma *from, uintptr_t src, uintptr_t dst,
-                      size_t len)
-{
-    for (size_t at = 0; at < len; at += PAGE_SIZE) {
-        const struct page_meta *m = upage_peek(src + at);
-        if (!m || !m->live)
-            continue;
-        int r = make_live_locked(mm, dst + at, dst + at + PAGE_SIZE);
-        if (r < 0)
-            return r;
-        if (!(m->prot & PROT_R))
-            upages_unseal(src + at, src + at + PAGE_SIZE);
-        upages_unseal(dst + at, dst + at + PAGE_SIZE);
-        memcpy(enclave_ptr(dst + at), enclave_ptr(src + at), PAGE_SIZE);
-        upages_reseal(dst + at, dst + at + PAGE_SIZE, from->prot);
-    }
-    return 0;
-}
-
-static long remap_move(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_len, size_t new_len,
-                       int flags, uintptr_t new_addr)
-{
-    struct map_request q = {
-        .prot = v->prot,
-        .flags = flags & MREMAP_FIXED_ ? MAP_FIXED_ : 0,
-        .file = v->file,
-        .offset = v->offset + (addr - v->start),
-        .kind = v->kind,
-    };
-    if (v->stack)
-        q.flags |= MAP_STACK_;
-    struct vma from = *v;
-    q.like = &from;
-    int r = place(mm, &q, new_addr, new_len);
-    if (r == 0)
-        r = unmap_locked(mm, q.start, q.end);
-    if (r == 0)
-        r = vma_add(mm, &q);
-    if (r == 0)
-        r = copy_pages(mm, &from, addr, q.start, MIN(old_len, new_len));
-    if (r == 0 && !(flags & MREMAP_DONTUNMAP_))
-        r = unmap_locked(mm, addr, addr + old_len);
-    else if (r == 0 && (r = share_keep_live(mm, addr, addr + old_len)) == 0)
-        upages_drop(addr, addr + old_len);
-    return r < 0 ? r : (long) q.start;
-}
-
-static long remap_shared(struct mm *mm, struct vma *v, uintptr_t addr, size_t old_len,
-                         size_t new_len)
-{
-    struct map_request q = {.prot = v->prot,
-                            .file = v->file,
-                            .flags = MAP_SHARED_,
-                            .offset = v->offset + (addr - v->start)};
-    uintptr_t home;
-    int r = mm_file_ops->shared_home(mm_file_ops->inode(v->file), q.offset / PAGE_SIZE,
-                                     new_len / PAGE_SIZE, &home);
-    if (r < 0)
-        return r;
-    mm_file_ops->get(q.file, true);
-    r = unmap_locked(mm, addr, addr + old_len);
-    long at = r < 0 ? r : map_shared(mm, &q, 0, new_len);
-    mm_file_ops->put(q.file, true);
-    return at;
-}
-
-static long remap_locked(struct mm *mm, uintptr_t addr, size_t old_len, size_t new_len, int flags,
-                         uintptr_t new_addr)
-{
-    struct vma *v = vma_find(&mm->vmas, addr);
-    if (!v)
-        return -EFAULT;
-    if (old_len > v->end - addr)
-        return -EFAULT;
-    bool moves = flags & (MREMAP_FIXED_ | MREMAP_DONTUNMAP_);
-    if (!moves && new_len <= old_len) {
-        int r = new_len < old_len ? unmap_locked(mm, addr + new_len, addr + old_len) : 0;
-        return r < 0 ? r : (long) addr;
-    }
-    uint64_t more = flags & MREMAP_DONTUNMAP_ ? new_len : new_len - MIN(old_len, new_len);
-    if (more && !limit_allows_locked(mm, more, v->prot & PROT_W))
-        return -ENOMEM;
-    if (v->kind == VMA_SHARED)
-        return moves ? -ENOMEM : remap_shared(mm, v, addr, old_len, new_len);
-    uintptr_t end = addr + new_len;
-    if (!moves && v->end == addr + old_len && end <= USER_END && is_free(mm, v->end, end)) {
-        struct map_request q = {.start = v->end,
-                                .end = end,
-                                .prot = v->prot,
-                                .flags = (v->stack ? MAP_STACK_ : 0) |
-                                         (v->noreserve ? MAP_NORESERVE_ : 0),
-                                .file = v->file,
-                                .offset = v->offset + (v->end - v->start),
-                                .kind = v->kind,
-                                .like = v};
-        int r = vma_add(mm, &q);
-        vma_merge_around(&mm->vmas, addr, end);
-        return r < 0 ? r : (long) addr;
-    }
-    if (!(flags & MREMAP_MAYMOVE_))
-        return -ENOMEM;
-    return remap_move(mm, v, addr, old_len, new_len, flags, new_addr);
-}
-
-long mm_remap(struct mm *mm, uintptr_t addr, size_t old_len, size_t new_len, int flags,
-              uintptr_t new_addr)
-{
-    bool fixed = flags & MREMAP_FIXED_, keep = flags & MREMAP_DONTUNMAP_;
-    if (!IS_ALIGNED(addr, PAGE_SIZE) || (flags & ~7) || new_len == 0 || old_len == 0 ||
-        new_len > USER_END || old_len > USER_END || ((fixed || keep) && !(flags & MREMAP_MAYMOVE_)))
-        return -EINVAL;
-    old_len = ROUND_UP(old_len, PAGE_SIZE);
-    new_len = ROUND_UP(new_len, PAGE_SIZE);
-    if (keep && old_len != new_len)
-        return -EINVAL;
-    if (fixed && (!IS_ALIGNED(new_addr, PAGE_SIZE) ||
-                  (new_addr < addr + old_len && addr < new_addr + new_len)))
-        return -EINVAL;
-    MUTEX_GUARD(&mm->lock);
-    return remap_locked(mm, addr, old_len, new_len, flags, fixed ? new_addr : 0);
-}
-
-/* ---- advice, sync, residency ------------------------------------------------------------------ */
-static int discard(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
-{
-    int r = share_keep_live(mm, start, end);
-    if (r == 0 && v->kind == VMA_ANON && (v->prot & PROT_W)) {
-        upages_protect(start, end, v->prot); /* fork may have closed them */
-        upages_zero(start, end);
-    } else if (r == 0 && (v->kind == VMA_FILE || v->kind == VMA_ANON))
-        upages_drop(start, end);
-    return r;
-}
-
-/* What fork does with the mappings of the range. */
-static int advise_fork(struct mm *mm, uintptr_t start, uintptr_t end, int advice)
-{
-    int r = vma_split(&mm->vmas, start);
-    if (r == 0)
-        r = vma_split(&mm->vmas, end);
-    struct vma *v;
-    for (uintptr_t a = start; r == 0 && (v = vma_first(&mm->vmas, a, end)); a = v->end) {
-        if (advice == MADV_WIPEONFORK_ && v->kind != VMA_ANON)
-            return -EINVAL;
-        if (advice == MADV_DONTFORK_ || advice == MADV_DOFORK_)
-            v->dontfork = advice == MADV_DONTFORK_;
-        else
-            v->wipeonfork = advice == MADV_WIPEONFORK_;
-    }
-    vma_merge_around(&mm->vmas, start, end);
-    return r;
-}
-
-static bool is_fork_advice(int advice)
-{
-    return advice == MADV_DONTFORK_ || advice == MADV_DOFORK_ || advice == MADV_WIPEONFORK_ ||
-           advice == MADV_KEEPONFORK_;
-}
-
-int mm_advise(struct mm *mm, uintptr_t addr, size_t len, int advice)
-{
-    uintptr_t end;
-    if (check_range(addr, len, &end) < 0 || advice < 0 || advice > 25)
-        return -EINVAL;
-    if (advice == MADV_REMOVE_)
-        return -EOPNOTSUPP;
-    MUTEX_GUARD(&mm->lock);
-    bool hole = !covered(mm, addr, end);
-    int r = is_fork_advice(advice) ? advise_fork(mm, addr, end, advice) : 0;
-    for (uintptr_t a = addr; r == 0 && a < end && advice == MADV_DONTNEED_;) {
-        struct vma *v = vma_first(&mm->vmas, a, end);
-        if (!v)
-            break;
-        uintptr_t from = MAX(a, v->start), to = MIN(end, v->end);
-        r = discard(mm, v, from, to);
-        a = v->end;
-    }
-    return r == 0 && hole ? -ENOMEM : r;
-}
-
-int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags)
-{
-    uintptr_t end;
-    if (check_range(addr, len, &end) < 0 || (flags & ~7) || (flags & 5) == 5)
-        return -EINVAL;
-    MUTEX_GUARD(&mm->lock);
-    if (!covered(mm, addr, end))
-        return -ENOMEM;
-    for (uintptr_t a = addr; a < end;) {
-        struct vma *v = vma_find(&mm->vmas, a);
-        uintptr_t stop = MIN(end, v->end);
-        if (v->kind == VMA_SHARED && (flags & 4)) {
-            int r =
-                mm_file_ops->sync(mm_file_ops->inode(v->file),
-                                  (v->offset + (a - v->start)) / PAGE_SIZE, (stop - a) / PAGE_SIZE);
-            if (r < 0)
-                return r;
-        }
-        a = stop;
-    }
-    return 0;
-}
-
-static bool page_in(const struct vma *v, uintptr_t addr)
-{
-    const struct page_meta *m = v->kind != VMA_SHARED ? upage_peek(addr) : NULL;
-    return v->kind == VMA_SHARED || (m && (m->live || (v->kind == VMA_FILE && m->key)));
-}
-
-int mm_page_state(struct mm *mm, uintptr_t addr)
-{
-    MUTEX_GUARD(&mm->lock);
-    const struct vma *v = vma_find(&mm->vmas, addr);
-    return !v ? -EFAULT : page_in(v, addr) ? 0 : -ENOENT;
-}
-
-int mm_policy_set(struct mm *mm, uintptr_t addr, size_t len, uint16_t policy)
-{
-    uintptr_t end;
-    if (check_range(addr, len, &end) < 0)
-        return -EINVAL;
-    MUTEX_GUARD(&mm->lock);
-    if (!covered(mm, addr, end))
-        return -EFAULT;
-    if (vma_split(&mm->vmas, addr) < 0 || vma_split(&mm->vmas, end) < 0)
-        return -ENOMEM;
-    struct vma *v;
-    for (uintptr_t a = addr; a < end; a = v->end) {
-        v = vma_find(&mm->vmas, a);
-        v->policy = policy;
-    }
-    vma_merge_around(&mm->vmas, addr, end);
-    return 0;
-}
-
-int mm_policy_get(struct mm *mm, uintptr_t addr, uint16_t *ret)
-{
-    MUTEX_GUARD(&mm->lock);
-    const struct vma *v = vma_find(&mm->vmas, addr);
-    if (!v)
-        return -EFAULT;
-    *ret = v->policy;
-    return 0;
-}
-
-int mm_mincore(struct mm *mm, uintptr_t addr, size_t len, uaddr_t vec)
-{
-    uintptr_t end;
-    if (check_range(addr, len, &end) < 0)
-        return -EINVAL;
-    for (uintptr_t a = addr; a < end; a += PAGE_SIZE, vec.v++) {
-        mutex_lock(&mm->lock);
-        const struct vma *v = vma_find(&mm->vmas, a);
-        uint8_t in = v && page_in(v, a);
-        mutex_unlock(&mm->lock);
-        int r = v ? put_user(vec, in) : -ENOMEM;
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-int mm_lock_range(struct mm *mm, uintptr_t addr, size_t len, bool lock)
-{
-    uintptr_t end, start = ROUND_DOWN(addr, PAGE_SIZE);
-    if (ck_add(&end, addr, len) || end > SHARED_END)
-        return -EINVAL;
-    end = ROUND_UP(end, PAGE_SIZE);
-    MUTEX_GUARD(&mm->lock);
-    if (!covered(mm, start, end))
-        return -ENOMEM;
-    int allowed = lock ? limit_lock_locked(mm, start, end) : 0;
-    if (allowed < 0)
-        return allowed;
-    if (vma_split(&mm->vmas, start) < 0 || vma_split(&mm->vmas, end) < 0)
-        return -ENOMEM;
-    for (uintptr_t a = start; a < end;) {
-        struct vma *v = vma_find(&mm->vmas, a);
-        v->locked = lock;
-        if (lock && v->prot && v->kind != VMA_SHARED && make_live_locked(mm, v->start, v->end) < 0)
-            return -ENOMEM;
-        a = v->end;
-    }
-    vma_merge_around(&mm->vmas, start, end);
-    return 0;
 }
