@@ -2,21 +2,13 @@
 # Random operations against models (test/guest/fsx.c, tree_model.c) on each file system inside the LibOS: the union at /,
 # a volume, files in memory, files of the host. Afterwards the volumes are consistent.
 # usage: conformance.sh BUILD-DIR         FSX_OPS=20000, TREE_OPS=6000, SEEDS="1 2"
-set -euo pipefail
-export LC_ALL=C OCCLUM_QUIET=1
-cd "$(dirname "$0")/../.."
-build=$PWD/$1
-PATH=$build/bin:$PATH
-[ -n "${SGX_MODE:-}" ] || [ -e /dev/sgx_enclave ] || export SGX_MODE=SIM
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-fail() { echo "FAIL conformance: $*" >&2; exit 1; }
-occlum new "$dir/i" > /dev/null
-for libc in musl glibc; do cp "$build/test/$libc/bin/fsx" "$dir/i/image/bin/fsx-$libc"; done
-cp "$build/test/musl/bin/tree_model" "$dir/i/image/bin"
-cd "$dir/i"
-sed -i 's|"target": "/host",|"target": "/data", "type": "cowfs", "source": "data" }, { "target": "/ram", "type": "ramfs" }, { &|
-    s|"TERM",|"TERM", "FSX_*", "TREE_*",|' Occlum.json
+. "$(dirname "$0")/instance.sh"
+instance i
+for libc in musl glibc; do cp "$build/test/$libc/bin/fsx" "image/bin/fsx-$libc"; done
+cp "$build/test/musl/bin/tree_model" image/bin
+add_mount '"target": "/data", "type": "cowfs", "source": "data"'
+add_mount '"target": "/ram", "type": "ramfs"'
+configure 's|"TERM",|"TERM", "FSX_*", "TREE_*",|'
 occlum gen-image-key key
 occlum build --volume-key key > /dev/null
 export FSX_OPS=${FSX_OPS:-20000} TREE_OPS=${TREE_OPS:-6000} FSX_SEED FSX_DIR TREE_SEED
@@ -25,7 +17,7 @@ for seed in ${SEEDS:-1 2}; do
     for FSX_DIR in /root /data /ram /host; do
         for program in "fsx-$([ $((seed % 2)) = 0 ] && echo glibc || echo musl)" tree_model; do
             occlum run --volume-key key "/bin/$program" > "$dir/out" 2> "$dir/err" ||
-                fail "$program in $FSX_DIR, seed $seed: $(tail -n 30 "$dir/out" "$dir/err")"
+                fail "$program in $FSX_DIR, seed $seed: $(tail -n 30 "$dir/out")"
         done
     done
 done

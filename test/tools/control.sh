@@ -2,107 +2,87 @@
 # A running instance: start, exec, stop, ps, top, kill, status; many clients, dying clients, a killed
 # runtime, a wrong user, and what the measured configuration forbids.
 # usage: control.sh [BUILD-DIR]
-set -uo pipefail
-export LC_ALL=C OCCLUM_QUIET=1
-top=$(cd "$(dirname "$0")/../.." && pwd)
-build=$(cd "${1:-$top/build}" && pwd) || exit 2
-occlum=$build/bin/occlum
-if [ -z "${SGX_MODE:-}" ] && [ ! -e /dev/sgx_enclave ]; then export SGX_MODE=SIM; fi
-work=$(mktemp -d /tmp/occlum-control.XXXXXX)
-trap 'cd "$work/inst" 2>/dev/null && "$occlum" stop -t 0 >/dev/null 2>&1; rm -rf "$work"' EXIT
-passed=0 failed=0
-
-pass() { passed=$((passed + 1)); }
-fail() { failed=$((failed + 1)); echo "FAIL $1"; sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | head -n 20; }
-# is NAME STATUS COMMAND...: it ends with that status.   says NAME FILE(out|err) TEXT
-is() {
-    local name=$1 want=$2 got
-    shift 2
-    timeout -k 5 60 "$@" > "$work/out" 2> "$work/err" < /dev/null
-    got=$?
-    if [ $got -eq "$want" ]; then pass; else fail "$name: exit status $got, not $want: $*"; fi
-}
-says() { if grep -qF -- "$3" "$work/$2"; then pass; else fail "$1: no \"$3\" in $2"; fi; }
-silent() { if grep -qF -- "$3" "$work/$2"; then fail "$1: \"$3\" in $2"; else pass; fi; }
+. "$(dirname "$0")/instance.sh"
+at_end() { occlum -C "$dir/i" stop -t 0 > /dev/null 2>&1; }
 # until NAME COMMAND...: it succeeds sooner or later
 until_ok() {
     local name=$1 i
     shift
     for i in $(seq 300); do if "$@" > /dev/null 2>&1; then pass; return; fi; sleep 0.1; done
-    fail "$name: never: $*"
+    miss "$name: never: $*"
 }
-count() { "$occlum" ps | grep -cF -- "$1"; }
+count() { occlum ps | grep -cF -- "$1"; }
 counts() { [ "$(count "$1")" -eq "$2" ]; }
-listed() { "$occlum" ps | awk -v s="$1" 'index($0, s) { print $1; exit }'; }
+listed() { occlum ps | awk -v s="$1" 'index($0, s) { print $1; exit }'; }
 
-cd "$work" || exit 2
-"$occlum" new inst > /dev/null && cd inst || exit 2
-"$build/bin/occlum-gcc" -O1 -o image/bin/resident "$top/test/tools/resident.c" || exit 2
-cp /bin/busybox image/bin/busybox && ln -s busybox image/bin/cat || exit 2
-cp /bin/true image/sbin/elsewhere || exit 2
-"$occlum" build > /dev/null || exit 2
+instance i resident
+cp /bin/busybox image/bin/busybox
+ln -s busybox image/bin/cat
+cp /bin/true image/sbin/elsewhere
+occlum build > /dev/null
+. "$top/test/tools/checks.sh"
 
 # ---- nothing runs
 for c in 'exec /bin/cat' stop ps 'kill 2' 'top -b -n 1'; do
     # shellcheck disable=SC2086
-    is "$c, not running" 1 "$occlum" $c
+    is "$c, not running" 1 occlum $c
     says "$c, not running" err 'try: occlum start'
 done
-is 'status, not running' 0 "$occlum" status
+is 'status, not running' 0 occlum status
 says 'status, not running' out built
-is 'start with a program' 64 "$occlum" start /bin/cat
+is 'start with a program' 64 occlum start /bin/cat
 
 # ---- start
-is start 0 "$occlum" start
+is start 0 occlum start
 says start out 'running, process '
-is 'start twice' 1 "$occlum" start
+is 'start twice' 1 occlum start
 says 'start twice' err 'runs already'
-is status 0 "$occlum" status
+is status 0 occlum status
 says status out running
 says 'status has memory' out 'memory  '
 is 'the directory is private' 0 test "$(stat -c %a .control)" = 700
 is 'the socket is private' 0 test "$(stat -c %a .control/socket)" = 600
 
 # ---- exit status, standard files, environment
-is 'exit status' 7 "$occlum" exec /bin/resident exit 7
-is 'death by a signal' 139 "$occlum" exec /bin/resident die 11
-is 'not there' 127 "$occlum" exec /bin/nothing
+is 'exit status' 7 occlum exec /bin/resident exit 7
+is 'death by a signal' 139 occlum exec /bin/resident die 11
+is 'not there' 127 occlum exec /bin/nothing
 says 'not there' err 'not in the image'
-is 'not an entry point' 126 "$occlum" exec /sbin/elsewhere
+is 'not an entry point' 126 occlum exec /sbin/elsewhere
 says 'not an entry point' err entry_points
-is 'entry point by ..' 126 "$occlum" exec /bin/../sbin/elsewhere
-is 'a relative path' 126 "$occlum" exec resident
+is 'entry point by ..' 126 occlum exec /bin/../sbin/elsewhere
+is 'a relative path' 126 occlum exec resident
 says 'a relative path' err 'try: occlum exec /bin/resident'
-is 'exec what' 64 "$occlum" exec
-is 'exec -t without a terminal' 1 "$occlum" exec -t /bin/cat
-is 'output and errors' 0 "$occlum" exec /bin/resident both
+is 'exec what' 64 occlum exec
+is 'exec -t without a terminal' 1 occlum exec -t /bin/cat
+is 'output and errors' 0 occlum exec /bin/resident both
 says 'output and errors' out 'to stdout'
 says 'output and errors' err 'to stderr'
 silent 'output and errors' out 'to stderr'
 head -c 3000000 /dev/urandom > data
-timeout 60 "$occlum" exec /bin/cat < data | cmp - data && pass || fail 'a file through'
-timeout 60 cat data | timeout 60 "$occlum" exec /bin/cat | timeout 60 "$occlum" exec /bin/cat | cmp - data && pass ||
-    fail 'pipes through two programs'
-TERM=from-outside is 'a variable that is let in' 0 "$occlum" exec /bin/resident env TERM
+timeout 60 occlum exec /bin/cat < data | cmp - data && pass || miss 'a file through'
+timeout 60 cat data | timeout 60 occlum exec /bin/cat | timeout 60 occlum exec /bin/cat | cmp - data && pass ||
+    miss 'pipes through two programs'
+TERM=from-outside is 'a variable that is let in' 0 occlum exec /bin/resident env TERM
 says 'a variable that is let in' out from-outside
-is '-e' 0 "$occlum" exec -e TERM=given /bin/resident env TERM
+is '-e' 0 occlum exec -e TERM=given /bin/resident env TERM
 says '-e' out given
-SECRET=x is 'a variable that is not' 0 "$occlum" exec -e SECRET=y /bin/resident env SECRET
+SECRET=x is 'a variable that is not' 0 occlum exec -e SECRET=y /bin/resident env SECRET
 says 'a variable that is not' out unset
-is 'too large' 1 "$occlum" exec /bin/cat "$(head -c 120000 /dev/zero | tr '\0' x)" \
+is 'too large' 1 occlum exec /bin/cat "$(head -c 120000 /dev/zero | tr '\0' x)" \
     "$(head -c 120000 /dev/zero | tr '\0' x)"
 says 'too large' err larger
 
-"$occlum" exec /bin/resident exit 9 0<&- 1>&- 2>&-
+occlum exec /bin/resident exit 9 0<&- 1>&- 2>&-
 is 'closed standard files' 0 test $? -eq 9
-sleep 1 && "$occlum" build -f > /dev/null
-is 'exec after a build' 0 "$occlum" exec /bin/resident exit 0
+sleep 1 && occlum build -f > /dev/null
+is 'exec after a build' 0 occlum exec /bin/resident exit 0
 says 'exec after a build' err 'runs the older one'
 
 # ---- many at once
 pids=()
 for i in $(seq 30); do
-    (echo "$i" | timeout 60 "$occlum" exec /bin/cat > "many.$i" && timeout 60 "$occlum" exec /bin/resident exit "$i"; echo $? > "status.$i") &
+    (echo "$i" | timeout 60 occlum exec /bin/cat > "many.$i" && timeout 60 occlum exec /bin/resident exit "$i"; echo $? > "status.$i") &
     pids+=($!)
 done
 wait "${pids[@]}"
@@ -113,7 +93,7 @@ done
 is 'thirty clients' 0 test $wrong -eq 0
 
 # ---- signals of a client, and its death
-"$occlum" exec /bin/resident signals > sig.out 2> sig.err &
+occlum exec /bin/resident signals > sig.out 2> sig.err &
 client=$!
 until_ok 'the program is there' grep -q ready sig.out
 for s in INT TERM HUP QUIT USR1 WINCH; do
@@ -123,23 +103,23 @@ done
 kill -s USR2 $client
 wait $client
 is 'its exit status' 0 test $? -eq 4
-"$occlum" exec /bin/resident family 3 > fam.out 2>/dev/null &
+occlum exec /bin/resident family 3 > fam.out 2>/dev/null &
 family=$!
-"$occlum" exec /bin/resident stubborn > stub.out 2>/dev/null &
+occlum exec /bin/resident stubborn > stub.out 2>/dev/null &
 stubborn=$!
-"$occlum" exec /bin/resident sleep > /dev/null 2>&1 &
+occlum exec /bin/resident sleep > /dev/null 2>&1 &
 sleeper=$!
 until_ok 'a family' grep -q ready fam.out
 until_ok 'a stubborn one' grep -q ready stub.out
 until_ok 'five sleep' counts 'resident sleep' 4
-is ps 0 "$occlum" ps
+is ps 0 occlum ps
 says 'ps has arguments' out '/bin/resident family 3'
-is 'ps --stacks' 0 "$occlum" ps --stacks
+is 'ps --stacks' 0 occlum ps --stacks
 says 'ps --stacks' out 'asleep in wait4'
 says 'ps --stacks names functions' out 'process_wait+0x'
-is 'top -b' 0 "$occlum" top -b -n 2 -d 0.2
+is 'top -b' 0 occlum top -b -n 2 -d 0.2
 says 'top -b' out '/bin/resident family 3'
-is 'top without a terminal' 1 "$occlum" top
+is 'top without a terminal' 1 occlum top
 kill -9 $family $stubborn
 until_ok 'a dead client takes its family along' counts 'resident family' 0
 until_ok 'and the children' counts 'resident sleep' 1
@@ -147,23 +127,23 @@ until_ok 'and one that ignores SIGHUP' counts 'resident stubborn' 0
 is 'others live on' 0 kill -0 $sleeper
 
 # ---- kill
-is 'kill what' 64 "$occlum" kill
-is 'kill nonsense' 64 "$occlum" kill -s NONSENSE 2
-is 'kill nobody' 1 "$occlum" kill 30000
+is 'kill what' 64 occlum kill
+is 'kill nonsense' 64 occlum kill -s NONSENSE 2
+is 'kill nobody' 1 occlum kill 30000
 says 'kill nobody' err 'no such process'
-is 'kill the instance' 1 "$occlum" kill -s KILL 1
-is 'kill' 0 "$occlum" kill -s USR1 "$(listed 'resident sleep')"
+is 'kill the instance' 1 occlum kill -s KILL 1
+is 'kill' 0 occlum kill -s USR1 "$(listed 'resident sleep')"
 wait $sleeper
 is 'its client sees it' 0 test $? -eq 138
 
 # ---- other users
 if [ "$(id -u)" -eq 0 ] && id nobody > /dev/null 2>&1 && command -v setpriv > /dev/null; then
-    chmod 755 "$work" "$work/inst"
-    is 'another user' 1 setpriv --reuid=65534 --regid=65534 --clear-groups "$occlum" status
+    chmod 755 "$dir" "$PWD"
+    is 'another user' 1 setpriv --reuid=65534 --regid=65534 --clear-groups occlum status
     chmod 711 .control && chmod 666 .control/socket
-    is 'another user, open doors' 1 setpriv --reuid=65534 --regid=65534 --clear-groups "$occlum" exec /bin/cat
+    is 'another user, open doors' 1 setpriv --reuid=65534 --regid=65534 --clear-groups occlum exec /bin/cat
     says 'another user, open doors' err 'cannot talk to the instance'
-    python3 - > "$work/out" 2> "$work/err" <<'P'
+    python3 - > "$dir/out" 2> "$dir/err" <<'P'
 import os, socket
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -195,64 +175,63 @@ ask(1, argc=1, size=1 << 31).close()
 for op in (0, 8, 99): ask(op).close()
 ask(4, a=-5).close(); ask(7, a=-1, b=9).close(); ask(6, a=77).close()
 "
-is 'and still works' 5 "$occlum" exec /bin/resident exit 5
+is 'and still works' 5 occlum exec /bin/resident exit 5
 
 # ---- a runtime that is killed
-"$occlum" exec /bin/resident sleep > out.killed 2> err.killed &
+occlum exec /bin/resident sleep > out.killed 2> err.killed &
 client=$!
 until_ok 'a program' counts 'resident sleep' 1
-kill -9 "$("$occlum" status | awk '$1 == "process" { print $2 }')"
+kill -9 "$(occlum status | awk '$1 == "process" { print $2 }')"
 wait $client
 is 'its client learns' 0 test $? -eq 137
-is 'status after that' 0 "$occlum" status
+is 'status after that' 0 occlum status
 silent 'status after that' out running
 is 'the socket is left' 0 test -S .control/socket
-is 'exec finds nobody' 1 "$occlum" exec /bin/cat
+is 'exec finds nobody' 1 occlum exec /bin/cat
 says 'exec finds nobody' err 'does not run'
-is 'start over it' 0 "$occlum" start
+is 'start over it' 0 occlum start
 
 # ---- stop while busy
-"$occlum" exec /bin/resident stubborn > stub.out 2>/dev/null &
+occlum exec /bin/resident stubborn > stub.out 2>/dev/null &
 stubborn=$!
-"$occlum" exec /bin/resident sleep > /dev/null 2>&1 &
+occlum exec /bin/resident sleep > /dev/null 2>&1 &
 sleeper=$!
 until_ok 'busy' counts 'resident' 2
-is 'stop -t 1' 0 "$occlum" stop -t 1
+is 'stop -t 1' 0 occlum stop -t 1
 wait $sleeper
 is 'a program that SIGTERM ends' 0 test $? -eq 143
 wait $stubborn
 is 'one that it does not end' 0 test $? -eq 137
-is 'status after stop' 0 "$occlum" status
+is 'status after stop' 0 occlum status
 silent 'status after stop' out running
 is 'the socket is gone' 1 test -e .control/socket
-is start 0 "$occlum" start
-kill "$("$occlum" status | awk '$1 == "process" { print $2 }')"
+is start 0 occlum start
+kill "$(occlum status | awk '$1 == "process" { print $2 }')"
 until_ok 'SIGTERM to the runtime is a stop' test ! -e .control/socket
 
 # ---- what the measured configuration says
-sed -i 's/"debuggable": true/"debuggable": false/' Occlum.json
-"$occlum" build > /dev/null
-is 'production: no start' 1 "$occlum" start
-sed -i 's/"feature": {/"control": { "exec": true },\n    "feature": {/' Occlum.json
-"$occlum" build > /dev/null
-is 'production, with exec' 0 "$occlum" start
-is 'production, exec' 6 "$occlum" exec /bin/resident exit 6
-is 'production, ps' 1 "$occlum" ps
+configure 's/"debuggable": true/"debuggable": false/'
+occlum build > /dev/null
+is 'production: no start' 1 occlum start
+configure 's/"feature": {/"control": { "exec": true },\n    "feature": {/'
+occlum build > /dev/null
+is 'production, with exec' 0 occlum start
+is 'production, exec' 6 occlum exec /bin/resident exit 6
+is 'production, ps' 1 occlum ps
 says 'production, ps' err 'control.inspect'
-is 'production, kill' 1 "$occlum" kill 2
-is 'production, stop' 0 "$occlum" stop
-sed -i 's/"exec": true/"exec": true, "inspect": "numbers"/' Occlum.json
-"$occlum" build > /dev/null
-is 'numbers, start' 0 "$occlum" start
-"$occlum" exec /bin/resident sleep > /dev/null 2>&1 &
-two() { "$occlum" status | grep -q 'processes *2 '; }
+is 'production, kill' 1 occlum kill 2
+is 'production, stop' 0 occlum stop
+configure 's/"exec": true/"exec": true, "inspect": "numbers"/'
+occlum build > /dev/null
+is 'numbers, start' 0 occlum start
+occlum exec /bin/resident sleep > /dev/null 2>&1 &
+two() { occlum status | grep -q 'processes *2 '; }
 until_ok 'numbers, a program' two
-is 'numbers, ps' 0 "$occlum" ps
+is 'numbers, ps' 0 occlum ps
 silent 'numbers, ps' out resident
-is 'numbers, ps --stacks' 1 "$occlum" ps --stacks
-is 'numbers, kill' 1 "$occlum" kill 2
-is 'numbers, stop' 0 "$occlum" stop -t 0
+is 'numbers, ps --stacks' 1 occlum ps --stacks
+is 'numbers, kill' 1 occlum kill 2
+is 'numbers, stop' 0 occlum stop -t 0
 wait
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+verdict

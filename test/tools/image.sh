@@ -2,27 +2,10 @@
 # The own-key root image: nothing of it can be read in its file, the standard tool verifies it without the key,
 # programs run with the key, and every wrong way to run it is refused with a word on what to do.
 # usage: image.sh BUILD-DIR
-set -euo pipefail
-export LC_ALL=C OCCLUM_QUIET=1
-cd "$(dirname "$0")/../.."
-build=$PWD/$1
-PATH=$build/bin:$PATH
-[ -n "${SGX_MODE:-}" ] || [ -e /dev/sgx_enclave ] || export SGX_MODE=SIM
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-fail() { echo "FAIL image: $*" >&2; sed 's/^/    /' "$dir/err" >&2; exit 1; }
-: > "$dir/err"
-refused() { # WORDS COMMAND...: fails, and says so
-    local words=$1
-    shift
-    ! "$@" > "$dir/out" 2> "$dir/err" || fail "not refused: $*"
-    grep -q "$words" "$dir/err" || fail "no word of \"$words\": $*"
-}
-occlum new "$dir/i" > /dev/null
-cd "$dir/i"
+. "$(dirname "$0")/instance.sh"
+instance i keeper
 occlum gen-image-key "$dir/key"
 occlum gen-image-key "$dir/other"
-occlum-gcc -O2 -Wall -o image/bin/keeper "$OLDPWD/test/tools/keeper.c"
 mkdir image/a-name-that-is-secret
 for ((n = 0; n < 9000; n++)); do echo 'contents that are secret'; done > image/a-name-that-is-secret/file
 echo "a secret at /etc/more" > image/etc/more

@@ -2,18 +2,9 @@
 # kill -9 of the runtime at random moments while a program writes to its volume. Each line that the program printed had
 # been synced, so the next start must show it; files that change together are seen together; fsck finds nothing.
 # usage: kill.sh BUILD-DIR        KILLS=30 rounds; FSCK=10: each so manieth round with fsck
-set -euo pipefail
-export LC_ALL=C OCCLUM_QUIET=1
-cd "$(dirname "$0")/../.."
-build=$PWD/$1 kills=${KILLS:-30} fsck=${FSCK:-10}
-PATH=$build/bin:$PATH
-[ -n "${SGX_MODE:-}" ] || [ -e /dev/sgx_enclave ] || export SGX_MODE=SIM
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-fail() { echo "FAIL kill: $*" >&2; exit 1; }
-occlum new "$dir/i" > /dev/null
-occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
-cd "$dir/i"
+. "$(dirname "$0")/instance.sh"
+kills=${KILLS:-30} fsck=${FSCK:-10}
+instance i keeper
 occlum gen-image-key key
 occlum build --volume-key key > /dev/null
 occlum run --volume-key key /bin/keeper count > /dev/null || fail "the first start"
@@ -27,7 +18,7 @@ for ((n = 1; n <= kills; n++)); do
     last=$(grep '^synced [0-9]*\.$' "$dir/out" | tail -n 1 | tr -dc 0-9 || true)
     [ -z "$last" ] || acknowledged=$last
     [ -z "$last" ] || written=$((written + 1))
-    now=$(occlum run /bin/keeper verify 2> "$dir/err") || fail "after kill $n: ${now:-no start}: $(cat "$dir/err")"
+    now=$(occlum run /bin/keeper verify 2> "$dir/err") || fail "after kill $n: ${now:-no start}"
     [ "$now" -ge "$acknowledged" ] || fail "after kill $n: $now, but $acknowledged was acknowledged"
     ((n % fsck)) || occlum fsck --key key root > "$dir/err" 2>&1 || fail "after kill $n: $(tail -n 3 "$dir/err")"
 done

@@ -2,29 +2,12 @@
 # occlum ls, cat, cp, fsck, mount: what they show of an encrypted image and a volume is what was put there, what they write
 # a program inside finds, what is damaged they find, and they change nothing that they only look at.
 # usage: offline.sh BUILD-DIR
-set -euo pipefail
-export LC_ALL=C OCCLUM_QUIET=1
-cd "$(dirname "$0")/../.."
-source=$PWD build=$PWD/$1
-PATH=$build/bin:$PATH
-[ -n "${SGX_MODE:-}" ] || [ -e /dev/sgx_enclave ] || export SGX_MODE=SIM
-dir=$(mktemp -d)
-server=
-trap 'fusermount3 -qu "$dir/m" 2> /dev/null || true; wait; rm -rf "$dir"' EXIT
-: > "$dir/err"
-fail() { echo "FAIL offline: $*" >&2; sed 's/^/    /' "$dir/err" >&2; exit 1; }
-refused() { # WORDS COMMAND...
-    local words=$1
-    shift
-    ! "$@" > "$dir/out" 2> "$dir/err" || fail "not refused: $*"
-    grep -q "$words" "$dir/err" || fail "no word of \"$words\": $*"
-}
-occlum new "$dir/i" > /dev/null
-occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
-cp -r test/tools "$dir/i/image/tools"
-chmod a-x "$dir/i/image/tools/"*
-ln -s ../tools "$dir/i/image/tools/itself"
-cd "$dir/i"
+. "$(dirname "$0")/instance.sh"
+at_end() { fusermount3 -qu "$dir/m" 2> /dev/null; }
+instance i keeper
+cp -r "$top/test/tools" image/tools
+chmod a-x image/tools/*
+ln -s ../tools image/tools/itself
 echo "of the image" > image/etc/more
 occlum gen-image-key "$dir/key"
 occlum gen-image-key "$dir/other"
@@ -62,9 +45,9 @@ refused "user's key" occlum ls root:/
 refused EKEYREJECTED occlum ls --key "$dir/other" root:/
 refused 'no name of a volume' occlum ls "${key[@]}" ../volumes/root:/
 [ "$before" = "$(sha256sum run/volumes/root)" ] || fail "looking at a volume changed it"
-occlum cp "${key[@]}" "$source/test/tools/offline.sh" root:/root/script || fail "cp into a volume"
+occlum cp "${key[@]}" "$top/test/tools/offline.sh" root:/root/script || fail "cp into a volume"
 occlum cp "${key[@]}" root:/root/script "$dir/script"
-cmp "$dir/script" "$source/test/tools/offline.sh" || fail "not the same back"
+cmp "$dir/script" "$top/test/tools/offline.sh" || fail "not the same back"
 echo "of the volume" > "$dir/more"
 occlum cp "${key[@]}" "$dir/more" root:/root/count 2> "$dir/err" || fail "cp over a file"
 [ "$(occlum cat "${key[@]}" root:/root/count)" = "of the volume" ] || fail "the longer old content shows"
@@ -95,13 +78,12 @@ refused EKEYREJECTED occlum cat --key "$dir/safe" root:/root/count
 occlum key --key "$dir/next" change "$dir/key" 2> "$dir/err" || fail "a change back"
 occlum fsck "${key[@]}" root > /dev/null || fail "fsck after changes of keys"
 beside() { # MODE of keeper, COMMAND...
-    : > "$dir/out"
-    occlum run --image-key "$dir/key" /bin/keeper "$1" > "$dir/out" 2>&1 &
-    server=$!
+    in_background occlum run --image-key "$dir/key" /bin/keeper "$1"
     shift
-    for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && break; sleep 0.1; done
-    "$@"
-    kill -9 $server; wait $server 2> /dev/null || true
+    local status=0
+    "$@" || status=$?
+    end_it
+    return $status
 }
 beside sleep occlum ls "${key[@]}" root:/root > /dev/null || fail "ls beside a program that only reads"
 beside sleep refused 'has it open' occlum cp "${key[@]}" "$dir/more" root:/root/more
@@ -115,11 +97,12 @@ if [ -w /dev/fuse ]; then
         while [ "$1" != -- ]; do options+=("$1"); shift; done
         shift
         occlum mount -f "${key[@]}" "${options[@]}" "$dir/m" 2> "$dir/err" &
-        server=$!
+        pid=$!
         for ((n = 0; n < 100; n++)); do mountpoint -q "$dir/m" && break; sleep 0.05; done
         "$@" || fail "mounted: $*"
         fusermount3 -u "$dir/m"
-        wait $server || fail "the mount's end"
+        wait $pid || fail "the mount's end"
+        pid=
     }
     mounted image -- diff -r --no-dereference image "$dir/m"
     before=$(sha256sum run/volumes/root)
@@ -128,10 +111,10 @@ if [ -w /dev/fuse ]; then
     [ "$before" = "$(sha256sum run/volumes/root)" ] || fail "a read-only mount changed the volume"
     busy_hands() {
         local m=$dir/m
-        mkdir "$m/tree" && cp -a "$source/libos/fs" "$m/tree/fs" && diff -r "$source/libos/fs" "$m/tree/fs" &&
+        mkdir "$m/tree" && cp -a "$top/libos/fs" "$m/tree/fs" && diff -r "$top/libos/fs" "$m/tree/fs" &&
             mv "$m/tree/fs" "$m/tree/moved" && ln "$m/tree/moved/ramfs.c" "$m/tree/hard" &&
             ln -s moved/ramfs.c "$m/tree/soft" && cmp "$m/tree/hard" "$m/tree/soft" && chmod 751 "$m/tree" && chmod 640 "$m/tree/hard" &&
-            truncate -s 5000 "$m/tree/hard" && head -c 5000 "$source/libos/fs/ramfs.c" | cmp - "$m/tree/hard" &&
+            truncate -s 5000 "$m/tree/hard" && head -c 5000 "$top/libos/fs/ramfs.c" | cmp - "$m/tree/hard" &&
             truncate -s 100000 "$m/tree/hard" && echo tail >> "$m/tree/hard" &&
             [ "$(stat -c '%s %h %a' "$m/tree/hard" "$m/tree")" = $'100005 2 640\n4096 3 751' ] &&
             rm -r "$m/tree/moved/cowfs" && ! rmdir "$m/tree/moved" 2> /dev/null && mkfifo "$m/tree/pipe" &&
@@ -148,7 +131,7 @@ assert os.listxattr(sys.argv[1]) == ["user.one"]' "$m/tree/hard" &&
     occlum ls -l "${key[@]}" root:/tree | grep -q '^prw-r--r-- .* pipe$' || fail "the fifo"
     occlum cp -r "${key[@]}" root:/tree/moved "$dir/moved"
     rm -r "$dir/moved/ramfs.c" # was cut
-    diff -r "$source/libos/fs" "$dir/moved" | grep -v '^Only in .*/libos/fs: \(cowfs\|ramfs.c\)$' && fail "copied back"
+    diff -r "$top/libos/fs" "$dir/moved" | grep -v '^Only in .*/libos/fs: \(cowfs\|ramfs.c\)$' && fail "copied back"
     [ "$(occlum run --image-key "$dir/key" /bin/keeper count)" = 42 ] || fail "a program does not find what was written"
 else
     echo "no /dev/fuse here: occlum mount was not tried"

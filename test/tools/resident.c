@@ -59,7 +59,7 @@ static int signals(void)
     return 4;
 }
 
-static int stubborn(void)
+_Noreturn static void stubborn(void)
 {
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
@@ -114,7 +114,7 @@ static int keys(void)
 }
 
 /* Writes for ever. */
-static int flood(void)
+_Noreturn static void flood(void)
 {
     for (;;)
         puts("flood");
@@ -136,13 +136,13 @@ int main(int argc, char **argv)
     if (strcmp(role, "signals") == 0)
         return signals();
     if (strcmp(role, "stubborn") == 0)
-        return stubborn();
+        stubborn();
     if (strcmp(role, "terminal") == 0)
         return terminal();
     if (strcmp(role, "keys") == 0)
         return keys();
     if (strcmp(role, "flood") == 0)
-        return flood();
+        flood();
     if (strcmp(role, "both") == 0) {
         fputs("to stderr\n", stderr);
         return puts("to stdout") < 0;

@@ -3,7 +3,9 @@
 size, job control from a real shell, less and vi; and the terminal afterwards.
 
 Each case types on a pseudo-terminal and waits for what must appear, without a clock of its own: a case that
-sees nothing ends with the common limit. usage: terminal.py OCCLUM INSTANCE [CASE...]"""
+sees nothing ends with the common limit. Two instances: `occlum run` is refused
+where a program of a running one has written to the volume.
+usage: terminal.py OCCLUM INSTANCE RUNNING-INSTANCE [CASE...]"""
 import fcntl
 import os
 import pty
@@ -445,13 +447,13 @@ def top(command):
 
 
 def main():
-    os.chdir(sys.argv[2])
     os.environ.update(TERM='xterm', OCCLUM_QUIET='1', LC_ALL='C')
     failed = passed = 0
     for fn, command in CASES:
         name = f'{fn.__name__} ({command[1]})'
-        if sys.argv[3:] and fn.__name__ not in sys.argv[3:]:
+        if sys.argv[4:] and fn.__name__ not in sys.argv[4:]:
             continue
+        os.chdir(sys.argv[2] if command == RUN else sys.argv[3])
         try:
             t = fn(command)
             if t:

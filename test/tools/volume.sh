@@ -2,30 +2,11 @@
 # The encrypted volume that "/" is written to, over several starts: data survives, also a build;
 # programs that only read run side by side; what the host destroys is an error and never a new empty volume.
 # usage: volume.sh BUILD-DIR
-set -euo pipefail
-export LC_ALL=C OCCLUM_QUIET=1
-cd "$(dirname "$0")/../.."
-build=$PWD/$1
-PATH=$build/bin:$PATH
-[ -n "${SGX_MODE:-}" ] || [ -e /dev/sgx_enclave ] || export SGX_MODE=SIM
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-fail() { echo "FAIL volume: $*" >&2; exit 1; }
-in_background() { # MODE of keeper: its pid in $pid, once it is ready
-    : > "$dir/out"
-    : > "$dir/out"
-    occlum run /bin/keeper "$1" > "$dir/out" 2>&1 &
-    pid=$!
-    for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && return; sleep 0.1; done
-    fail "keeper $1: $(cat "$dir/out")"
-}
-end_it() { kill -9 "$pid"; wait "$pid" 2> /dev/null || true; }
-occlum new "$dir/i" > /dev/null
-occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
-cd "$dir/i"
+. "$(dirname "$0")/instance.sh"
+instance i keeper
 occlum build > /dev/null
 occlum run /bin/keeper verify > /dev/null || fail "a program that writes nothing"
-in_background sleep
+in_background occlum run /bin/keeper sleep
 occlum run /bin/keeper count > /dev/null 2>&1 && fail "a volume was made beside another program that has it open"
 end_it
 [ -e run/volumes/root.new ] && [ ! -s run/volumes/root.new ] || fail "a volume was made though nothing was written"
@@ -38,47 +19,42 @@ occlum build > /dev/null
 grep -aq 'a text that the host must not see' run/volumes/root && fail "the host can read it"
 
 # ---- the same with an image that is encrypted
-occlum new "$dir/own" > /dev/null
-cp image/bin/keeper "$dir/own/image/bin"
-(cd "$dir/own" && occlum gen-image-key my_key && occlum build --image-key my_key > /dev/null) || fail "own-key build"
+instance own keeper
+occlum gen-image-key my_key
+occlum build --image-key my_key > /dev/null
 for n in 1 2 3; do
-    [ "$(cd "$dir/own" && occlum run --image-key my_key /bin/keeper count)" = $n ] || fail "own-key image, start $n"
+    [ "$(occlum run --image-key my_key /bin/keeper count)" = $n ] || fail "own-key image, start $n"
 done
 
 # ---- a union of three layers at another place, with a volume of its own
-occlum new "$dir/three" > /dev/null
-cp image/bin/keeper "$dir/three/image/bin"
-sed -i 's|"target": "/host",|"target": "/data", "type": "unionfs", "options": { "layers": [ { "target": "/", "type": "rootimg" }, { "target": "/", "type": "ramfs" }, { "target": "/", "type": "cowfs", "source": "three" } ] } }, { &|' "$dir/three/Occlum.json"
-(
-    cd "$dir/three" && occlum build > /dev/null && [ -e run/volumes/three.new ] || exit 1
-    [ "$(occlum run /bin/keeper count)" = 1 ] && [ "$(occlum run /bin/keeper data 6)" = 6 ] || exit 1
-    [ -s run/volumes/three ] && [ "$(occlum run /bin/keeper show-data)" = 6 ]
-) || fail "a union of three layers"
+instance three keeper
+layers='{ "target": "/", "type": "rootimg" }, { "target": "/", "type": "ramfs" }, { "target": "/", "type": "cowfs", "source": "three" }'
+add_mount "\"target\": \"/data\", \"type\": \"unionfs\", \"options\": { \"layers\": [ $layers ] }"
+occlum build > /dev/null
+[ -e run/volumes/three.new ] && [ "$(occlum run /bin/keeper count)" = 1 ] && [ "$(occlum run /bin/keeper data 6)" = 6 ] &&
+    [ -s run/volumes/three ] && [ "$(occlum run /bin/keeper show-data)" = 6 ] || fail "a union of three layers"
+cd "$dir/i"
 
 # ---- several `occlum run` at once: readers share, whoever changes something is alone
 cp run/volumes/root "$dir/copy"
-in_background sleep
-occlum run /bin/keeper verify > /dev/null 2> "$dir/err" || fail "a second reader: $(cat "$dir/err")"
+in_background occlum run /bin/keeper sleep
+occlum run /bin/keeper verify > /dev/null 2> "$dir/err" || fail "a second reader"
 cmp run/volumes/root "$dir/copy" || fail "readers changed the volume"
-occlum run /bin/keeper count > /dev/null 2> "$dir/err" && fail "a change beside a reader"
-grep -q 'another program of this instance is running' "$dir/err" || fail "no word about the reader"
+refused 'another program of this instance is running' occlum run /bin/keeper count
 cmp run/volumes/root "$dir/copy" || fail "a refused change was written"
 end_it
 occlum run /bin/keeper count > /dev/null || fail "a change once the reader has ended"
-in_background hold
-occlum run /bin/keeper verify > /dev/null 2> "$dir/err" && fail "a reader beside one that changes the volume"
-grep -q 'has changed it and is still running' "$dir/err" || fail "no word about the running program"
+in_background occlum run /bin/keeper hold
+refused 'has changed it and is still running' occlum run /bin/keeper verify
 end_it
 
 cp run/volumes/root "$dir/copy"
 printf 'xxxxxxxx' | dd of=run/volumes/root conv=notrunc bs=1 2> /dev/null
 printf 'xxxxxxxx' | dd of=run/volumes/root conv=notrunc bs=1 seek=4096 2> /dev/null
-occlum run /bin/keeper count > /dev/null 2> "$dir/err" && fail "a destroyed volume was accepted"
-grep -q 'changed from outside' "$dir/err" || fail "no word about the destroyed volume"
+refused 'changed from outside' occlum run /bin/keeper count
 rm run/volumes/root
 occlum build > /dev/null
-occlum run /bin/keeper count > /dev/null 2> "$dir/err" && fail "a lost volume was replaced by an empty one"
-grep -q 'nothing is made in its place' "$dir/err" || fail "no word about the lost volume"
+refused 'nothing is made in its place' occlum run /bin/keeper count
 [ ! -e run/volumes/root ] || fail "a file appeared"
 cp "$dir/copy" run/volumes/root
 occlum run /bin/keeper verify > /dev/null || fail "the copy put back"
@@ -87,12 +63,6 @@ occlum gen-image-key "$dir/key"
 occlum gen-image-key "$dir/next"
 occlum build --volume-key "$dir/key" > /dev/null
 before=$(occlum run --volume-key "$dir/key" /bin/keeper count) || fail "a start with the user's key"
-refused() { # WORDS COMMAND...
-    local words=$1
-    shift
-    ! "$@" > /dev/null 2> "$dir/err" || fail "not refused: $*"
-    grep -q "$words" "$dir/err" || fail "no word of \"$words\": $(cat "$dir/err")"
-}
 refused EKEYREJECTED occlum run --volume-key "$dir/next" /bin/keeper count
 refused EKEYREJECTED occlum-run --image-key "$dir/next" -- /bin/keeper count
 [ "$(occlum run /bin/keeper count)" = $((before + 1)) ] || fail "a start without the user's key"
@@ -108,9 +78,9 @@ refused 'another signer' occlum run --volume-key "$dir/key" /bin/keeper count
 occlum build --volume-key "$dir/next" > /dev/null
 [ "$(occlum run --volume-key "$dir/next" /bin/keeper count)" = $((before + 4)) ] || fail "the new key does not open it"
 # ---- a freshness anchor: what was put back is refused, with whatever the host does to the anchor but the same
-sed -i 's/"type": "cowfs"/&, "options": { "anchor": "sometimes" }/' Occlum.json
+configure 's/"type": "cowfs"/&, "options": { "anchor": "sometimes" }/'
 refused 'no freshness anchor; allowed: none, file' occlum build --volume-key "$dir/next"
-sed -i 's/"sometimes"/"file"/' Occlum.json
+configure 's/"sometimes"/"file"/'
 occlum build --volume-key "$dir/next" > /dev/null
 at=$(occlum run /bin/keeper count) || fail "a start with an anchor"
 [ -s run/anchors/root ] || fail "no anchor was made"
