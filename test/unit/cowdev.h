@@ -32,6 +32,7 @@ struct cowdev {
     size_t arena_count, arena_room;
     bool recording;
     uint64_t grow_limit;
+    unsigned writes;  /* calls */
     unsigned fail_in; /* the nth write, barrier or growth from now on fails; 0: none */
     unsigned lie_in;  /* the nth read from now on answers something else */
 };
@@ -87,6 +88,7 @@ static int cowdev_write(struct cow_dev *dev, uint64_t block, uint32_t count, con
     assert_true(block + count <= dev->blocks);
     if (cowdev_fails(d))
         return -EIO;
+    d->writes++;
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *p = cowdev_buffer(d);
         memcpy(p, (const uint8_t *) src + i * COW_BLOCK, COW_BLOCK);

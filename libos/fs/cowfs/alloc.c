@@ -1,13 +1,21 @@
 /* Which blocks are in use: two bits per block in memory. used: not to be given out. pending: freed since
  * the last commit; the state on disk still needs them until the next one is durable. The bitmap on disk
  * (COW_INO_BITMAP) holds used without pending, as of its commit. Saving it takes blocks and frees blocks,
- * which changes it: all its new places are chosen first, until no further part of it changes. */
+ * which changes it: all its new places are chosen first, until no further part of it changes.
+ *
+ * Places are given out in ascending order, next to the last one where that is free, else at the next run of free ones,
+ * so that what belongs to one commit is written with few calls. It goes in turns (laps) through what lies below the
+ * highest place that was ever used, while enough of that is free: blocks that the host has written once are cheaper
+ * to write than new ones. A lap takes runs of at least lap_run; one that found little is followed by one for shorter
+ * runs. */
 #include "libos/base/panic.h"
 #include "libos/fs/cowfs/priv.h"
 
 #define WORD_BITS 64u
 #define GROW_STEP 16384u /* blocks: 64 MiB */
 #define SLACK     32u
+#define LAP_SHARE 4u /* this part of what was used once must be free for another turn */
+#define LAPS_MAX  5u /* so many turns look everywhere for one block */
 
 enum { CHUNK_CLEAN, CHUNK_CHANGED, CHUNK_PLACED };
 
@@ -55,7 +63,8 @@ int cow_alloc_init(struct cow *c)
     for (uint64_t i = 0; i < COW_FIRST; i++)
         bit_put(c, c->used, i, true);
     c->free_count = c->block_count - COW_FIRST;
-    c->hint = COW_FIRST;
+    c->hint = c->high = COW_FIRST;
+    c->lap_run = WORD_BITS;
     return 0;
 }
 
@@ -70,44 +79,73 @@ int cow_alloc_load(struct cow *c)
         cow_cache_trim(c, c->cache_limit);
     }
     c->free_count = 0;
-    for (uint64_t i = 0; r == 0 && i < c->block_count; i++)
+    c->high = COW_FIRST;
+    for (uint64_t i = 0; r == 0 && i < c->block_count; i++) {
         c->free_count += !bit(c->used, i);
+        c->high = bit(c->used, i) ? MAX(c->high, i + 1) : c->high;
+    }
     for (uint64_t i = 0; r == 0 && i < COW_FIRST; i++)
         if (!bit(c->used, i))
             r = -EUCLEAN;
     c->hint = COW_FIRST;
+    c->lap_run = WORD_BITS;
     return r;
 }
 
-/* The first free block from `from` on, below end; or end. */
-static uint64_t find_free(const struct cow *c, uint64_t from, uint64_t end)
+/* The first of `size` (a power of two) free blocks in a row within one word of the map, from `from` on and below end;
+ * or end. */
+static uint64_t find_run(const struct cow *c, uint64_t from, uint64_t end, uint32_t size)
 {
-    for (uint64_t n = from; n < end; n++) {
-        if (n % WORD_BITS == 0) {
-            uint64_t word;
-            memcpy(&word, c->used + n / 8, sizeof word);
-            if (word == UINT64_MAX) {
-                n += WORD_BITS - 1;
-                continue;
-            }
-        }
-        if (!bit(c->used, n))
-            return n;
+    for (uint64_t n = from / WORD_BITS * WORD_BITS; n < end; n += WORD_BITS) {
+        uint64_t word;
+        __builtin_memcpy(&word, c->used + n / 8, sizeof word);
+        uint64_t starts = ~word;
+        if (n < from)
+            starts &= UINT64_MAX << (from - n);
+        if (end - n < WORD_BITS)
+            starts &= ((uint64_t) 1 << (end - n)) - 1;
+        for (uint32_t k = 1; k < size && starts; k *= 2)
+            starts &= starts >> k; /* whose 2 k places are free */
+        if (starts)
+            return n + (uint64_t) __builtin_ctzll(starts);
     }
     return end;
 }
 
+/* Where a turn ends. */
+static uint64_t lap_end(const struct cow *c)
+{
+    uint64_t above = c->block_count - c->high;
+    uint64_t below = c->free_count > above ? c->free_count - above : 0;
+    return below > c->high / LAP_SHARE ? c->high : c->block_count;
+}
+
+/* A turn that found little looked for too long runs. */
+static void next_lap(struct cow *c, uint64_t end)
+{
+    bool rich = c->lap_found > end / WORD_BITS;
+    c->lap_run = rich || c->lap_run <= 1 ? WORD_BITS : c->lap_run / 4;
+    c->lap_found = 0;
+    c->hint = COW_FIRST;
+}
+
 int cow_alloc(struct cow *c, uint64_t *ret)
 {
-    uint64_t n = find_free(c, c->hint, c->block_count);
-    if (n == c->block_count) {
-        n = find_free(c, COW_FIRST, c->hint);
-        if (n == c->hint)
-            return -ENOSPC;
+    uint64_t end = lap_end(c), n = c->hint;
+    if (n >= end || bit(c->used, n)) {
+        n = find_run(c, n, end, c->lap_run);
+        for (unsigned laps = 0; n >= end && laps < LAPS_MAX; laps++) {
+            next_lap(c, end);
+            n = find_run(c, c->hint, end, c->lap_run);
+        }
     }
+    if (n >= end)
+        return -ENOSPC;
     bit_put(c, c->used, n, true);
     c->free_count--;
-    c->hint = n + 1 < c->block_count ? n + 1 : COW_FIRST;
+    c->lap_found++;
+    c->hint = n + 1;
+    c->high = MAX(c->high, n + 1);
     *ret = n;
     return 0;
 }
@@ -127,20 +165,29 @@ void cow_free(struct cow *c, const struct cow_ptr *p)
     c->pending_count++;
 }
 
+/* dst = map without bits: of one chunk */
+static void take_out(uint8_t *dst, const uint8_t *map, const uint8_t *bits)
+{
+    for (size_t k = 0; k < COW_BLOCK; k += sizeof(uint64_t)) {
+        uint64_t m, b;
+        __builtin_memcpy(&m, map + k, sizeof m);
+        __builtin_memcpy(&b, bits + k, sizeof b);
+        m &= ~b;
+        __builtin_memcpy(dst + k, &m, sizeof m);
+    }
+}
+
 void cow_alloc_settle(struct cow *c)
 {
     for (uint64_t i = 0; i < chunks(c->block_count); i++) {
         if (c->chunk_dirty[i] == CHUNK_CLEAN)
             continue;
-        for (uint64_t k = i * COW_BLOCK; k < (i + 1) * COW_BLOCK; k++) {
-            c->used[k] &= (uint8_t) ~c->pending[k];
-            c->pending[k] = 0;
-        }
+        take_out(c->used + i * COW_BLOCK, c->used + i * COW_BLOCK, c->pending + i * COW_BLOCK);
+        memset(c->pending + i * COW_BLOCK, 0, COW_BLOCK);
         c->chunk_dirty[i] = CHUNK_CLEAN;
     }
     c->free_count += c->pending_count;
     c->pending_count = 0;
-    c->hint = COW_FIRST; /* low places first: the file below stays compact */
 }
 
 /* A new place for a block of the bitmap, before its content is final. */
@@ -156,31 +203,52 @@ static int place(struct cow *c, struct cow_blk *b)
     return r;
 }
 
-static int place_chunk(struct cow *c, uint64_t chunk)
+static int place_level(struct cow *c, uint64_t chunk, uint32_t level)
 {
-    c->chunk_dirty[chunk] = CHUNK_PLACED;
-    for (uint32_t level = 0; level <= c->bitmap.depth; level++) {
-        struct cow_blk *b;
-        int r = cow_blk_get(c, &c->bitmap, level, chunk >> (level * COW_FAN_BITS), true, &b);
-        if (r == 0)
-            r = place(c, b);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    struct cow_blk *b;
+    int r = cow_blk_get(c, &c->bitmap, level, chunk >> (level * COW_FAN_BITS), true, &b);
+    return r == 0 ? place(c, b) : r;
 }
 
-static int place_all(struct cow *c)
+static int place_leaves(struct cow *c)
+{
+    int r = 0;
+    for (uint64_t i = 0; i < chunks(c->block_count) && r == 0; i++)
+        if (c->chunk_dirty[i] == CHUNK_CHANGED) {
+            c->chunk_dirty[i] = CHUNK_PLACED;
+            r = place_level(c, i, 0);
+        }
+    return r;
+}
+
+static int place_above(struct cow *c)
+{
+    int r = 0;
+    for (uint64_t i = 0; i < chunks(c->block_count); i++)
+        for (uint32_t l = 1; l <= c->bitmap.depth && c->chunk_dirty[i] != CHUNK_CLEAN && r == 0;
+             l++)
+            r = place_level(c, i, l);
+    return r;
+}
+
+static bool any_changed(const struct cow *c)
 {
     uint64_t count = chunks(c->block_count);
-    int r = cow_tree_reach(c, &c->bitmap, count - 1);
-    for (bool again = true; again && r == 0;) {
-        again = false;
-        for (uint64_t i = 0; i < count && r == 0; i++)
-            if (c->chunk_dirty[i] == CHUNK_CHANGED) {
-                r = place_chunk(c, i);
-                again = true;
-            }
+    for (uint64_t i = 0; i < count; i++)
+        if (c->chunk_dirty[i] == CHUNK_CHANGED)
+            return true;
+    return false;
+}
+
+/* In the order in which they are written then, so that they lie side by side. */
+static int place_all(struct cow *c)
+{
+    int r = cow_tree_reach(c, &c->bitmap, chunks(c->block_count) - 1);
+    while (r == 0 && any_changed(c)) {
+        while (r == 0 && any_changed(c))
+            r = place_leaves(c);
+        if (r == 0)
+            r = place_above(c);
     }
     return r;
 }
@@ -214,9 +282,9 @@ int cow_alloc_commit(struct cow *c)
             if (b->level != level || r < 0)
                 continue;
             check(b->next_addr);
-            for (uint64_t k = 0; level == 0 && k < COW_BLOCK; k++)
-                b->data[k] = c->used[b->index * COW_BLOCK + k] &
-                             (uint8_t) ~c->pending[b->index * COW_BLOCK + k];
+            if (level == 0)
+                take_out(b->data, c->used + b->index * COW_BLOCK,
+                         c->pending + b->index * COW_BLOCK);
             r = write_block(c, b);
         }
     }

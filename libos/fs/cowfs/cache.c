@@ -182,7 +182,7 @@ void cow_cache_trim(struct cow *c, uint32_t limit)
 
 int cow_dev_read(struct cow *c, uint64_t addr, uint32_t count, void *dst)
 {
-    int r = cow_queue_flush(c);
+    int r = cow_queue_yield(c, addr, count);
     if (r < 0)
         return r;
     if (addr + count > c->dev->blocks)
@@ -201,6 +201,12 @@ int cow_queue_block(struct cow *c, uint64_t addr, uint8_t **ret)
         c->queue_addr = addr;
     *ret = c->queue + (size_t) c->queue_count++ * COW_BLOCK;
     return 0;
+}
+
+int cow_queue_yield(struct cow *c, uint64_t addr, uint32_t count)
+{
+    bool holds = addr < c->queue_addr + c->queue_count && c->queue_addr < addr + count;
+    return holds ? cow_queue_flush(c) : 0;
 }
 
 int cow_queue_flush(struct cow *c)

@@ -115,6 +115,8 @@ must_check int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uin
 /* The same for data that cow_room found room for: it does not run out now. */
 must_check int cow_write_back(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
                               const void *src, uint64_t size);
+/* Blocks that wait for others to be written with go to the device. */
+must_check int cow_send(struct cow *c);
 must_check int cow_punch(struct cow *c, struct cow_inode *i, uint64_t block, uint64_t count);
 /* The first block from here on that is data, or hole; UINT64_MAX: none before the end. */
 must_check int cow_next(struct cow *c, struct cow_inode *i, uint64_t block, bool data,

@@ -238,7 +238,8 @@ static int writeback(struct super *super, bool attributes)
 
 static int cowfs_writeback(struct super *s)
 {
-    int r = writeback(s, false);
+    int r = writeback(s, false), sent = cow_send(super_of(s)->cow);
+    r = r < 0 ? r : sent;
     volume_start(&super_of(s)->volume); /* so that the next sync has less to wait for */
     return r;
 }

@@ -1,5 +1,5 @@
-/* Content and attributes of inodes. Data blocks of files go straight to new places on the device; only
- * the pointers to them wait for the commit. */
+/* Content and attributes of inodes. Data blocks of files are sealed at once and go to new places on the device, or wait
+ * in the queue until a run of them is full; the pointers to them wait for the commit. */
 #include "libos/arch/fpu.h"
 #include "libos/base/ckmath.h"
 #include "libos/fs/cowfs/priv.h"
@@ -131,6 +131,8 @@ static int want(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t whi
     }
     if (!cow_ptr_ok(c, p))
         return cow_poison(c, -EUCLEAN, "a pointer that leads nowhere");
+    if ((r = cow_queue_yield(c, p->addr, 1)) < 0)
+        return r;
     w->key[w->count] = cow_open_key(c, p);
     if (!w->key[w->count])
         return -ENOMEM;
@@ -167,9 +169,8 @@ void cow_read_list(struct cow *c, struct cow_inode *i, const uint64_t *block, ui
     w.count = 0;
     mutex_lock(&c->lock);
     cow_cache_trim(c, c->cache_limit);
-    int flushed = cow_queue_flush(c);
     for (uint32_t n = 0; n < count; n++)
-        ret_each[n] = flushed < 0 ? flushed : want(c, i, block[n], n, dst[n], &w);
+        ret_each[n] = want(c, i, block[n], n, dst[n], &w);
     mutex_unlock(&c->lock);
     uint8_t *buf = w.count > 1 ? spare_take(&c->list_buf, COW_IO_BLOCKS) : NULL;
     uint8_t *in = w.count == 1 ? dst[w.which[0]] : buf;
@@ -221,12 +222,16 @@ static int write_blocks(struct cow *c, struct cow_inode *i, uint64_t block, uint
     int r = cow_begin(c, count + count / COW_FAN + 2 * COW_DEPTH_MAX, use);
     for (uint32_t k = 0; k < count && r == 0; k++)
         r = write_one(c, i, block + k, from + (size_t) k * COW_BLOCK);
-    int flushed = cow_queue_flush(c);
-    r = r < 0 ? r : flushed;
     if (r == 0)
         i->d.size = MAX(i->d.size, size);
     cow_inode_change(c, i);
     return r;
+}
+
+int cow_send(struct cow *c)
+{
+    MUTEX_GUARD(&c->lock);
+    return cow_queue_flush(c);
 }
 
 int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count, const void *src,
@@ -257,8 +262,6 @@ static int zero_tail(struct cow *c, struct cow_inode *i, uint64_t size)
         memset(buf + size % COW_BLOCK, 0, COW_BLOCK - size % COW_BLOCK);
         r = write_one(c, i, block, buf);
     }
-    if (r == 0)
-        r = cow_queue_flush(c);
     kfree(buf);
     return r;
 }

@@ -2,8 +2,8 @@
  *
  * Metadata (pointer nodes, inode table, directories, bitmap) go through a cache of decrypted blocks that
  * belong to trees. A changed block stays in memory until the commit gives it a new place; the pointer in
- * its parent is the old one until then. File data are not cached: they are sealed and written at once,
- * to new places. Blocks are dropped from the cache only between operations, so pointers to them are good
+ * its parent is the old one until then. File data are not cached: they are sealed at once and queued for
+ * new places. Blocks are dropped from the cache only between operations, so pointers to them are good
  * for the rest of an operation. */
 #ifndef FS_COWFS_PRIV_H
 #define FS_COWFS_PRIV_H
@@ -81,7 +81,10 @@ struct cow {
 
     /* alloc.c: bit per block; pending ones are free after the next commit */
     uint8_t *used, *pending, *chunk_dirty;
-    uint64_t block_count, blocks_max, free_count, pending_count, hint;
+    uint64_t block_count, blocks_max, free_count, pending_count;
+    uint64_t hint, high; /* behind the last block given out, and behind the highest one ever */
+    uint64_t lap_found;
+    uint32_t lap_run;
 
     /* cache.c */
     struct cow_blk *hash[COW_BLK_HASH];
@@ -157,6 +160,8 @@ void cow_cache_trim(struct cow *c, uint32_t limit);
 must_check int cow_dev_read(struct cow *c, uint64_t addr, uint32_t count, void *dst);
 must_check int cow_queue_block(struct cow *c, uint64_t addr, uint8_t **ret); /* fill it at once */
 must_check int cow_queue_flush(struct cow *c);
+must_check int cow_queue_yield(struct cow *c, uint64_t addr,
+                               uint32_t count); /* if it has one of these */
 
 /* tree.c */
 uint64_t cow_tree_span(uint32_t level); /* data blocks below a node of that level */
