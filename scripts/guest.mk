@@ -47,7 +47,10 @@ test-image: all ## the own-key root image: what the host can see of it, and the 
 test-offline: all ## occlum ls, cat, cp, fsck and mount on an encrypted image and a volume
 	@test/tools/offline.sh $(B)
 
-.PHONY: test-native test-console test-control test-terminal test-volume test-conformance test-attack test-kill test-image test-offline guest-programs
+test-anchor: all ## the freshness service: absent, another, forgetful; and volumes put back
+	@test/tools/anchor.sh $(B)
+
+.PHONY: test-native test-console test-control test-terminal test-volume test-conformance test-attack test-kill test-image test-offline test-anchor guest-programs
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
 
 test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
@@ -60,6 +63,7 @@ test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, buil
 	@$(if $(TESTS),,$(MAKE) --no-print-directory test-crash)
 	@$(if $(TESTS),,test/tools/image.sh $(B))
 	@$(if $(TESTS),,test/tools/offline.sh $(B))
+	@$(if $(TESTS),,test/tools/anchor.sh $(B))
 test-glibc: $(GUEST_NEEDS) $(GUEST_GLIBC) ## the same, built with glibc
 	@OCCLUM_BUILD=$(B) scripts/run-tests --libc glibc --times $(or $(times),1) $(TESTS)
 test-console: $(GUEST_NEEDS) $(GUEST_MUSL) ## standard streams that are a terminal, on Linux and inside the LibOS

@@ -79,7 +79,7 @@ occlum build --volume-key "$dir/next" > /dev/null
 [ "$(occlum run --volume-key "$dir/next" /bin/keeper count)" = $((before + 4)) ] || fail "the new key does not open it"
 # ---- a freshness anchor: what was put back is refused, with whatever the host does to the anchor but the same
 configure 's/"type": "cowfs"/&, "options": { "anchor": "sometimes" }/'
-refused 'no freshness anchor; allowed: none, file' occlum build --volume-key "$dir/next"
+refused 'no freshness anchor; allowed: none, file, service' occlum build --volume-key "$dir/next"
 configure 's/"sometimes"/"file"/'
 occlum build --volume-key "$dir/next" > /dev/null
 at=$(occlum run /bin/keeper count) || fail "a start with an anchor"

@@ -7,21 +7,21 @@
 
 struct memory_anchor {
     struct cow_anchor anchor;
-    uint64_t txg;
+    struct cow_mark mark;
 };
 
-static int anchor_read(struct cow_anchor *a, const uint8_t uuid[16], uint64_t *ret_txg)
+static int anchor_read(struct cow_anchor *a, const uint8_t uuid[16], struct cow_mark *ret)
 {
-    *ret_txg = container_of(a, struct memory_anchor, anchor)->txg;
+    *ret = container_of(a, struct memory_anchor, anchor)->mark;
     return 0;
 }
 
-static int anchor_advance(struct cow_anchor *a, const uint8_t uuid[16], uint64_t txg)
+static int anchor_advance(struct cow_anchor *a, const uint8_t uuid[16], const struct cow_mark *to)
 {
     struct memory_anchor *m = container_of(a, struct memory_anchor, anchor);
-    if (txg <= m->txg)
+    if (to->txg <= m->mark.txg)
         return -ESTALE; /* another instance was here */
-    m->txg = txg;
+    m->mark = *to;
     return 0;
 }
 

@@ -90,10 +90,10 @@ static void store_option(struct config_parser *p, const struct option_rule *rule
         break;
     case OPTION_ANCHOR:
         text = config_get_string(p, value);
-        if (text && strcmp(text, "file") == 0)
+        if (text && (strcmp(text, "file") == 0 || strcmp(text, "service") == 0))
             strv_add(&mount->options, mem_printf("%s=%s", rule->name, text));
         else if (text && strcmp(text, "none") != 0)
-            config_error(p, "\"%s\" is no freshness anchor; allowed: none, file", text);
+            config_error(p, "\"%s\" is no freshness anchor; allowed: none, file, service", text);
         break;
     case OPTION_BOOL:
         if (config_get_bool(p, value, &flag) && flag)

@@ -76,6 +76,22 @@ static int write_key(int fd, const uint8_t *key, size_t size)
     return written == (ssize_t) (3 * size) ? 0 : -EIO;
 }
 
+int keyfile_write(const char *path, const uint8_t *key, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        int r = -errno;
+        msg_error("cannot make %s: %s", path, strerror(-r));
+        return r;
+    }
+    int r = write_key(fd, key, size);
+    if (close(fd) < 0 && r == 0)
+        r = -errno;
+    if (r < 0)
+        msg_error("%s could not be written completely", path);
+    return r;
+}
+
 int keyfile_create(const char *path, size_t size)
 {
     struct keyfile key = {.size = size};
@@ -83,17 +99,7 @@ int keyfile_create(const char *path, size_t size)
         msg_error("the system gives no random numbers: %s", strerror(errno));
         return -EIO;
     }
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        int r = -errno;
-        msg_error("cannot make %s: %s", path, strerror(-r));
-        return r;
-    }
-    int r = write_key(fd, key.key, size);
-    if (close(fd) < 0 && r == 0)
-        r = -errno;
+    int r = keyfile_write(path, key.key, size);
     keyfile_wipe(&key);
-    if (r < 0)
-        msg_error("%s could not be written completely", path);
     return r;
 }

@@ -20,5 +20,7 @@ int keyfile_parse(const char *text, struct keyfile *ret);
 int keyfile_load(const char *path, struct keyfile *ret);
 /* A new file for its owner alone; -EEXIST: never over an old one. Prints its own error. */
 int keyfile_create(const char *path, size_t size);
+/* The same with these bytes. */
+int keyfile_write(const char *path, const uint8_t *key, size_t size);
 void keyfile_wipe(struct keyfile *key);
 #endif

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "tools/lib/msg.h"
+#include "abi/anchor.h"
+#include "abi/config.h"
+#include "tools/lib/keyfile.h"
 #include "tools/offline/volume.h"
 
 struct arguments {
@@ -28,8 +31,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (next != &a->volume)
-            argp_error(state, a->action ? "the file with the new key is missing"
-                                        : "what to do? change, recovery, remove-recovery");
+            argp_error(state, a->action
+                                  ? "the file with the new key is missing"
+                                  : "what to do? change, recovery, remove-recovery, service-key");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -65,14 +69,28 @@ static int take_away(const struct cow_params *p, void *arg)
     return cow_slot_remove(p, COW_SLOT_RECOVERY);
 }
 
+static int service_key(const struct arguments *a)
+{
+    uint8_t secret[32];
+    int r = a->key ? volume_secret(a->key, ANCHOR_SERVICE_INFO, secret) : -EINVAL;
+    if (!a->key)
+        msg_error("--key with the user's key is missing");
+    if (r == 0)
+        r = keyfile_write(a->fresh, secret, sizeof secret);
+    explicit_bzero(secret, sizeof secret);
+    return r;
+}
+
 static int act(const struct arguments *a)
 {
+    if (strcmp(a->action, "service-key") == 0)
+        return service_key(a);
     const char *volume = a->volume ? a->volume : "root";
     uint8_t secret[32];
     if (!a->fresh)
         return volume_change_keys(volume, a->key, take_away, NULL);
     struct fresh f = {strcmp(a->action, "change") == 0 ? COW_SLOT_USER : COW_SLOT_RECOVERY, secret};
-    int r = volume_secret(a->fresh, secret);
+    int r = volume_secret(a->fresh, VOLUME_KEY_INFO, secret);
     if (r == 0)
         r = volume_change_keys(volume, a->key, put, &f);
     explicit_bzero(secret, sizeof secret);
@@ -91,7 +109,7 @@ int offline_key(int argc, char **argv)
         .options = options,
         .parser = parse,
         .args_doc = "change NEW-KEY-FILE [VOLUME]\nrecovery NEW-KEY-FILE [VOLUME]\n"
-                    "remove-recovery [VOLUME]",
+                    "remove-recovery [VOLUME]\nservice-key NEW-FILE",
         .doc = "Change the user's key of a volume (\"root\" if none is named), give it another or "
                "a first recovery "
                "key, or take that away. Only the header is written, no data.",
@@ -100,8 +118,8 @@ int offline_key(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
         return 64;
     if (strcmp(a.action, "change") != 0 && strcmp(a.action, "recovery") != 0 &&
-        strcmp(a.action, "remove-recovery") != 0) {
-        msg_error("\"%s\"? There is change, recovery and remove-recovery", a.action);
+        strcmp(a.action, "remove-recovery") != 0 && strcmp(a.action, "service-key") != 0) {
+        msg_error("\"%s\"? There is change, recovery, remove-recovery and service-key", a.action);
         return 64;
     }
     return act(&a) < 0;

@@ -220,15 +220,14 @@ static int open_file(struct volume *v, const char *path, bool writable)
     return 0;
 }
 
-int volume_secret(const char *key_file, uint8_t ret[32])
+int volume_secret(const char *key_file, const char *info, uint8_t ret[32])
 {
-    static const char info[] = VOLUME_KEY_INFO;
     struct keyfile key;
     int r = keyfile_load(key_file, &key);
     if (r < 0)
         return r;
     hkdf_sha256((struct cspan){key.key, key.size}, (struct cspan){0},
-                (struct cspan){(const uint8_t *) info, sizeof info - 1}, (struct span){ret, 32});
+                (struct cspan){(const uint8_t *) info, strlen(info)}, (struct span){ret, 32});
     keyfile_wipe(&key);
     return 0;
 }
@@ -254,7 +253,7 @@ static int mount_with(struct volume *v, const char *name, const char *key_file)
 {
     uint8_t secret[32];
     struct cow_params p;
-    int r = volume_secret(key_file, secret);
+    int r = volume_secret(key_file, VOLUME_KEY_INFO, secret);
     if (r == 0) {
         params_of(v, name, secret, &p);
         r = cow_mount(&p, &v->cow);
@@ -306,7 +305,7 @@ int volume_change_keys(const char *name, const char *key_file,
     uint8_t secret[32];
     int r = check_options(&options);
     if (r == 0)
-        r = volume_secret(key_file, secret);
+        r = volume_secret(key_file, VOLUME_KEY_INFO, secret);
     if (r < 0)
         return r;
     r = open_file(&v, path, true);

@@ -18,8 +18,8 @@ int64_t volume_now(void); /* nanoseconds since 1970 */
 int volume_parent(struct fsys *f, const char *path, struct fsys_node **ret,
                   struct cow_name *ret_name);
 
-/* What a key file opens slots with. Prints its own error. */
-int volume_secret(const char *key_file, uint8_t ret[32]);
+/* What is derived from a key file for a use (VOLUME_KEY_INFO). Prints its own error. */
+int volume_secret(const char *key_file, const char *info, uint8_t ret[32]);
 /* Opens a volume's file alone; change gets what opens it, and returns 0 or -errno. Prints errors. */
 int volume_change_keys(const char *name, const char *key_file,
                        int (*change)(const struct cow_params *p, void *arg), void *arg);

@@ -5,11 +5,12 @@
 #include "libos/crypto/sha256.h"
 #include "libos/mm/heap.h"
 
-#define ANCHOR_MAGIC 0x31484352574f4323ull
+#define ANCHOR_MAGIC 0x32484352574f4323ull
 #define COPIES       2u
 
 struct anchor_disk {
-    uint64_t magic, txg;
+    uint64_t magic;
+    struct cow_mark mark;
     uint8_t uuid[16];
     uint8_t mac[SHA256_SIZE]; /* of all before */
 };
@@ -41,7 +42,7 @@ static bool empty(const struct anchor_block *b)
 }
 
 /* -ENOENT: nothing was ever written; -ESTALE: another volume's, or destroyed. */
-static int file_read(struct cow_anchor *anchor, const uint8_t uuid[16], uint64_t *ret_txg)
+static int file_read(struct cow_anchor *anchor, const uint8_t uuid[16], struct cow_mark *ret)
 {
     struct file_anchor *a = container_of(anchor, struct file_anchor, anchor);
     if (a->dev->blocks == 0)
@@ -52,44 +53,46 @@ static int file_read(struct cow_anchor *anchor, const uint8_t uuid[16], uint64_t
     if (!b)
         return -ENOMEM;
     int r = a->dev->ops->read(a->dev, 0, COPIES, b);
-    uint64_t best = 0;
+    struct cow_mark best = {0};
     for (unsigned i = 0; i < COPIES && r == 0; i++)
-        if (good(a, &b[i].d, uuid))
-            best = MAX(best, b[i].d.txg);
-    if (r == 0 && best == 0)
+        if (good(a, &b[i].d, uuid) && b[i].d.mark.txg > best.txg)
+            best = b[i].d.mark;
+    if (r == 0 && best.txg == 0)
         r = empty(&b[0]) && empty(&b[1]) ? -ENOENT : -ESTALE;
     if (r == 0)
-        *ret_txg = best;
+        *ret = best;
     kfree(b);
     return r;
 }
 
-static int file_write(struct file_anchor *a, const uint8_t uuid[16], uint64_t txg)
+static int file_write(struct file_anchor *a, const uint8_t uuid[16], const struct cow_mark *mark)
 {
     struct anchor_block *b = new_zero(struct anchor_block);
     if (!b)
         return -ENOMEM;
-    b->d = (struct anchor_disk){.magic = ANCHOR_MAGIC, .txg = txg};
+    b->d = (struct anchor_disk){.magic = ANCHOR_MAGIC, .mark = *mark};
     memcpy(b->d.uuid, uuid, sizeof b->d.uuid);
     mac_of(a, &b->d, b->d.mac);
     int r = cow_dev_claim(a->dev);
     if (r == 0)
         r = a->dev->ops->grow(a->dev, COPIES);
     if (r == 0)
-        r = a->dev->ops->write(a->dev, txg % COPIES, 1, b);
+        r = a->dev->ops->write(a->dev, mark->txg % COPIES, 1, b);
     kfree(b);
     return r == 0 ? a->dev->ops->barrier(a->dev) : r;
 }
 
 /* Whoever finds a number that it did not write is not alone with the volume. */
-static int file_advance(struct cow_anchor *anchor, const uint8_t uuid[16], uint64_t txg)
+static int file_advance(struct cow_anchor *anchor, const uint8_t uuid[16],
+                        const struct cow_mark *to)
 {
-    uint64_t now = 0;
+    struct cow_mark now = {0};
     int r = file_read(anchor, uuid, &now);
     if (r < 0 && r != -ENOENT)
         return r;
-    return now < txg ? file_write(container_of(anchor, struct file_anchor, anchor), uuid, txg)
-                     : -ESTALE;
+    return now.txg < to->txg
+               ? file_write(container_of(anchor, struct file_anchor, anchor), uuid, to)
+               : -ESTALE;
 }
 
 static const struct cow_anchor_ops file_ops = {file_read, file_advance};

@@ -1,5 +1,5 @@
 /* A freshness anchor in a file of its own, for storage that the user trusts more than that of the volume: two
- * blocks, written in turn, each with the number of a commit and a MAC under a key of the volume. So its host can
+ * blocks, written in turn, each with the mark of a commit and a MAC under a key of the volume. So its host can
  * put an older one back, and nothing else. */
 #ifndef FS_COWFS_ANCHOR_H
 #define FS_COWFS_ANCHOR_H

@@ -181,3 +181,29 @@ TEST(cowfs_anchor_fails)
         done();
     }
 }
+
+/* Two instances that went on from one state have the same number. The one whose commit was not acknowledged is not
+ * taken for the other one. */
+TEST(cowfs_anchor_knows_which)
+{
+    struct cow *c;
+    uint64_t txg;
+    history();
+    struct moment *before = &moments[COMMITS - 2], *acknowledged = &moments[COMMITS - 1], other;
+    assert_int_equal(mount_at(before, before, &txg), 0);
+    assert_int_equal(cow_mount(&params, &c), 0);
+    memcpy(store->view, acknowledged->anchor, sizeof acknowledged->anchor);
+    struct cow_inode *root, *i;
+    const struct cow_new what = {.mode = S_IFREG | 0600};
+    assert_int_equal(cow_get(c, COW_INO_ROOT, &root), 0);
+    assert_int_equal(cow_make(c, root, COWNAME("other"), &what, &i), 0);
+    cow_put(c, i);
+    cow_put(c, root);
+    assert_int_equal(cow_sync(c), -ESTALE);
+    assert_int_equal(cow_txg(c), acknowledged->txg);
+    record(&other, acknowledged->txg);
+    cow_abandon(c);
+    assert_int_equal(mount_at(&other, acknowledged, &txg), -ESTALE);
+    assert_int_equal(mount_at(acknowledged, acknowledged, &txg), 0);
+    done();
+}

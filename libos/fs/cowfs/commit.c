@@ -74,8 +74,11 @@ int cow_commit(struct cow *c, uint32_t flags)
     c->epochs_changed = c->super_changed = false;
     cow_alloc_settle(c);
     if (c->anchor)
-        r = c->anchor->ops->advance(c->anchor, c->uuid, c->txg);
-    return r < 0 ? cow_poison(c, r, "the freshness anchor refused") : 0;
+        r = cow_anchor_advance(c);
+    if (r == 0)
+        return 0;
+    (void) cow_poison(c, r, "the freshness anchor refused"); /* which is in the log */
+    return r == -ESTALE ? r : -EIO;
 }
 
 int cow_sync(struct cow *c)

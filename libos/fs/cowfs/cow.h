@@ -21,13 +21,18 @@ struct cow_cipher { /* replaced only by fuzzers, whose mutations must pass the t
 
 /* Freshness: a counter that the host cannot turn back. */
 struct cow_anchor;
+struct cow_mark { /* which commit: two of one number are not the same */
+    uint64_t txg;
+    uint8_t tag[GCM_TAG_SIZE];
+};
 struct cow_anchor_ops { /* read: -ENOENT: there is none yet */
-    int (*read)(struct cow_anchor *a, const uint8_t uuid[16], uint64_t *ret_txg);
-    int (*advance)(struct cow_anchor *a, const uint8_t uuid[16], uint64_t txg);
+    int (*read)(struct cow_anchor *a, const uint8_t uuid[16], struct cow_mark *ret);
+    int (*advance)(struct cow_anchor *a, const uint8_t uuid[16], const struct cow_mark *to);
 };
 struct cow_anchor {
     const struct cow_anchor_ops *ops;
     uint8_t key[32]; /* of the volume, for a MAC: set before the first call */
+    bool registers;  /* the first advance finds out whether there really was none */
 };
 
 struct cow_params {

@@ -197,7 +197,7 @@ static void cowfs_put(struct super *super)
             log_error("cowfs: the last changes were not written: error %d", -r);
         volume_close(&s->volume);
     }
-    if (s->anchored)
+    if (s->anchored == ANCHORED_FILE)
         volume_close(&s->anchor_file);
     kfree(s);
 }
@@ -328,6 +328,13 @@ static const char *why(int error)
     case -ESTALE:
         return "it is older than its freshness anchor says, or the anchor is missing or another "
                "volume's, or its keys are from before a change: somebody put an old state back";
+    case -EHOSTUNREACH:
+        return "its freshness service does not answer at run/anchors/service";
+    case -EPROTO:
+        return "whatever answers at run/anchors/service is not its freshness service";
+    case -ENOKEY:
+        return "its freshness service does not know it; start once with the user's key to "
+               "register it";
     case -ENOSPC:
         return "the host has no room for it";
     default:
@@ -351,9 +358,13 @@ static int open_cow(struct cowfs_super *s, const char *name, bool create)
         .slot_secret = cow_secret_sealed,
         .blocks = FIRST_BLOCKS,
         .blocks_max = LARGEST_BLOCKS,
-        .anchor = s->anchored ? &s->anchor.anchor : NULL,
+        .anchor = s->anchored == ANCHORED_FILE      ? &s->anchor.anchor
+                  : s->anchored == ANCHORED_SERVICE ? &s->service.anchor
+                                                    : NULL,
         .cache_blocks = metadata_share(),
     };
+    if (create && !cowfs_has_user_key() && s->anchored == ANCHORED_SERVICE)
+        return -ENOKEY;
     if (create && !cowfs_has_user_key())
         return cow_mount_new(&p, &s->cow);
     int r = create ? cow_create(&p) : 0;
@@ -372,11 +383,16 @@ static bool has_option(const char *options, const char *option)
     return false;
 }
 
-/* options: "anchor=file", or nothing. */
+/* options: "anchor=file", "anchor=service", or nothing. */
 static int open_anchor(struct cowfs_super *s, const char *name, const char *options)
 {
     char file[NAME_SIZE];
     bool create;
+    if (has_option(options, "anchor=service")) {
+        str_copy(s->name, name, sizeof s->name);
+        service_anchor_init(&s->service, s->name, cowfs_service_key(), volume_ask);
+        s->anchored = ANCHORED_SERVICE;
+    }
     if (!has_option(options, "anchor=file"))
         return 0;
     fmt_str(file, sizeof file, "%s" VOLUME_ANCHOR, name);
@@ -384,7 +400,7 @@ static int open_anchor(struct cowfs_super *s, const char *name, const char *opti
     if (r < 0)
         return r;
     file_anchor_init(&s->anchor, &s->anchor_file.dev);
-    s->anchored = true;
+    s->anchored = ANCHORED_FILE;
     return 0;
 }
 

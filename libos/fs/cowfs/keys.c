@@ -6,15 +6,25 @@
 #include "libos/fs/cowfs/volume.h"
 #include "abi/config.h"
 
-static uint8_t user_secret[32];
+static uint8_t user_secret[32], service_secret[32];
 static bool have_user;
+
+static void derive(struct cspan key, const char *info, uint8_t ret[32])
+{
+    hkdf_sha256(key, (struct cspan){0}, (struct cspan){(const uint8_t *) info, strlen(info)},
+                (struct span){ret, 32});
+}
 
 void cowfs_user_key(struct cspan key)
 {
-    static const char info[] = VOLUME_KEY_INFO;
-    hkdf_sha256(key, (struct cspan){0}, (struct cspan){(const uint8_t *) info, sizeof info - 1},
-                SPAN_OF(user_secret));
+    derive(key, VOLUME_KEY_INFO, user_secret);
+    derive(key, ANCHOR_SERVICE_INFO, service_secret);
     have_user = key.n > 0;
+}
+
+const uint8_t *cowfs_service_key(void)
+{
+    return have_user ? service_secret : NULL;
 }
 
 bool cowfs_has_user_key(void)

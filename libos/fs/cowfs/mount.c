@@ -101,12 +101,12 @@ static int birth_write(struct cow *c)
 /* A new volume takes no anchor over: else an empty one could take the place of any other. */
 static int anchor_free(struct cow *c)
 {
-    uint64_t txg = 0;
+    struct cow_mark mark = {0};
     if (!c->anchor)
         return 0;
     cow_anchor_key(c);
-    int r = c->anchor->ops->read(c->anchor, c->uuid, &txg);
-    return r == -ENOENT || (r == 0 && txg == 0) ? 0 : r < 0 ? r : -ESTALE;
+    int r = c->anchor->ops->read(c->anchor, c->uuid, &mark);
+    return r == -ENOENT || (r == 0 && mark.txg == 0) ? 0 : r < 0 ? r : -ESTALE;
 }
 
 int cow_mount_new(const struct cow_params *p, struct cow **ret)
@@ -174,6 +174,7 @@ static int candidate_take(struct cow *c, const struct cow_super_disk *s, bool ve
         return -ENOMEM;
     }
     memcpy(c->epochs[c->epoch].salt, s->salt, sizeof s->salt);
+    memcpy(c->super_tag, s->tag, sizeof c->super_tag);
     struct newborn_walk w = {.walk = {.ptr = newborn_ptr}, .c = c};
     int r = 0;
     if (verify && !(s->body.flags & COW_SUPER_TWO_BARRIERS))
@@ -241,24 +242,28 @@ static int choose(struct cow *c, struct cow_super_disk *s)
     return r;
 }
 
+int cow_anchor_advance(struct cow *c)
+{
+    struct cow_mark mark = {.txg = c->txg};
+    memcpy(mark.tag, c->super_tag, sizeof mark.tag);
+    return c->anchor->ops->advance(c->anchor, c->uuid, &mark);
+}
+
+/* The volume may be ahead of its anchor, by commits that nobody was told of. */
 static int anchor_check(struct cow *c)
 {
-    uint64_t txg;
+    struct cow_mark mark = {0};
     if (!c->anchor)
         return 0;
     cow_anchor_key(c);
-    int r = c->anchor->ops->read(c->anchor, c->uuid, &txg);
-    if (r == -ENOENT && c->anchored)
+    int r = c->anchor->ops->read(c->anchor, c->uuid, &mark);
+    if (r == -ENOENT && c->anchored && !c->anchor->registers)
         return -ESTALE; /* it was taken away */
-    if (r == -ENOENT) {
-        r = 0;
-        txg = 0;
-    }
-    if (r < 0)
+    if (r < 0 && r != -ENOENT)
         return r;
-    if (c->txg < txg)
-        return -ESTALE;
-    return c->txg > txg ? c->anchor->ops->advance(c->anchor, c->uuid, c->txg) : 0;
+    if (r == -ENOENT || c->txg > mark.txg)
+        return cow_anchor_advance(c);
+    return c->txg == mark.txg && memcmp(c->super_tag, mark.tag, sizeof mark.tag) == 0 ? 0 : -ESTALE;
 }
 
 /* The superblock knows the last change of each kind's slot: a header from before it was put back. What a slot

@@ -63,7 +63,8 @@ struct cow {
     struct cow_dev *dev;
     const struct cow_cipher *cipher;
     struct cow_anchor *anchor;
-    bool anchored; /* the superblock says that there was an anchor */
+    bool anchored;                   /* the superblock says that there was an anchor */
+    uint8_t super_tag[GCM_TAG_SIZE]; /* of the last commit's superblock */
     int error;
     bool claimed;                  /* changes are possible: the device is ours, there is an epoch */
     struct cow_header_disk *birth; /* of a new volume of which nothing is written yet */
@@ -112,6 +113,7 @@ must_check int cow_epoch_load(struct cow *c, uint32_t count);
 must_check int cow_epoch_start(struct cow *c); /* a new one, for this mount */
 void cow_epochs_free(struct cow *c);
 void cow_anchor_key(const struct cow *c);
+must_check int cow_anchor_advance(struct cow *c); /* to the last commit */
 void cow_super_key(const struct cow *c, const uint8_t salt[32], struct gcm_key *ret);
 must_check int cow_seal(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t index,
                         uint64_t addr, const uint8_t *in, uint8_t *out, struct cow_ptr *ret);

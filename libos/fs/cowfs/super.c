@@ -278,6 +278,7 @@ int cow_super_write(struct cow *c, uint32_t flags)
     super_nonce(s->txg, nonce);
     c->cipher->seal(&c->super_key, nonce, CSPAN_OF(aad), sealed_part(s), (uint8_t *) &s->body,
                     s->tag);
+    memcpy(c->super_tag, s->tag, sizeof c->super_tag);
     r = c->dev->ops->write(c->dev, COW_RING_FIRST + s->txg % COW_RING, 1, s);
     kfree(s);
     return r == 0 ? c->dev->ops->barrier(c->dev) : r;

@@ -9,6 +9,8 @@
 #define TRIES      32 /* of a call that is interrupted or does only a part */
 #define CLAIM_TRY  (20 * NSEC_PER_MS)
 #define CLAIM_WAIT NSEC_PER_SEC /* for others to end that only read */
+#define ASK_TRIES  10           /* of a service that may be starting again */
+#define ASK_PAUSE  (200 * NSEC_PER_MS)
 
 static struct volume *volume_of(struct cow_dev *d)
 {
@@ -125,4 +127,17 @@ int volume_open(struct volume *v, const char *name, bool *ret_create)
 void volume_close(struct volume *v)
 {
     (void) hostcall(HOSTCALL_file_close, v->token, 0, 0); /* a host that keeps it harms itself */
+}
+
+int volume_ask(struct service_anchor *s, const struct anchor_message *in,
+               struct anchor_message *out)
+{
+    int r = -EIO;
+    for (int i = 0; i < ASK_TRIES && r < 0; i++) {
+        if (i)
+            (void) thread_sleep(SLEEP_UNINTERRUPTIBLE, clock_mono_ns() + ASK_PAUSE);
+        r = (int) hostcall_io(HOSTCALL_anchor_ask, (struct cspan){(const uint8_t *) in, sizeof *in},
+                              (struct span){(uint8_t *) out, sizeof *out}, 0, 0, 0, 0);
+    }
+    return r;
 }

@@ -3,6 +3,7 @@
 #define FS_COWFS_VOLUME_H
 #include "libos/fs/cowfs/anchor.h"
 #include "libos/fs/cowfs/cow.h"
+#include "libos/fs/cowfs/service.h"
 #include "libos/vfs/inode.h"
 
 struct volume {
@@ -15,6 +16,9 @@ struct volume {
     ".anchor" /* behind a volume's name: its anchor's file, made empty if it is not there */
 must_check int volume_open(struct volume *v, const char *name, bool *ret_create);
 void volume_close(struct volume *v);
+/* For a service_anchor: through the host. */
+int volume_ask(struct service_anchor *s, const struct anchor_message *in,
+               struct anchor_message *out);
 
 /* From boot, before anything is mounted: the user's key, which the caller has compared with the measured
  * configuration; nothing: there is none. */
@@ -22,6 +26,7 @@ void cowfs_user_key(struct cspan key);
 /* Before a mount with these parameters: sees to the volume's slots. Errors as of cow_mount. */
 must_check int cowfs_keys(struct cow_params *sealed);
 bool cowfs_has_user_key(void);
+const uint8_t *cowfs_service_key(void); /* of the freshness service; NULL: without a user's key */
 
 void volume_start(struct volume *v); /* the host begins to write what it was given */
 
@@ -41,7 +46,9 @@ struct cowfs_super {
     struct super super;
     struct volume volume, anchor_file; /* the latter if anchored */
     struct file_anchor anchor;
-    bool anchored;
+    struct service_anchor service;
+    enum { ANCHORED_NOT, ANCHORED_FILE, ANCHORED_SERVICE } anchored;
+    char name[64];
     struct cow *cow;
     struct cowfs_together together;
     struct spinlock lock; /* the live inodes */
