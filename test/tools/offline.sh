@@ -52,6 +52,61 @@ echo "of the volume" > "$dir/more"
 occlum cp "${key[@]}" "$dir/more" root:/root/count 2> "$dir/err" || fail "cp over a file"
 [ "$(occlum cat "${key[@]}" root:/root/count)" = "of the volume" ] || fail "the longer old content shows"
 occlum fsck "${key[@]}" root > /dev/null || fail "fsck after cp"
+# ---- trees into a volume and out of it: nothing is lost on the way
+manifest() { # DIRECTORY: everything that cp keeps
+    (cd "$1" && find . -type d -printf '%P d %m %T@ %n\n' -o -type l -printf '%P l %T@ %l\n' -o -printf '%P %y %m %T@ %n %s\n' | sort
+        find . -type f -exec sha256sum {} + | sort
+        find . -type f -links +1 -printf '%i %P\n' | sort -k2 | awk '{ n[$1] = n[$1] " " $2 } END { for (i in n) print n[i] }' | sort
+        python3 -c 'import os
+for path, dirs, files in os.walk("."):
+    for name in sorted(dirs + files):
+        p = os.path.join(path, name)
+        for a in sorted(os.listxattr(p, follow_symlinks=False)): print(p, a, os.getxattr(p, a, follow_symlinks=False))' | sort)
+}
+tree=$dir/tree
+mkdir -p "$tree/sub/deep" "$tree/empty" "$tree/private"
+cp -r "$source/test/guest" "$tree/sub"
+printf x > "$tree/one"
+head -c 1000001 /dev/urandom > "$tree/sub/deep/big"
+truncate -s 300M "$tree/sparse"
+printf middle | dd of="$tree/sparse" bs=1 seek=150000000 conv=notrunc 2> /dev/null
+: > "$tree/nothing"
+ln "$tree/one" "$tree/sub/two" && ln "$tree/one" "$tree/sub/deep/three" && ln "$tree/sub/deep/big" "$tree/big"
+ln -s ../one "$tree/sub/soft" && ln -s /nowhere "$tree/dangling" && ln -s . "$tree/sub/self"
+python3 -c 'import os, sys
+os.chdir(sys.argv[1])
+for i in range(40): open("n" * (i + 200), "w").write(str(i))
+for i in range(20): os.setxattr("one", "user.a%d" % i, bytes([i]) * i * 5)
+os.setxattr("sub", "user.of a directory", b"\0\1")
+os.chmod("one", 0o604); os.chmod("sub/deep", 0o711); os.chmod("private", 0o700); os.chmod("nothing", 0)
+for n, (path, dirs, files) in enumerate(os.walk(".", topdown=False)):
+    for name in files + [""]: os.utime(os.path.join(path, name), ns=(10**18 + n, 123456789 * 10**9 + 987654321 + n), follow_symlinks=False)' "$tree"
+occlum cp -r "${key[@]}" "$tree" root:/root/tree 2> "$dir/err" || fail "cp -r into a volume"
+occlum cp -r "${key[@]}" root:/root/tree "$dir/back" 2> "$dir/err" || fail "cp -r out of a volume"
+diff <(manifest "$tree") <(manifest "$dir/back") > "$dir/err" || fail "a tree that was copied in and out differs"
+[ "$(du -k "$dir/back/sparse" | cut -f1)" -lt 10000 ] || fail "the hole was filled outside"
+[ "$(stat -c%s run/volumes/root)" -lt 60000000 ] || fail "the hole was filled in the volume"
+occlum cp -r "${key[@]}" "$tree/." root:/root/tree 2> "$dir/err" || fail "cp -r onto itself"
+occlum cp -r "${key[@]}" "$tree" root:/root/tree 2> "$dir/err" || fail "cp -r into the directory"
+occlum cp -r "${key[@]}" root:/root/tree/tree "$dir/again" 2> "$dir/err" || fail "cp -r out again"
+diff <(manifest "$tree") <(manifest "$dir/again") > "$dir/err" || fail "a tree below itself differs"
+occlum cp -r "${key[@]}" root:/root/tree/. "$dir/again" 2> "$dir/err" || fail "cp -r over a tree"
+rm -r "$dir/again/tree" && touch -r "$tree" "$dir/again"
+diff <(manifest "$tree") <(manifest "$dir/again") > "$dir/err" || fail "a tree that was copied over differs"
+refused 'Is a directory' occlum cp "${key[@]}" "$tree" root:/root
+mkdir "$dir/clash" && mkdir "$dir/clash/one"
+refused 'Not a directory' occlum cp -r "${key[@]}" "$dir/clash/." root:/root/tree
+refused 'Not a directory' occlum cp -r "${key[@]}" "$dir/clash/." root:/root/tree/one
+if [ "$(id -u)" = 0 ]; then
+    mkdir "$dir/own" && : > "$dir/own/file" && chown 12:34 "$dir/own/file" && chmod 6755 "$dir/own/file" && chown -h 5:6 "$dir/own"
+    mkfifo "$dir/own/fifo" && mknod "$dir/own/device" c 1 3
+    occlum cp -r "${key[@]}" "$dir/own" root:/root/own 2> "$dir/err" && occlum cp -r -o "${key[@]}" "$dir/own" root:/root/owned 2> "$dir/err" || fail "cp -o"
+    occlum ls -l "${key[@]}" root:/root/own | grep -q '^-rwxr-xr-x .* 0 .* 0 .*file$' || fail "owners were copied"
+    occlum ls -l "${key[@]}" root:/root/owned | grep -q '^crw.* 1, *3 .*device$' || fail "a device"
+    occlum cp -r -o "${key[@]}" root:/root/owned "$dir/owned" 2> "$dir/err" || fail "cp -o out"
+    [ "$(stat -c '%u %g %a' "$dir/owned/file" "$dir/owned")" = $'12 34 6755\n5 6 755' ] || fail "owners"
+fi
+occlum fsck "${key[@]}" root > "$dir/out" 2> "$dir/err" || fail "fsck after cp -r"
 # ---- its keys: a recovery key, a change by it, and whoever comes back with the old key and the old header
 occlum gen-image-key "$dir/safe"
 occlum gen-image-key "$dir/next"

@@ -20,7 +20,7 @@ static int write_part(struct fsys *f, struct fsys_node *n, uint64_t block, size_
                       const void *buf, size_t size)
 {
     uint8_t data[COW_BLOCK];
-    int r = size < COW_BLOCK ? cow_read(volume_cow(f), volume_inode(n), block, 1, data) : 0;
+    int r = cow_read(volume_cow(f), volume_inode(n), block, 1, data);
     if (r < 0)
         return r;
     memcpy(data + at, buf, size);
@@ -33,9 +33,15 @@ long volume_write(struct fsys *f, struct fsys_node *n, const void *buf, size_t s
         return -EFBIG;
     for (size_t done = 0; done < size;) {
         size_t at = (size_t) ((off + done) % COW_BLOCK);
-        size_t part = COW_BLOCK - at < size - done ? COW_BLOCK - at : size - done;
-        int r = cow_room(volume_cow(f), 1);
-        if (r == 0)
+        size_t left = size - done, part = COW_BLOCK - at < left ? COW_BLOCK - at : left;
+        uint32_t whole = at ? 0 : (uint32_t) MIN(left / COW_BLOCK, COW_IO_BLOCKS);
+        int r = cow_room(volume_cow(f), MAX(whole, 1u));
+        if (whole)
+            part = whole * COW_BLOCK;
+        if (r == 0 && whole)
+            r = cow_write(volume_cow(f), volume_inode(n), (off + done) / COW_BLOCK, whole,
+                          (const uint8_t *) buf + done, off + done + part);
+        else if (r == 0)
             r = write_part(f, n, (off + done) / COW_BLOCK, at, (const uint8_t *) buf + done, part);
         if (r < 0)
             return done ? (long) done : r;

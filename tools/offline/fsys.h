@@ -32,6 +32,9 @@ struct fsys_ops {
     int (*readdir)(struct fsys *f, struct fsys_node *dir, uint64_t pos, struct fsys_entry *ret);
     int (*read_block)(struct fsys *f, struct fsys_node *n, uint64_t block, uint8_t *dst);
     long (*readlink)(struct fsys *f, struct fsys_node *n, char *buf, size_t size);
+    /* NULL: it has none. Sizes, or -errno; -ERANGE. */
+    long (*getxattr)(struct fsys *f, struct fsys_node *n, const char *name, char *buf, size_t size);
+    long (*listxattr)(struct fsys *f, struct fsys_node *n, char *buf, size_t size);
     /* Everything in it: 0, or how many things are wrong; each is reported. */
     long (*check)(struct fsys *f);
 };

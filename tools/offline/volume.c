@@ -178,6 +178,18 @@ static long volume_readlink(struct fsys *f, struct fsys_node *n, char *buf, size
     return S_ISLNK(a.mode) ? cow_readlink(volume_cow(f), volume_inode(n), buf, size) : -EINVAL;
 }
 
+static long volume_getxattr(struct fsys *f, struct fsys_node *n, const char *name, char *buf,
+                            size_t size)
+{
+    return cow_xattr_get(volume_cow(f), volume_inode(n), name,
+                         (struct span){(uint8_t *) buf, size});
+}
+
+static long volume_listxattr(struct fsys *f, struct fsys_node *n, char *buf, size_t size)
+{
+    return cow_xattr_list(volume_cow(f), volume_inode(n), (struct span){(uint8_t *) buf, size});
+}
+
 static long volume_check(struct fsys *f)
 {
     return cow_check(volume_cow(f));
@@ -192,6 +204,8 @@ static const struct fsys_ops volume_ops = {
     .readdir = volume_readdir,
     .read_block = volume_read_block,
     .readlink = volume_readlink,
+    .getxattr = volume_getxattr,
+    .listxattr = volume_listxattr,
     .check = volume_check,
 };
 
