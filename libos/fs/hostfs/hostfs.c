@@ -116,6 +116,7 @@ static void hostfs_inode_free(struct inode *i)
     struct hostfs_inode *h = hostfs_of(i);
     inode_fini(i);
     hostfs_token_close(h->token);
+    hostfs_positions_free(&h->positions);
     kfree(h);
 }
 

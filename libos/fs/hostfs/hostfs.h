@@ -16,8 +16,15 @@ must_check int hostfs_allow(const char *source, bool read_only);
 
 #define HOSTFS_DEVICES 64
 
+struct hostfs_positions { /* positions.c; the directory's mutex */
+    uint64_t *cookie;     /* the host's, by number */
+    uint32_t *slot;       /* hash table of numbers + 1 */
+    uint32_t count, room;
+};
+
 struct hostfs_inode {
     struct inode inode;
+    struct hostfs_positions positions;
     uint32_t token;
     uint32_t opened; /* HOST_FILE_*: what the host has opened already; atomic */
 };
@@ -61,6 +68,14 @@ must_check int hostfs_call_token(enum hostcall_nr nr, struct cspan in, uint64_t 
 void hostfs_token_close(uint32_t token);
 /* Two names for one call: first, NUL, second, in a buffer that the caller frees. */
 must_check int hostfs_join(struct cspan first, struct cspan second, struct span *ret);
+
+/* ---- positions.c */
+
+/* What the VFS gets for a position of the host's. -ENOMEM. */
+must_check int hostfs_position(struct hostfs_positions *p, uint64_t cookie, uint64_t *ret);
+/* And back. false: nobody was ever given that one. */
+bool hostfs_cookie(const struct hostfs_positions *p, uint64_t position, uint64_t *ret);
+void hostfs_positions_free(struct hostfs_positions *p);
 
 /* ---- hostfs.c */
 

@@ -2,11 +2,16 @@
  * and what a test adds; each test then bends one answer. */
 #include <asm/unistd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "abi/layout.h"
 #include "libos/fs/hostfs/hostfs.h"
+#include "libos/fs/ramfs.h"
+#include "libos/fs/union/union.h"
 #include "libos/host/fake/fake.h"
 #include "libos/host/posix/unit.h"
+#include "libos/mm/uaccess.h"
 #include "libos/sys/path.h"
+#include "libos/vfs/registry.h"
 #include "libos/vfs/vfs.h"
 #include "test/unit/test.h"
 
@@ -365,4 +370,121 @@ TEST(hostfs_statfs_is_sane)
     struct linux_statfs s;
     OK(hostfs_statfs_check(&h, &s));
     assert_true(s.bfree <= s.blocks && s.bsize == PAGE_SIZE && s.namelen == NAME_LIMIT);
+}
+
+/* ---- positions of 63 bits, as hashes of names are */
+
+#define ENTRIES 3000u
+
+static uint64_t
+cookie_of(uint64_t n) /* behind the entry before n; the last: what ext4 says at the end */
+{
+    uint64_t hash = (n << 49) / 6 | n * 12345 % 1000;
+    return n == 0 ? 0 : n == ENTRIES ? INT64_MAX : hash + 1;
+}
+
+static int64_t host_readdir_hashes(struct cspan in, struct span out, const uint64_t args[4])
+{
+    uint64_t n = 0;
+    size_t used = 0;
+    while (n < ENTRIES && cookie_of(n) != args[1])
+        n++;
+    for (; n < ENTRIES && used + 32 <= out.n; n++) {
+        char name[16];
+        memset(out.p + used, 0, 32);
+        snprintf(name, sizeof name, "f%u", (unsigned) n);
+        used += put_record(out.p + used, cookie_of(n + 1), 32, name, strlen(name) + 1);
+    }
+    return (int64_t) used;
+}
+
+/* The name of the next entry from there on, and the position behind it; 0: the end. */
+static long next_entry(uint64_t fd, char name[16], uint64_t *ret_next)
+{
+    uaddr_t buf = unit_user_alloc(64);
+    uint8_t b[64];
+    long r = unit_syscall(__NR_getdents64, fd, buf.v, 40);
+    OK(r);
+    if (r == 0)
+        return 0;
+    OK(copy_from_user((struct span){b, (size_t) r}, buf));
+    memcpy(ret_next, b + 8, 8);
+    memcpy(name, b + 19, 16);
+    return r;
+}
+
+TEST(hostfs_directory_positions)
+{
+    static uint64_t position[ENTRIES];
+    char name[16], want[16];
+    setup();
+    fake_host_on(HOSTCALL_file_readdir, host_readdir_hashes);
+    uint64_t fd = (uint64_t) open_at("/hostile", O_RDONLY | O_DIRECTORY), next = 0;
+    for (unsigned n = 0; n < ENTRIES;) {
+        assert_true(next_entry(fd, name, &next) > 0);
+        assert_true(next < (uint64_t) 1 << 54); /* room for what unions put above */
+        snprintf(want, sizeof want, "f%u", n);
+        if (name[0] != '.') {
+            assert_string_equal(name, want);
+            position[n++] = next;
+        }
+    }
+    assert_int_equal(next_entry(fd, name, &next), 0);
+    for (unsigned n = 0; n < ENTRIES - 1; n = n * 3 + 1) {
+        assert_int_equal(unit_syscall(__NR_lseek, fd, position[n], 0), (long) position[n]);
+        assert_true(next_entry(fd, name, &next) > 0);
+        snprintf(want, sizeof want, "f%u", n + 1);
+        assert_string_equal(name, want);
+        assert_int_equal(next, position[n + 1]); /* the same each time */
+    }
+    OK(unit_syscall(__NR_lseek, fd, ((uint64_t) 1 << 40) + 100000, 0)); /* invented */
+    assert_int_equal(next_entry(fd, name, &next), 0);
+    unit_syscall(__NR_close, fd);
+}
+
+struct union_names {
+    struct dir_ctx ctx;
+    unsigned count, room;
+    bool *seen;
+};
+
+static bool take_union_name(struct dir_ctx *ctx, struct qname name, uint64_t ino, unsigned type,
+                            uint64_t next)
+{
+    struct union_names *u = container_of(ctx, struct union_names, ctx);
+    if (u->room-- == 0)
+        return false;
+    unsigned n = name.p[0] == 'f' ? (unsigned) strtoul(name.p + 1, NULL, 10) : 0;
+    assert_true(u->count ? !u->seen[n] : name.p[0] == 'a');
+    u->seen[n] |= name.p[0] == 'f';
+    u->count++;
+    ctx->pos = next;
+    return true;
+}
+
+/* The same below a union, whose own names come first. */
+TEST(hostfs_below_a_union)
+{
+    struct super *low, *up, *both;
+    struct inode *i;
+    setup();
+    fake_host_on(HOSTCALL_file_readdir, host_readdir_hashes);
+    const struct fs_type *const *t = fs_type_table;
+    while (!str_eq((*t)->name, "hostfs"))
+        t++;
+    assert_int_equal((*t)->mount(".", "", MOUNT_RDONLY, &low), 0);
+    assert_int_equal(ramfs_super_new("ramfs", &up), 0);
+    assert_int_equal(ramfs_add(up->root, "above", S_IFREG | 0600, 0, NULL, &i), 0);
+    inode_put(i);
+    assert_int_equal(union_super_new(low, up, &both), 0);
+    static bool seen[ENTRIES];
+    struct union_names u = {.ctx = {2, take_union_name}, .seen = seen};
+    for (unsigned before = ~0u; before != u.count;) { /* seven at a time */
+        before = u.count;
+        u.room = 7;
+        assert_int_equal(both->root->ops->readdir(both->root, &u.ctx), 0);
+        assert_true(u.ctx.pos <= INT64_MAX);
+    }
+    assert_int_equal(u.count, ENTRIES + 1);
+    super_put(both);
 }

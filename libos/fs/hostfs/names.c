@@ -125,7 +125,7 @@ static int hostfs_rename(struct inode *old_dir, struct qname old_name, struct in
     return r;
 }
 
-/* ---- reading: the host's position is the guest's less the two that the VFS uses for "." and ".." */
+/* ---- reading */
 
 static bool is_dot(struct qname n)
 {
@@ -133,15 +133,18 @@ static bool is_dot(struct qname n)
 }
 
 /* 1: all taken; 0: the reader is full; -EIO. */
-static int emit_all(struct dir_ctx *ctx, struct cspan records)
+static int emit_all(struct hostfs_inode *dir, struct dir_ctx *ctx, uint64_t start,
+                    struct cspan records)
 {
     struct hostfs_dirent e;
-    uint64_t start = ctx->pos;
     int r;
     while ((r = hostfs_dirent_next(&records, &e)) > 0) {
-        uint64_t next = e.next + 2;
-        if (next < 2 || next == start)
+        uint64_t next;
+        if (e.next == 0 || e.next > INT64_MAX || e.next == start)
             return -EIO; /* it would never end */
+        int known = hostfs_position(&dir->positions, e.next, &next);
+        if (known < 0)
+            return known;
         if (!is_dot(e.name) && !ctx->emit(ctx, e.name, e.ino, e.type, next))
             return 0;
         ctx->pos = next;
@@ -155,16 +158,17 @@ static int hostfs_readdir(struct inode *dir, struct dir_ctx *ctx)
     if (!buf)
         return -ENOMEM;
     int more = 1;
-    while (more > 0) {
+    uint64_t start;
+    while (more > 0 && hostfs_cookie(&hostfs_of(dir)->positions, ctx->pos, &start)) {
         long n = hostfs_call_io(HOSTCALL_file_readdir, (struct cspan){0},
-                                (struct span){buf, READDIR_SIZE}, token_of(dir), ctx->pos - 2, 0);
+                                (struct span){buf, READDIR_SIZE}, token_of(dir), start, 0);
         if (n <= 0)
             more = (int) n;
         else
-            more = emit_all(ctx, (struct cspan){buf, (size_t) n});
+            more = emit_all(hostfs_of(dir), ctx, start, (struct cspan){buf, (size_t) n});
     }
     kfree(buf);
-    return more;
+    return MIN(more, 0);
 }
 
 static int hostfs_sync_dir(struct inode *dir)
