@@ -136,7 +136,8 @@ struct inode {
     uint32_t flags;
     uint32_t mode, nlink, uid, gid;
     uint64_t ino, rdev;
-    uint64_t size; /* regular files: mutex; read without it */
+    uint64_t origin; /* union: which inode of which super it was copied from, 0: none */
+    uint64_t size;   /* regular files: mutex; read without it */
     int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
     uint64_t unique;
     const struct inode_ops *ops;
@@ -184,6 +185,8 @@ struct super {
     uint32_t flags;
     uint64_t dev;
     uint32_t magic;
+    uint32_t
+        numbers; /* 24 bits that say what its inode numbers mean, also in another run; 0: nothing */
     size_t dirty_pages;          /* atomic */
     struct writeback *writeback; /* vfs/writeback.c; set once */
     const char *type_name;

@@ -2,28 +2,12 @@
 # The freshness service: a volume that is put back is refused, and so is a start whose service is not there, is another
 # one, or forgot the volume; a service that starts again is waited for.
 # usage: anchor.sh BUILD-DIR
-set -euo pipefail
-export LC_ALL=C OCCLUM_QUIET=1
-cd "$(dirname "$0")/../.."
-build=$PWD/$1
-PATH=$build/bin:$PATH
-[ -n "${SGX_MODE:-}" ] || [ -e /dev/sgx_enclave ] || export SGX_MODE=SIM
-dir=$(mktemp -d)
+. "$(dirname "$0")/instance.sh"
 server=
 end_service() { [ -z "$server" ] || { kill "$server"; wait "$server" 2> /dev/null || true; server=; }; }
-trap 'end_service; rm -rf "$dir"' EXIT
-: > "$dir/err"
-fail() { echo "FAIL anchor: $*" >&2; sed 's/^/    /' "$dir/err" >&2; exit 1; }
-refused() { # WORDS COMMAND...
-    local words=$1
-    shift
-    ! "$@" > "$dir/out" 2> "$dir/err" || fail "not refused: $*"
-    grep -q "$words" "$dir/err" || fail "no word of \"$words\": $*"
-}
-gcc -O1 -Wall -Wno-deprecated-declarations -I. -o "$dir/anchord" test/tools/anchord.c -lcrypto
-occlum new "$dir/i" > /dev/null
-occlum-gcc -O2 -Wall -o "$dir/i/image/bin/keeper" test/tools/keeper.c
-cd "$dir/i"
+at_end() { end_service; }
+instance i keeper
+gcc -O1 -Wall -Wno-deprecated-declarations -I"$top" -o "$dir/anchord" "$top/test/tools/anchord.c" -lcrypto
 service() { # TABLE
     end_service
     "$dir/anchord" run/anchors/service "$dir/$1" "$dir/service-key" 2> "$dir/service.err" &
@@ -34,7 +18,7 @@ service() { # TABLE
 occlum gen-image-key "$dir/key"
 occlum gen-image-key "$dir/other"
 occlum key --key "$dir/key" service-key "$dir/service-key" || fail "service-key"
-sed -i 's/"type": "cowfs"/&, "options": { "anchor": "service" }/' Occlum.json
+configure 's/"type": "cowfs"/&, "options": { "anchor": "service" }/'
 occlum build --volume-key "$dir/key" > /dev/null
 mkdir -p run/anchors
 refused 'does not answer' occlum run --volume-key "$dir/key" /bin/keeper verify
@@ -69,10 +53,8 @@ mv "$dir/mine" "$dir/service-key"
 
 # ---- while a program runs: a short absence is waited for, a long one is EIO and never a false promise
 service table
-occlum run /bin/keeper hold > "$dir/out" 2>&1 &
-program=$!
-for ((n = 0; n < 200; n++)); do grep -q ready "$dir/out" && break; sleep 0.1; done
-kill -9 $program; wait $program 2> /dev/null || true
+in_background occlum run /bin/keeper hold
+end_it
 [ "$(occlum run /bin/keeper count 2> "$dir/err")" = 4 ] || fail "after a killed program"
 (sleep 0.7; exec "$dir/anchord" run/anchors/service "$dir/table" "$dir/service-key" 2> /dev/null) &
 end_service

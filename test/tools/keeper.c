@@ -1,9 +1,12 @@
 /* What test/tools/volume.sh runs inside: keeps counters in files of "/". */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int show(const char *path)
@@ -104,6 +107,46 @@ static int fill(void)
     return put_number("/root/after", n);
 }
 
+/* The numbers that stat and readdir have for what is in a directory: equal, and each once. */
+static int numbers(const char *path, ino_t *all, int count)
+{
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        struct stat st;
+        bool mounted = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            return perror(e->d_name), -1;
+        struct stat top;
+        if (mounted || fstat(dirfd(d), &top) < 0 || st.st_dev != top.st_dev)
+            continue; /* another file system's */
+        if (st.st_ino != e->d_ino)
+            return printf("%s/%s: %lu and %lu\n", path, e->d_name, st.st_ino, e->d_ino), -1;
+        for (int i = 0; i < count && st.st_nlink == 1; i++)
+            if (all[i] == st.st_ino)
+                return printf("%s/%s: the number of another\n", path, e->d_name), -1;
+        all[count++] = st.st_ino;
+    }
+    if (d)
+        closedir(d);
+    return d ? count : -1;
+}
+
+/* Number of the image's file, copied up if change; and all numbers of two directories must be right. */
+static int number(bool change)
+{
+    static ino_t all[1000];
+    struct stat st, dir;
+    int fd = open("/etc/more", change ? O_WRONLY | O_APPEND : O_RDONLY);
+    if (change && (write(fd, "+", 1) != 1 || fsync(fd) < 0))
+        return 1;
+    int count = numbers("/", all, 0);
+    if (count < 0 || numbers("/etc", all, count) < 0 || fstat(fd, &st) < 0 ||
+        stat("/etc", &dir) < 0)
+        return 1;
+    printf("%lu %lu\n", st.st_ino, dir.st_ino);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -119,6 +162,8 @@ int main(int argc, char **argv)
         return put_data(atoi(argv[2]));
     if (strcmp(what, "show-data") == 0)
         return show("/data/number");
+    if (strcmp(what, "number") == 0)
+        return number(argc > 2);
     if (strcmp(what, "image") == 0)
         return show("/etc/more");
     if (strcmp(what, "hold") == 0 && put_number("/root/held", 1))

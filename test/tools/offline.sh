@@ -65,7 +65,7 @@ for path, dirs, files in os.walk("."):
 }
 tree=$dir/tree
 mkdir -p "$tree/sub/deep" "$tree/empty" "$tree/private"
-cp -r "$source/test/guest" "$tree/sub"
+cp -r "$top/test/guest" "$tree/sub"
 printf x > "$tree/one"
 head -c 1000001 /dev/urandom > "$tree/sub/deep/big"
 truncate -s 300M "$tree/sparse"

@@ -16,6 +16,15 @@ echo more > image/etc/more
 occlum build > /dev/null
 [ "$(occlum run /bin/keeper count)" = 3 ] || fail "a build lost data"
 [ "$(occlum run /bin/keeper image)" = more ] || fail "the new image does not show"
+# ---- numbers of files stay over copy-up and starts, and are each file's own over a new image
+number=$(occlum run /bin/keeper number) || fail "numbers: $number"
+[ "$(occlum run /bin/keeper number change)" = "$number" ] || fail "the number of a file that is copied up"
+[ "$(occlum run /bin/keeper number)" = "$number" ] || fail "the number of a file that was copied up before"
+for n in 1 2 3; do echo "$n" > "image/etc/another$n"; done
+rm image/etc/more
+occlum build > /dev/null
+occlum run /bin/keeper number > "$dir/out" || fail "numbers over a new image: $(cat "$dir/out")"
+[ "$(occlum run /bin/keeper image)" = "$(printf 'more\n+')" ] || fail "the changed file over a new image"
 grep -aq 'a text that the host must not see' run/volumes/root && fail "the host can read it"
 
 # ---- the same with an image that is encrypted

@@ -92,6 +92,7 @@ static int inode_make(struct super *s, struct cow_inode *ci, const struct cow_at
     n->i = ci;
     i->ino = a->ino;
     i->rdev = a->rdev;
+    i->origin = a->origin;
     i->nlink = a->nlink;
     i->uid = a->uid;
     i->gid = a->gid;
@@ -153,7 +154,7 @@ int cowfs_store(struct inode *i)
     cow_attr_get(cowfs_cow(i), cowfs_inner(i), &a);
     uint32_t flags = i->flags & INODE_OPAQUE ? COW_FLAG_OPAQUE : 0u;
     if (a.mode == i->mode && a.uid == i->uid && a.gid == i->gid && a.atime_ns == i->atime_ns &&
-        a.mtime_ns == i->mtime_ns && a.ctime_ns == i->ctime_ns &&
+        a.mtime_ns == i->mtime_ns && a.ctime_ns == i->ctime_ns && a.origin == i->origin &&
         (a.flags & COW_FLAG_OPAQUE) == flags)
         return 0;
     a.mode = i->mode;
@@ -163,6 +164,7 @@ int cowfs_store(struct inode *i)
     a.mtime_ns = i->mtime_ns;
     a.ctime_ns = i->ctime_ns;
     a.flags = flags;
+    a.origin = i->origin;
     return cow_attr_set(cowfs_cow(i), cowfs_inner(i), &a);
 }
 

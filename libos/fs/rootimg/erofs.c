@@ -459,6 +459,14 @@ static int meta_inode_new(struct erofs *fs)
     return 0;
 }
 
+/* An image with another content has other numbers. */
+static uint32_t numbers_of(const struct config_image *geometry)
+{
+    const uint8_t *h = geometry->root_hash;
+    uint32_t n = (uint32_t) h[0] | (uint32_t) h[1] << 8 | (uint32_t) h[2] << 16;
+    return n ? n : 1;
+}
+
 int erofs_mount_source(const struct config_image *geometry, const struct verity_source *source,
                        bool verify, struct super **ret)
 {
@@ -467,6 +475,7 @@ int erofs_mount_source(const struct config_image *geometry, const struct verity_
         return -ENOMEM;
     super_init(&fs->super, &erofs_super_ops, "erofs");
     fs->super.flags = SUPER_READONLY;
+    fs->super.numbers = numbers_of(geometry);
     int r = verity_init(&fs->verity, geometry, source);
     fs->verity.unverified = !verify;
     fs->blocks = geometry->data_blocks;

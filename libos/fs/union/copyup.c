@@ -90,6 +90,36 @@ static int copy_attributes(struct inode *up, const struct inode *low)
     return r;
 }
 
+#define ORIGIN_BITS 40u
+
+/* What a later start finds the number by: directories are found by name, a file with several names is one of its own
+ * above while the others stay below, and what a union below numbers by a mark may change. */
+static uint64_t origin_of(const struct union_inode *u)
+{
+    const struct inode *low = inode_real(u->lower);
+    bool lasts = low->super->numbers && low->nlink == 1 && !S_ISDIR(low->mode) &&
+                 u->lower->ino < (uint64_t) 1 << ORIGIN_BITS;
+    return lasts ? (uint64_t) low->super->numbers << ORIGIN_BITS | u->lower->ino : 0;
+}
+
+static bool has_numbers(const struct super *s, uint64_t numbers)
+{
+    for (; s; s = union_lower_super(s))
+        if (s->numbers == numbers)
+            return true;
+    return false;
+}
+
+uint64_t union_number(struct super *s, const struct inode *up, const struct inode *low)
+{
+    struct union_super *u = container_of(s, struct union_super, super);
+    if (low)
+        return low->ino;
+    if (up->origin && has_numbers(u->lower, up->origin >> ORIGIN_BITS))
+        return up->origin & (((uint64_t) 1 << ORIGIN_BITS) - 1);
+    return up->ino | union_upper_ino(u);
+}
+
 static int copy_one(struct union_inode *u)
 {
     struct inode *up, *low = inode_real(u->lower); /* what a union below shows */
@@ -97,6 +127,7 @@ static int copy_one(struct union_inode *u)
     if (r < 0)
         return r;
     r = copy_content(up, low);
+    up->origin = origin_of(u);
     if (r == 0)
         r = copy_attributes(up, low);
     if (r < 0) {
@@ -186,16 +217,18 @@ static bool merge_emit(struct dir_ctx *ctx, struct qname name, uint64_t ino, uns
                        uint64_t next)
 {
     struct merge *m = container_of(ctx, struct merge, ctx);
-    struct inode *up = NULL;
+    AUTO(inode_put) struct inode *up = NULL;
+    AUTO(inode_put) struct inode *low = NULL;
     if (find_in(m->dir->upper, name, &up) < 0)
         return false;
     bool covered = up && (m->lower || union_is_whiteout(up));
+    if (up && !covered && S_ISDIR(up->mode) && !(up->flags & INODE_OPAQUE) &&
+        find_in(visible_lower(m->dir), name, &low) < 0)
+        return false;
     if (up && up->above)
         ino = up->above->ino;
-    else if (!m->lower)
-        ino |= union_upper_ino(union_super(&m->dir->inode));
-    if (up)
-        inode_put(up);
+    else if (up && !covered)
+        ino = union_number(m->dir->inode.super, up, low && S_ISDIR(low->mode) ? low : NULL);
     ctx->pos = next;
     if (covered)
         return true;

@@ -29,19 +29,36 @@ static void union_inode_free(struct inode *i)
     kfree(u);
 }
 
+/* The inode that has that number already. A number that was kept from an earlier start (origin) is given up where
+ * something else has it: two inodes are never taken for one. */
+static struct inode *known_get(struct super *s, const struct inode *up, const struct inode *low,
+                               uint64_t *ino)
+{
+    struct inode *known = inode_by_ino_get(s, *ino);
+    bool kept_up = up && !low && up->origin;
+    bool clash = known && (kept_up ? union_of(known)->upper != up
+                                   : low && union_of(known)->upper &&
+                                         union_of(known)->upper->origin && !union_of(known)->lower);
+    if (!clash)
+        return known;
+    inode_put(known);
+    *ino = kept_up ? up->ino | union_upper_ino(container_of(s, struct union_super, super))
+                   : *ino | UNION_CLASH;
+    return inode_by_ino_get(s, *ino);
+}
+
 /* The union inode for what was found; takes over the references, also on failure. */
 static int wrap(struct super *s, struct union_inode *dir, struct qname name, struct inode *up,
                 struct inode *low, struct inode **ret)
 {
     AUTO(inode_put) struct inode *upper = up;
     AUTO(inode_put) struct inode *lower = low;
-    uint64_t ino =
-        low ? low->ino : up->ino | union_upper_ino(container_of(s, struct union_super, super));
+    uint64_t ino = union_number(s, up, low);
     struct inode *known = up && up->above ? up->above : NULL;
     if (known)
         inode_get(known);
     else
-        known = inode_by_ino_get(s, ino);
+        known = known_get(s, up, low, &ino);
     if (known) {
         *ret = known;
         return 0;
@@ -366,6 +383,12 @@ static const struct super_ops union_super_ops = {
     .statfs = union_statfs,
     .sync = union_sync,
 };
+
+const struct super *union_lower_super(const struct super *s)
+{
+    return s->ops == &union_super_ops ? container_of(s, const struct union_super, super)->lower
+                                      : NULL;
+}
 
 #define LAYER_SIZE 160u
 

@@ -20,6 +20,7 @@ struct union_super {
 };
 
 #define UNION_LEVELS 8u
+#define UNION_CLASH  ((uint64_t) 1 << 60) /* of numbers that something else has */
 
 /* Marks of each level's own: of numbers of inodes that are above, of directory positions that are below. */
 static inline uint64_t union_upper_ino(const struct union_super *u)
@@ -30,6 +31,10 @@ static inline uint64_t union_lower_pos(const struct union_super *u)
 {
     return (uint64_t) 1 << (62 - u->level);
 }
+
+/* The number of what is found under a name: the lower one's, also for what was copied up from it; for what was born
+ * above the upper one's with a mark. */
+uint64_t union_number(struct super *s, const struct inode *up, const struct inode *low);
 
 static inline struct union_inode *union_of(const struct inode *i)
 {
@@ -51,6 +56,8 @@ static inline void union_unlock(struct union_super **u)
 {
     mutex_unlock(&(*u)->lock);
 }
+/* NULL: s is no union. */
+const struct super *union_lower_super(const struct super *s);
 #define UNION_GUARD(i)                                                                             \
     __attribute__((cleanup(union_unlock))) struct union_super *_union_guard = union_super(i);      \
     union_lock(_union_guard)

@@ -228,3 +228,107 @@ TEST(union_of_three)
     inode_put(d);
     super_put(all);
 }
+
+struct one_number {
+    struct dir_ctx ctx;
+    const char *name;
+    uint64_t ino;
+};
+
+static bool take_number(struct dir_ctx *ctx, struct qname name, uint64_t ino, unsigned type,
+                        uint64_t next)
+{
+    struct one_number *o = container_of(ctx, struct one_number, ctx);
+    if (name.n == strlen(o->name) && memcmp(name.p, o->name, name.n) == 0)
+        o->ino = ino;
+    ctx->pos = next;
+    return true;
+}
+
+/* What readdir says of it. */
+static uint64_t number_in(struct inode *dir, const char *name)
+{
+    struct one_number o = {.ctx = {2, take_number}, .name = name};
+    assert_int_equal(dir->ops->readdir(dir, &o.ctx), 0);
+    return o.ino;
+}
+
+static uint64_t number_of(struct inode *dir, const char *name)
+{
+    struct inode *i = find(dir, name);
+    assert_non_null(i);
+    uint64_t ino = i->ino;
+    inode_put(i);
+    return ino;
+}
+
+#define NUMBERS 0x1234u
+
+/* As an earlier start left it: copies above that know where they come from, and directories with both halves. */
+TEST(union_numbers_stay)
+{
+    unit_process();
+    struct super *low, *up;
+    assert_int_equal(ramfs_super_new("ramfs", &low), 0);
+    assert_int_equal(ramfs_super_new("ramfs", &up), 0);
+    low->numbers = NUMBERS;
+    struct inode *f = add(low->root, "f", S_IFREG | 0640, "low f"), *copy, *z, *d, *e, *old;
+    struct inode *g = add(low->root, "g", S_IFREG | 0640, "low g");
+    uint64_t f_ino = f->ino, g_ino = g->ino;
+    d = add(low->root, "d", S_IFDIR | 0755, NULL);
+    uint64_t d_ino = d->ino;
+    e = add(up->root, "d", S_IFDIR | 0755, NULL);
+    copy = add(up->root, "f", S_IFREG | 0640, "up f");
+    copy->origin = (uint64_t) NUMBERS << 40 | f_ino;
+    old = add(up->root, "old", S_IFREG | 0640, "of another image");
+    old->origin = (uint64_t) (NUMBERS + 1) << 40 | g_ino;
+    z = add(up->root, "z", S_IFREG | 0640, "up z"); /* whose original shows all the same */
+    z->origin = (uint64_t) NUMBERS << 40 | g_ino;
+    uint64_t z_ino = z->ino;
+    assert_int_equal(union_super_new(low, up, &s), 0);
+    struct inode *root = s->root;
+    assert_int_equal(number_of(root, "f"), f_ino);
+    assert_int_equal(number_in(root, "f"), f_ino);
+    assert_int_equal(number_of(root, "d"), d_ino);
+    assert_int_equal(number_in(root, "d"), d_ino);
+    assert_true(number_of(root, "old") != g_ino);
+    assert_int_equal(number_in(root, "old"), number_of(root, "old"));
+    expect(root, "f", "up f");
+    struct inode *a = find(root, "g"), *b = find(root, "z");
+    assert_ptr_not_equal(a, b);
+    assert_true(a->ino != b->ino);
+    expect(root, "g", "low g");
+    expect(root, "z", "up z");
+    inode_put(a);
+    inode_put(b);
+    b = find(root, "z"); /* the other way round */
+    a = find(root, "g");
+    assert_ptr_not_equal(a, b);
+    assert_true(a->ino != b->ino);
+    assert_int_equal(b->ino, g_ino);
+    assert_true(z_ino != g_ino || a->ino != g_ino);
+    inode_put(a);
+    inode_put(b);
+    struct inode *all[] = {f, g, d, e, copy, old, z};
+    for (unsigned n = 0; n < ARRAY_SIZE(all); n++)
+        inode_put(all[n]);
+    super_put(s);
+}
+
+/* A copy knows where it comes from only if that says something. */
+TEST(union_origin)
+{
+    setup();
+    struct inode *root = s->root, *f = find(root, "f"), *g = find(root, "g"), *d = find(root, "d");
+    union_of(f)->lower->super->numbers = NUMBERS;
+    union_of(g)->lower->nlink = 2;
+    assert_int_equal(f->ops->prepare_write(f), 0);
+    assert_int_equal(g->ops->prepare_write(g), 0);
+    assert_int_equal(d->ops->prepare_write(d), 0);
+    assert_int_equal(union_of(f)->upper->origin, (uint64_t) NUMBERS << 40 | f->ino);
+    assert_int_equal(union_of(g)->upper->origin, 0);
+    assert_int_equal(union_of(d)->upper->origin, 0);
+    inode_put(f);
+    inode_put(g);
+    inode_put(d);
+}
