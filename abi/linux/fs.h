@@ -148,6 +148,8 @@ _Static_assert(sizeof(struct linux_statx) == 256, "Linux ABI");
 #define LINUX_STATX_BTIME  0x800
 #define LINUX_STATX_MNT_ID 0x1000
 
+#define LINUX_STATX_ATTR_MOUNT_ROOT 0x2000
+
 struct linux_open_how {
     uint64_t flags, mode, resolve;
 };

@@ -58,10 +58,11 @@
 #define SS_DISABLE   2
 #define MINSIGSTKSZ  2048
 #endif
-#define SA_RESTORER_FLAG    0x04000000
-#define SA_UNSUPPORTED_FLAG 0x00000400
-#define SA_EXPOSE_TAGBITS   0x00000800
-#define SS_AUTODISARM_FLAG  0x80000000u
+#define SA_RESTORER_FLAG 0x04000000
+#define SA_KNOWN_FLAGS                                                                             \
+    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |             \
+     SA_RESETHAND | SA_RESTORER_FLAG)
+#define SS_AUTODISARM_FLAG 0x80000000u
 
 #ifndef SI_USER
 #define SI_USER         0

@@ -280,9 +280,10 @@ static long terminal_ioctl(struct console *c, int fd, unsigned cmd, uint64_t arg
     case TIOCOUTQ:
     case TIOCGETD:
         return put_user(UADDR(arg), 0);
-    case TCXONC: /* the host's flow control is its user's */
     case TCSBRK:
     case TCSBRKP:
+        return tty_check(&c->tty, SIGTTOU);
+    case TCXONC: /* the host's flow control is its user's */
         return 0;
     case TIOCSTI:
         return -EIO;

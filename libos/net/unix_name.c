@@ -141,14 +141,12 @@ static int bind_path(struct unix_sock *s, const struct sock_addr *a)
     AUTO(unix_name_put) struct unix_name *n = name_new(a);
     if (!n)
         return -ENOMEM;
-    if (atomic_load(&s->name))
-        return -EINVAL;
     int r = vfs_mknod(FD_AT_FDCWD, path_of(a), S_IFSOCK | 0777, 0, &n->path);
     if (r < 0)
         return r == -EEXIST ? -EADDRINUSE : r;
     n->inode_key = inode_unique(n->path.dentry->inode);
     MUTEX_GUARD(&s->mutex);
-    if (s->name) { /* another thread was faster; as on Linux the file is gone again */
+    if (s->name) { /* it has one already; as on Linux the file is gone again */
         (void) vfs_unlink(FD_AT_FDCWD, path_of(a));
         return -EINVAL;
     }

@@ -1,4 +1,6 @@
 /* chmod, chown, utimes, truncate, fallocate, umask. */
+#include "abi/linux/resource.h"
+#include "abi/linux/signal.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/path.h"
@@ -107,6 +109,14 @@ SYSCALL(umask, uint32_t, mask)
 
 /* ---- sizes ---- */
 
+static int within_limit(uint64_t size)
+{
+    if (size <= current_process()->rlimits[RLIMIT_FSIZE].cur)
+        return 0;
+    signal_send_process(current_process(), SIGXFSZ);
+    return -EFBIG;
+}
+
 static int may_truncate(const struct target *t, uint64_t size)
 {
     const struct inode *i = t->inode;
@@ -114,12 +124,7 @@ static int may_truncate(const struct target *t, uint64_t size)
         return -EISDIR;
     if (!S_ISREG(i->mode))
         return -EINVAL;
-    uint64_t limit = current_process()->rlimits[1].cur;
-    if (size > limit) {
-        signal_send_process(current_process(), 25);
-        return -EFBIG;
-    }
-    return 0;
+    return within_limit(size);
 }
 
 /* full */
@@ -177,10 +182,17 @@ SYSCALL(fallocate, int, fd, int, mode, int64_t, offset, int64_t, len)
     AUTO(file_put) struct file *f = fd_get(fd);
     if (!f || !(f->mode & FILE_WRITE))
         return -EBADF;
-    if (f->mode & FILE_STREAM)
+    if (S_ISFIFO(f->inode->mode))
         return -ESPIPE;
-    if (!f->ops->fallocate)
+    if (inode_is_dir(f->inode))
+        return -EISDIR;
+    if (!S_ISREG(f->inode->mode) || !f->ops->fallocate)
         return -ENODEV;
+    if (mode == 0 && offset <= INT64_MAX - len && offset + len > (int64_t) inode_size(f->inode)) {
+        int r = within_limit((uint64_t) (offset + len));
+        if (r < 0)
+            return r;
+    }
     return f->ops->fallocate(f, mode, (uint64_t) offset, (uint64_t) len);
 }
 

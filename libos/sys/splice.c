@@ -41,6 +41,67 @@ static void unread(struct end *in, uint64_t n)
     mutex_unlock(&in->f->pos_lock);
 }
 
+/* As much of from as out takes; an error only if that is nothing. */
+static long write_all(struct end *out, struct cspan from)
+{
+    size_t done = 0;
+    while (done < from.n) {
+        long r = end_write(out, from.p + done, from.n - done);
+        if (r <= 0)
+            return done ? (long) done : r;
+        done += (size_t) r;
+        out->pos += (size_t) r;
+    }
+    return (long) done;
+}
+
+/* What the other end does not take stays in the pipe. */
+static long move_from_pipe(struct end *in, struct end *out, struct span buf)
+{
+    long have = pipe_claim(in->f, buf, in->nowait);
+    if (have <= 0)
+        return have;
+    buf.n = (size_t) have;
+    long r = 1;
+    if (file_is_pipe(out->f) && (r = pipe_wait_room(out->f, out->nowait)) > 0)
+        r = pipe_push(out->f, (struct cspan){buf.p, MIN(buf.n, (size_t) r)});
+    else if (r > 0)
+        r = write_all(out, (struct cspan){buf.p, buf.n});
+    pipe_consume(in->f, r > 0 ? (size_t) r : 0);
+    return r;
+}
+
+/* Some sources (sockets, terminals) cannot take bytes back: not more is read than there is room for. */
+static long move_into_pipe(struct end *in, struct end *out, struct span buf)
+{
+    long room = pipe_wait_room(out->f, out->nowait);
+    if (room < 0)
+        return room;
+    long have = end_read(in, buf.p, MIN(buf.n, (size_t) room));
+    if (have <= 0)
+        return have;
+    long r = pipe_push(out->f, (struct cspan){buf.p, (size_t) have});
+    unread(in, (uint64_t) (have - MAX(r, 0L))); /* no memory */
+    return r;
+}
+
+static long move_plain(struct end *in, struct end *out, struct span buf)
+{
+    long have = end_read(in, buf.p, buf.n);
+    if (have <= 0)
+        return have;
+    long r = write_all(out, (struct cspan){buf.p, (size_t) have});
+    unread(in, (uint64_t) (have - MAX(r, 0L)));
+    return r;
+}
+
+static long move_some(struct end *in, struct end *out, struct span buf)
+{
+    if (file_is_pipe(in->f))
+        return move_from_pipe(in, out, buf);
+    return file_is_pipe(out->f) ? move_into_pipe(in, out, buf) : move_plain(in, out, buf);
+}
+
 static long copy(struct end *in, struct end *out, size_t count, bool one_round)
 {
     uint8_t *buf = kpages_alloc(CHUNK / 4096);
@@ -50,19 +111,13 @@ static long copy(struct end *in, struct end *out, size_t count, bool one_round)
     long r = 0;
     count = MIN(count, RW_MAX);
     while (done < count) {
-        r = end_read(in, buf, MIN(count - done, (size_t) CHUNK));
+        size_t n = MIN(count - done, (size_t) CHUNK);
+        r = move_some(in, out, (struct span){buf, n});
         if (r <= 0)
             break;
-        size_t have = (size_t) r, moved = 0;
-        while (moved < have && (r = end_write(out, buf + moved, have - moved)) > 0) {
-            moved += (size_t) r;
-            out->pos += (size_t) r;
-        }
-        in->pos += moved;
-        if (moved < have)
-            unread(in, have - moved);
-        done += moved;
-        if (moved < have || one_round || thread_interrupted())
+        in->pos += (size_t) r;
+        done += (size_t) r;
+        if (one_round || thread_interrupted())
             break;
     }
     kpages_free(buf, CHUNK / 4096);
@@ -88,6 +143,13 @@ static bool negative(const struct end *e)
 static int offset_put(const struct end *e, uaddr_t ua)
 {
     return e->positioned ? put_user(ua, e->pos) : 0;
+}
+
+/* Files that hold a stream of bytes, not events, directories and the like. */
+static bool holds_bytes(const struct file *f)
+{
+    uint32_t mode = f->inode->mode;
+    return S_ISREG(mode) || S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode);
 }
 
 static long copy_between(struct end *in, struct end *out, uaddr_t in_pos, uaddr_t out_pos,
@@ -116,6 +178,8 @@ SYSCALL(sendfile, int, out_fd, int, in_fd, uaddr_t, offset, size_t, count)
         return -EINVAL;
     if (fi->mode & FILE_STREAM)
         return in.positioned ? -ESPIPE : -EINVAL;
+    if ((fi->mode & FILE_READ) && !holds_bytes(fi))
+        return -EINVAL;
     return copy_between(&in, &out, offset, UADDR(0), count, false);
 }
 
@@ -175,7 +239,7 @@ SYSCALL(splice, int, in_fd, uaddr_t, in_pos, int, out_fd, uaddr_t, out_pos, size
     AUTO(file_put) struct file *fo = fd_get(out_fd);
     if (!fi || !fo || !(fi->mode & FILE_READ) || !(fo->mode & FILE_WRITE))
         return -EBADF;
-    if (!file_is_pipe(fi) && !file_is_pipe(fo))
+    if ((!file_is_pipe(fi) && !file_is_pipe(fo)) || !holds_bytes(fi) || !holds_bytes(fo))
         return -EINVAL;
     if ((file_is_pipe(fi) && !uaddr_null(in_pos)) || (file_is_pipe(fo) && !uaddr_null(out_pos)))
         return -ESPIPE;

@@ -73,7 +73,8 @@ static void statx_fill(struct linux_statx *x, const struct target *t)
 {
     struct kstat k;
     inode_stat(t->inode, &k);
-    const struct mount *m = t->file ? t->file->path.mnt : t->path.mnt;
+    const struct path *p = t->file ? &t->file->path : &t->path;
+    const struct mount *m = p->mnt;
     *x = (struct linux_statx){
         .mask = LINUX_STATX_BASIC | LINUX_STATX_BTIME | (m ? LINUX_STATX_MNT_ID : 0),
         .blksize = k.blksize,
@@ -93,10 +94,12 @@ static void statx_fill(struct linux_statx *x, const struct target *t)
         .dev_major = linux_major(k.dev),
         .dev_minor = linux_minor(k.dev),
         .mnt_id = m ? m->id : 0,
+        .attributes = m && m->root == p->dentry ? LINUX_STATX_ATTR_MOUNT_ROOT : 0,
+        .attributes_mask = LINUX_STATX_ATTR_MOUNT_ROOT,
     };
 }
 
-/* partial: no STATX_DIOALIGN, no attributes */
+/* partial: no STATX_DIOALIGN; of the attributes only STATX_ATTR_MOUNT_ROOT */
 SYSCALL(statx, int, dirfd, uaddr_t, path, int, flags, uint32_t, mask, uaddr_t, buf)
 {
     if ((mask & 0x80000000u) || (flags & FD_AT_STATX_SYNC_TYPE) == FD_AT_STATX_SYNC_TYPE ||
@@ -224,7 +227,9 @@ static long readlink_at(int dirfd, uaddr_t path, uaddr_t buf, int size)
     if (r < 0)
         return r;
     UNINIT char text[PATH_LIMIT];
-    long n = -EINVAL;
+    char first = '/';
+    (void) get_user(&first, path); /* target_at has read it */
+    long n = first ? -EINVAL : -ENOENT;
     if (S_ISLNK(t.inode->mode))
         n = inode_readlink(t.inode, text, sizeof text);
     target_put(&t);

@@ -28,9 +28,13 @@ bool timeval_to_ns(const struct linux_timeval *tv, int64_t *ret_ns)
     return true;
 }
 
+/* Times of files may lie before the Epoch: nanoseconds count upwards there, too. */
 struct linux_timespec timespec_of(int64_t ns)
 {
-    return (struct linux_timespec){ns / NSEC_PER_SEC, ns % NSEC_PER_SEC};
+    int64_t part = ns % NSEC_PER_SEC;
+    if (part < 0)
+        part += NSEC_PER_SEC;
+    return (struct linux_timespec){(ns - part) / NSEC_PER_SEC, part};
 }
 
 struct linux_timeval timeval_of(int64_t ns)

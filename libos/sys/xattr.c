@@ -15,19 +15,29 @@ static int name_from_user(char name[XATTR_NAME_MAX + 1], uaddr_t ua)
     return n < 0 ? (int) n : 0;
 }
 
+/* A name that begins with its name space and goes on. */
+static bool in_space(const char *name, const char *space)
+{
+    return str_starts(name, space) && name[strlen(space)];
+}
+
 /* May the caller use this name on i? write: change it. */
 static int name_check(const struct inode *i, const char *name, bool write)
 {
-    if (str_starts(name, "user.")) {
+    if (in_space(name, "user.")) {
         if (!S_ISREG(i->mode) && !inode_is_dir(i))
             return write ? -EPERM : -ENODATA;
         return inode_permission(i, write ? MAY_WRITE : MAY_READ);
     }
     bool root = capable(CAP_SYS_ADMIN);
-    if (str_starts(name, "trusted."))
+    if (in_space(name, "trusted."))
         return root ? 0 : write ? -EPERM : -ENODATA;
-    if (str_starts(name, "security."))
+    if (in_space(name, "security."))
         return write && !root ? -EPERM : 0;
+    const char *const spaces[] = {"user.", "trusted.", "security."};
+    for (size_t k = 0; k < ARRAY_SIZE(spaces); k++)
+        if (str_starts(name, spaces[k]))
+            return -EINVAL;
     return -EOPNOTSUPP;
 }
 

@@ -70,7 +70,7 @@ int signal_action(int sig, const struct linux_sigaction *new, struct linux_sigac
     if (new) {
         *a = *new;
         a->mask &= ~SIGMASK_UNBLOCKABLE;
-        a->flags &= ~(uint64_t) SA_UNSUPPORTED_FLAG;
+        a->flags &= SA_KNOWN_FLAGS; /* programs ask so which flags there are */
     }
     spin_unlock(&p->sighand->lock);
     if (new &&sig_kernel_ignored(new->handler, sig))

@@ -81,7 +81,7 @@ static enum look look_at_locked(struct process *c, const struct wait_params *w,
         return LOOK_NONE;
     if (c->state == PROCESS_ZOMBIE) {
         if (!(w->options & WEXITED))
-            return LOOK_LATER;
+            return LOOK_NONE; /* it stops or goes on no more */
         take_zombie_locked(c, w, ret, ret_dead);
         return LOOK_FOUND;
     }

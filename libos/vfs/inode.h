@@ -129,6 +129,7 @@ enum {
     INODE_IMMUTABLE = 1u << 2, /* content can never change */
     INODE_HASHED = 1u << 3,    /* in the table of inode_by_ino */
     INODE_EMBEDDED = 1u << 4,  /* part of another object, which frees it: super may be NULL */
+    INODE_NAMELESS = 1u << 5,  /* O_TMPFILE with O_EXCL: it never gets a name */
 };
 
 struct inode {

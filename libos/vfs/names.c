@@ -142,6 +142,8 @@ static int link_locked(const struct parent *p, const struct path *old)
         return -EXDEV;
     if (inode_is_dir(i))
         return -EPERM;
+    if (i->flags & INODE_NAMELESS)
+        return -ENOENT;
     if (!dir->ops->link)
         return -EPERM;
     r = dir->ops->link(dir, parent_name(p), i);

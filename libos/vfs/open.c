@@ -225,6 +225,8 @@ static int open_tmpfile(int dirfd, const char *path, unsigned o_flags, uint32_t 
         r = d->ops->tmpfile(d, S_IFREG | (mode & 07777 & ~atomic_peek(&current_fs()->umask)), &i);
     if (r < 0)
         return r;
+    if (o_flags & O_EXCL)
+        i->flags |= INODE_NAMELESS;
     struct path p = {dir.mnt, dentry_new_root(dir.mnt->super, i)};
     if (!p.dentry) {
         inode_put(i);

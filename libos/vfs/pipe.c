@@ -32,6 +32,7 @@ struct pipe {
     uint32_t readers, writers;
     uint32_t reader_opens, writer_opens; /* ever: what a FIFO open waits for */
     uint32_t want;                       /* smallest need of the sleeping writers */
+    bool claimed; /* splice() moves the first bytes: other readers wait. Also read without it */
     struct waitq read_queue, write_queue;
 };
 
@@ -93,7 +94,27 @@ static bool nonblocking(const struct file *f)
 /* Data, or no writer left. Looks without the mutex: the loop of the caller looks again with it. */
 static bool readable_now(const struct pipe *p)
 {
-    return atomic_load(&p->ring.used) > 0 || atomic_load(&p->writers) == 0;
+    return !atomic_load(&p->claimed) &&
+           (atomic_load(&p->ring.used) > 0 || atomic_load(&p->writers) == 0);
+}
+
+static int wait_readable(struct pipe *p, const struct file *f, bool nowait)
+{
+    if (nonblocking(f) || nowait)
+        return -EAGAIN;
+    int r = wait_event(&p->read_queue, readable_now(p), SLEEP_INTERRUPTIBLE, FOREVER);
+    return r < 0 ? -ERESTARTSYS : 0;
+}
+
+static void wake_writers(struct pipe *p, bool roomy)
+{
+    if (roomy)
+        waitq_wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
+}
+
+static bool roomy_locked(const struct pipe *p)
+{
+    return room_of(p) >= MIN(p->want, p->capacity / 2) || p->ring.used == 0;
 }
 
 static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
@@ -103,27 +124,25 @@ static long pipe_read(struct file *f, struct uio *uio, uint64_t *pos)
         return 0;
     for (;;) {
         mutex_lock(&p->mutex);
-        if (p->ring.used > 0) {
+        if (p->ring.used > 0 && !p->claimed) {
             uint32_t n = (uint32_t) MIN(uio->left, (size_t) p->ring.used);
             int r = ring_copy(&p->ring, uio, 0, n);
             if (r == 0)
                 ring_drop(&p->ring, n);
-            bool roomy = room_of(p) >= MIN(p->want, p->capacity / 2) || p->ring.used == 0;
+            bool roomy = roomy_locked(p);
             mutex_unlock(&p->mutex);
             if (r < 0)
                 return r;
-            if (roomy)
-                waitq_wake(&p->write_queue, POLL_OUT | POLL_WRNORM);
+            wake_writers(p, roomy);
             return (long) n;
         }
-        bool over = p->writers == 0;
+        bool over = p->writers == 0 && !p->claimed;
         mutex_unlock(&p->mutex);
         if (over)
             return 0;
-        if (nonblocking(f) || uio->nowait)
-            return -EAGAIN;
-        if (wait_event(&p->read_queue, readable_now(p), SLEEP_INTERRUPTIBLE, FOREVER) < 0)
-            return -ERESTARTSYS;
+        int r = wait_readable(p, f, uio->nowait);
+        if (r < 0)
+            return r;
     }
 }
 
@@ -188,6 +207,82 @@ static long pipe_write(struct file *f, struct uio *uio, uint64_t *pos)
         if (wait_event(&p->write_queue, writable_now(p, need), SLEEP_INTERRUPTIBLE, FOREVER) < 0)
             return done ? (long) done : -ERESTARTSYS;
     }
+}
+
+/* ---- splice: what cannot be written stays where it was ---- */
+
+long pipe_claim(struct file *f, struct span to, bool nowait)
+{
+    struct pipe *p = pipe_of(f);
+    for (;;) {
+        mutex_lock(&p->mutex);
+        bool free = !p->claimed;
+        uint32_t n = (uint32_t) MIN(to.n, (size_t) p->ring.used);
+        if (free && n > 0) {
+            struct uio uio = uio_kernel(to);
+            int r = ring_copy(&p->ring, &uio, 0, n);
+            check(r == 0); /* kernel memory */
+            atomic_post(&p->claimed, true);
+        }
+        bool over = free && (n > 0 || p->writers == 0);
+        mutex_unlock(&p->mutex);
+        if (over)
+            return (long) n;
+        int r = wait_readable(p, f, nowait);
+        if (r < 0)
+            return r;
+    }
+}
+
+void pipe_consume(struct file *f, size_t n)
+{
+    struct pipe *p = pipe_of(f);
+    mutex_lock(&p->mutex);
+    check(p->claimed && n <= p->ring.used);
+    ring_drop(&p->ring, (uint32_t) n);
+    atomic_post(&p->claimed, false);
+    bool roomy = n > 0 && roomy_locked(p);
+    mutex_unlock(&p->mutex);
+    wake_writers(p, roomy);
+    waitq_wake(&p->read_queue, POLL_IN | POLL_RDNORM);
+}
+
+long pipe_wait_room(struct file *f, bool nowait)
+{
+    struct pipe *p = pipe_of(f);
+    for (;;) {
+        mutex_lock(&p->mutex);
+        bool broken = p->readers == 0;
+        uint32_t room = room_of(p);
+        p->want = 1;
+        mutex_unlock(&p->mutex);
+        if (broken)
+            return broken_pipe(0);
+        if (room > 0)
+            return (long) room;
+        if (nonblocking(f) || nowait)
+            return -EAGAIN;
+        if (wait_event(&p->write_queue, writable_now(p, 1), SLEEP_INTERRUPTIBLE, FOREVER) < 0)
+            return -ERESTARTSYS;
+    }
+}
+
+long pipe_push(struct file *f, struct cspan from)
+{
+    struct pipe *p = pipe_of(f);
+    struct uio uio = uio_kernel_source(from);
+    long r = 0;
+    mutex_lock(&p->mutex);
+    while (r >= 0 && uio.left > 0) {
+        r = ring_reserve(&p->ring, (uint32_t) uio.left);
+        if (r > 0)
+            r = ring_put(&p->ring, &uio, (uint32_t) MIN(uio.left, (size_t) r));
+    }
+    mutex_unlock(&p->mutex);
+    size_t done = from.n - uio.left;
+    if (done)
+        waitq_wake(&p->read_queue, POLL_IN | POLL_RDNORM);
+    return done ? (long) done : r;
 }
 
 /* ---- tee: the mutexes of two pipes are taken in the order of their addresses ---- */

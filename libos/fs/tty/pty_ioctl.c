@@ -148,7 +148,7 @@ static long common_ioctl(struct pty *p, bool master, unsigned cmd, uint64_t arg)
         return put_user(UADDR(arg), 0);
     case TCSBRK: /* ... so nothing has to drain */
     case TCSBRKP:
-        return 0;
+        return master ? 0 : tty_check(&p->tty, SIGTTOU);
     case TIOCEXCL:
     case TIOCNXCL:
         atomic_store(&p->exclusive, cmd == TIOCEXCL);
