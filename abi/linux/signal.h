@@ -132,6 +132,10 @@ struct linux_siginfo {
             uint64_t addr;
             uint64_t lsb;
         } fault;
+        struct {
+            int64_t band;
+            int32_t fd;
+        } poll;
         uint8_t bytes[32];
     };
 };

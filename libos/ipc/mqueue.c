@@ -52,37 +52,76 @@ int mqueue_message_size(struct file *f, uint64_t *ret)
 }
 
 /* ---- notification ----------------------------------------------------------------------------- */
-static void forget_locked(struct mqueue *q)
+enum { LETTER_WOKEN = 1, LETTER_REMOVED = 2 };
+
+/* The letter that is to be posted once the queue is unlocked. */
+static struct mqueue_letter forget_locked(struct mqueue *q, uint8_t why)
 {
     process_put(TAKE(q->notified));
+    struct mqueue_letter l = q->letter;
+    q->letter = (struct mqueue_letter){0};
+    l.bytes[sizeof l.bytes - 1] = why;
+    return l;
 }
 
-static void tell_locked(struct mqueue *q)
+static void post(const struct mqueue_letter *l)
+{
+    if (!l->to)
+        return;
+    (void) l->deliver(l->to, CSPAN_OF(l->bytes)); /* a full socket loses it, as on Linux */
+    file_put(l->to);
+}
+
+static struct mqueue_letter tell_locked(struct mqueue *q)
 {
     if (q->event.notify == SIGEV_SIGNAL) {
         struct linux_siginfo info = siginfo_user(q->event.signo, SI_MESGQ);
         info.rt.value = q->event.value;
         (void) signal_send(q->notified, &info); /* a full queue loses it, as on Linux */
     }
-    forget_locked(q);
+    return forget_locked(q, LETTER_WOKEN);
 }
 
 static int check_event(const struct linux_sigevent *ev)
 {
     switch (ev->notify) {
     case SIGEV_NONE:
+    case SIGEV_THREAD:
         return 0;
     case SIGEV_SIGNAL:
-        return ev->signo > 0 && ev->signo <= SIG_COUNT ? 0 : -EINVAL;
-    case SIGEV_THREAD: /* through a netlink socket */
-        log_once(LOG_WARN, "mq_notify: SIGEV_THREAD is not supported");
-        return -EBADF;
+        return ev->signo >= 0 && ev->signo <= SIG_COUNT ? 0 : -EINVAL;
     default:
         return -EINVAL;
     }
 }
 
-int mqueue_notify(struct file *f, const struct linux_sigevent *ev)
+static int notify_locked(struct mqueue *q, const struct linux_sigevent *ev,
+                         const struct mqueue_letter *letter)
+{
+    struct process *me = current_process();
+    if (q->notified)
+        return -EBUSY;
+    process_get(me);
+    q->notified = me;
+    q->event = *ev;
+    if (letter)
+        q->letter = *letter;
+    return 0;
+}
+
+/* The calling process is told no more. */
+static void withdraw(struct mqueue *q)
+{
+    struct mqueue_letter l = {0};
+    mutex_lock(&q->mutex);
+    if (q->notified && q->notified == current_process())
+        l = forget_locked(q, LETTER_REMOVED);
+    mutex_unlock(&q->mutex);
+    post(&l);
+}
+
+int mqueue_notify(struct file *f, const struct linux_sigevent *ev,
+                  const struct mqueue_letter *letter)
 {
     struct mqueue *q;
     int r = ev ? check_event(ev) : 0;
@@ -90,27 +129,17 @@ int mqueue_notify(struct file *f, const struct linux_sigevent *ev)
         r = queue_for(f, FILE_READ | FILE_WRITE, &q);
     if (r < 0)
         return r;
-    struct process *me = current_process();
-    MUTEX_GUARD(&q->mutex);
     if (!ev) {
-        if (q->notified == me)
-            forget_locked(q);
+        withdraw(q);
         return 0;
     }
-    if (q->notified)
-        return -EBUSY;
-    process_get(me);
-    q->notified = me;
-    q->event = *ev;
-    return 0;
+    MUTEX_GUARD(&q->mutex);
+    return notify_locked(q, ev, letter);
 }
 
 static void queue_flush(struct file *f)
 {
-    struct mqueue *q = mqueue_of(f->inode);
-    MUTEX_GUARD(&q->mutex);
-    if (q->notified && q->notified == current_process())
-        forget_locked(q);
+    withdraw(mqueue_of(f->inode));
 }
 
 /* ---- messages --------------------------------------------------------------------------------- */
@@ -128,8 +157,9 @@ static int sleep_locked(struct mqueue *q, const struct file *f, int64_t deadline
     return r == -EINTR ? -ERESTARTSYS : r;
 }
 
-static void insert_locked(struct mqueue *q, struct msg *m)
+static struct mqueue_letter insert_locked(struct mqueue *q, struct msg *m)
 {
+    struct mqueue_letter letter = {0};
     struct list *before = q->messages.prev;
     while (before != &q->messages && list_entry(before, struct msg, link)->type < m->type)
         before = before->prev;
@@ -137,8 +167,22 @@ static void insert_locked(struct mqueue *q, struct msg *m)
     q->count++;
     q->bytes += m->size;
     if (q->count == 1 && q->receivers == 0 && q->notified)
-        tell_locked(q);
+        letter = tell_locked(q);
     waitq_wake(&q->queue, POLL_IN | POLL_RDNORM);
+    return letter;
+}
+
+static int send_locked(struct mqueue *q, struct file *f, struct msg *m, int64_t deadline_ns,
+                       struct mqueue_letter *ret_letter)
+{
+    while (q->count >= q->max_count) {
+        int r = sleep_locked(q, f, deadline_ns);
+        if (r < 0)
+            return r;
+    }
+    *ret_letter = insert_locked(q, m);
+    inode_touch(f->inode, ATTR_MTIME | ATTR_CTIME);
+    return 0;
 }
 
 int mqueue_send(struct file *f, struct msg *m, int64_t deadline_ns)
@@ -149,13 +193,12 @@ int mqueue_send(struct file *f, struct msg *m, int64_t deadline_ns)
         return r;
     if (m->size > q->max_size)
         return -EMSGSIZE;
-    MUTEX_GUARD(&q->mutex);
-    while (q->count >= q->max_count)
-        if ((r = sleep_locked(q, f, deadline_ns)) < 0)
-            return r;
-    insert_locked(q, m);
-    inode_touch(f->inode, ATTR_MTIME | ATTR_CTIME);
-    return 0;
+    struct mqueue_letter letter = {0};
+    mutex_lock(&q->mutex);
+    r = send_locked(q, f, m, deadline_ns, &letter);
+    mutex_unlock(&q->mutex);
+    post(&letter);
+    return r;
 }
 
 int mqueue_receive(struct file *f, size_t max, int64_t deadline_ns, struct msg **ret)

@@ -18,8 +18,17 @@ must_check int mqueue_message_size(struct file *f, uint64_t *ret); /* the larges
 must_check int mqueue_send(struct file *f, struct msg *m, int64_t deadline_ns);
 /* max: the caller's room; less than the largest message is -EMSGSIZE. */
 must_check int mqueue_receive(struct file *f, size_t max, int64_t deadline_ns, struct msg **ret);
-/* Tells the calling process once when a message comes to the empty queue; ev NULL: no longer. */
-must_check int mqueue_notify(struct file *f, const struct linux_sigevent *ev);
+/* SIGEV_THREAD: what goes to the socket where a helper thread of the C library waits. The last byte of
+ * it says whether a message came or nobody is told any more. */
+struct mqueue_letter {
+    struct file *to; /* a reference; NULL: there is none */
+    int (*deliver)(struct file *to, struct cspan bytes);
+    uint8_t bytes[32];
+};
+/* Tells the calling process once when a message comes to the empty queue; ev NULL: no longer. letter: for
+ * SIGEV_THREAD; its reference is taken over on success. */
+must_check int mqueue_notify(struct file *f, const struct linux_sigevent *ev,
+                             const struct mqueue_letter *letter);
 /* Of new (may be NULL) only O_NONBLOCK counts. */
 must_check int mqueue_attr(struct file *f, const struct linux_mq_attr *new,
                            struct linux_mq_attr *ret_old);

@@ -16,6 +16,7 @@ struct mqueue {
     struct waitq queue;       /* of both sides, and of poll */
     struct process *notified; /* a reference; NULL: nobody */
     struct linux_sigevent event;
+    struct mqueue_letter letter; /* SIGEV_THREAD */
 };
 
 static inline struct mqueue *mqueue_of(const struct inode *i)

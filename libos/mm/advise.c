@@ -19,9 +19,19 @@ enum {
     MADV_REMOVE_ = 9,
     MADV_DONTFORK_ = 10,
     MADV_DOFORK_ = 11,
+    MADV_MERGEABLE_ = 12,
+    MADV_UNMERGEABLE_ = 13,
+    MADV_HUGEPAGE_ = 14,
+    MADV_NOHUGEPAGE_ = 15,
+    MADV_DONTDUMP_ = 16,
+    MADV_DODUMP_ = 17,
     MADV_WIPEONFORK_ = 18,
     MADV_KEEPONFORK_ = 19,
-    MADV_HWPOISON_ = 100,
+    MADV_COLD_ = 20,
+    MADV_PAGEOUT_ = 21,
+    MADV_POPULATE_READ_ = 22,
+    MADV_POPULATE_WRITE_ = 23,
+    MADV_DONTNEED_LOCKED_ = 24,
 };
 
 static int discard(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end)
@@ -60,25 +70,90 @@ static bool is_fork_advice(int advice)
            advice == MADV_KEEPONFORK_;
 }
 
+static int populate(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end, int need)
+{
+    if (!(v->prot & need))
+        return -EINVAL;
+    if (v->kind != VMA_SHARED) {
+        int r = make_live_locked(mm, start, end);
+        return r == -ENXIO ? -EFAULT : r;
+    }
+    uint64_t last = v->offset + (end - v->start) - PAGE_SIZE;
+    return last < mm_file_ops->size(mm_file_ops->inode(v->file)) ? 0 : -EFAULT;
+}
+
+/* A hole in the object that is mapped here. */
+static int remove_part(const struct vma *v, uintptr_t start, uintptr_t end)
+{
+    if (v->locked || v->kind == VMA_ANON)
+        return -EINVAL;
+    if (v->kind != VMA_SHARED || !(v->prot & PROT_W))
+        return -EACCES;
+    return mm_file_ops->punch(v->file, v->offset + (start - v->start), end - start);
+}
+
+/* What has no effect here is checked nevertheless. */
+static int advise_part(struct mm *mm, const struct vma *v, uintptr_t start, uintptr_t end,
+                       int advice)
+{
+    switch (advice) {
+    case MADV_FREE_:
+        return v->locked || v->kind != VMA_ANON ? -EINVAL : 0;
+    case MADV_COLD_:
+    case MADV_PAGEOUT_:
+        return v->locked ? -EINVAL : 0;
+    case MADV_DONTNEED_:
+        return v->locked ? -EINVAL : discard(mm, v, start, end);
+    case MADV_DONTNEED_LOCKED_:
+        return discard(mm, v, start, end);
+    case MADV_POPULATE_READ_:
+        return populate(mm, v, start, end, PROT_R);
+    case MADV_POPULATE_WRITE_:
+        return populate(mm, v, start, end, PROT_W);
+    case MADV_REMOVE_:
+        return remove_part(v, start, end);
+    default:
+        return 0;
+    }
+}
+
+static bool is_known(int advice)
+{
+    return (advice >= MADV_NORMAL_ && advice <= MADV_DONTNEED_) ||
+           (advice >= MADV_FREE_ && advice <= MADV_DONTNEED_LOCKED_);
+}
+
 int mm_advise(struct mm *mm, uintptr_t addr, size_t len, int advice)
 {
     uintptr_t end;
-    if (map_range_check(addr, len, &end) < 0 || advice < 0 || advice > 25)
+    if (map_range_check(addr, len, &end) < 0 || !is_known(advice))
         return -EINVAL;
-    if (advice == MADV_REMOVE_)
-        return -EOPNOTSUPP;
+    if (len == 0)
+        return 0;
     MUTEX_GUARD(&mm->lock);
     bool hole = !map_covers_locked(mm, addr, end);
     int r = is_fork_advice(advice) ? advise_fork(mm, addr, end, advice) : 0;
-    for (uintptr_t a = addr; r == 0 && a < end && advice == MADV_DONTNEED_;) {
-        struct vma *v = vma_first(&mm->vmas, a, end);
-        if (!v)
-            break;
-        uintptr_t from = MAX(a, v->start), to = MIN(end, v->end);
-        r = discard(mm, v, from, to);
-        a = v->end;
-    }
+    struct vma *v;
+    for (uintptr_t a = addr; r == 0 && a < end && (v = vma_first(&mm->vmas, a, end)); a = v->end)
+        r = advise_part(mm, v, MAX(a, v->start), MIN(end, v->end), advice);
     return r == 0 && hole ? -ENOMEM : r;
+}
+
+static bool page_in(const struct vma *v, uintptr_t addr)
+{
+    const struct page_meta *m = v->kind != VMA_SHARED ? upage_peek(addr) : NULL;
+    return v->kind == VMA_SHARED || (m && (m->live || (v->kind == VMA_FILE && m->key)));
+}
+
+size_t mm_resident_in(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+    MUTEX_GUARD(&mm->lock);
+    size_t n = 0;
+    const struct vma *v;
+    for (uintptr_t a = start; a < end && (v = vma_first(&mm->vmas, a, end)); a = v->end)
+        for (uintptr_t page = MAX(a, v->start); page < MIN(end, v->end); page += PAGE_SIZE)
+            n += page_in(v, page);
+    return n;
 }
 
 int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags)
@@ -102,12 +177,6 @@ int mm_sync(struct mm *mm, uintptr_t addr, size_t len, int flags)
         a = stop;
     }
     return 0;
-}
-
-static bool page_in(const struct vma *v, uintptr_t addr)
-{
-    const struct page_meta *m = v->kind != VMA_SHARED ? upage_peek(addr) : NULL;
-    return v->kind == VMA_SHARED || (m && (m->live || (v->kind == VMA_FILE && m->key)));
 }
 
 int mm_page_state(struct mm *mm, uintptr_t addr)

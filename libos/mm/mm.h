@@ -119,11 +119,12 @@ void mm_stats(struct mm *mm, struct mm_stats *ret);
 struct mm_area {
     uintptr_t start, end;
     int prot;
-    bool shared, stack, heap, vdso;
+    bool shared, stack, heap, vdso, locked;
     uint64_t offset;
     struct file *file; /* a reference, or NULL */
 };
 bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret);
+size_t mm_resident_in(struct mm *mm, uintptr_t start, uintptr_t end); /* pages in memory */
 
 /* What mm needs of files, installed by vfs at boot (mm may not call up). */
 struct mm_file_ops {
@@ -146,6 +147,7 @@ struct mm_file_ops {
      * committed RW; a page beyond the end of the file is zero. */
     int (*shared_home)(struct inode *i, uint64_t first, uint64_t count, uintptr_t *ret_addr);
     int (*sync)(struct inode *i, uint64_t first, uint64_t count); /* write back */
+    int (*punch)(struct file *f, uint64_t offset, uint64_t len);  /* -EACCES: not writable */
 };
 extern const struct mm_file_ops *mm_file_ops;
 

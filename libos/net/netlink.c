@@ -10,6 +10,7 @@
 #include "libos/base/panic.h"
 #include "libos/mm/heap.h"
 #include "libos/net/netif.h"
+#include "libos/net/netlink.h"
 #include "libos/net/socket.h"
 #include "libos/task/mutex.h"
 #include "libos/task/process.h"
@@ -301,6 +302,36 @@ static long netlink_recv(struct socket *socket, struct sock_msg *m)
         memcpy(m->name->bytes, &from, sizeof from);
     }
     return r;
+}
+
+bool netlink_is(const struct file *f)
+{
+    const struct socket *s = socket_of(f);
+    return s && s->family == LINUX_AF_NETLINK;
+}
+
+int netlink_deliver(struct file *f, struct cspan bytes)
+{
+    check(netlink_is(f));
+    struct netlink_sock *s = netlink_of(socket_of(f));
+    struct packet *p = alloc_flex(struct packet, bytes, bytes.n);
+    if (!p)
+        return -ENOBUFS;
+    p->size = (uint32_t) bytes.n;
+    memcpy(p->bytes, bytes.p, bytes.n);
+    mutex_lock(&s->mutex);
+    bool full = s->count >= PACKETS_MAX;
+    if (!full) {
+        list_add_tail(&s->packets, &p->link);
+        atomic_store(&s->count, s->count + 1);
+    }
+    mutex_unlock(&s->mutex);
+    if (full) {
+        kfree(p);
+        return -ENOBUFS;
+    }
+    waitq_wake(&s->wait, POLL_IN | POLL_RDNORM);
+    return 0;
 }
 
 static int netlink_bind(struct socket *socket, const struct sock_addr *a)

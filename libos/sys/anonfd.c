@@ -96,7 +96,7 @@ enum {
     MFD_EXEC_ = 16
 };
 
-/* full */
+/* partial: no MFD_HUGETLB */
 SYSCALL(memfd_create, uaddr_t, ua, unsigned, flags)
 {
     if (flags & ~(unsigned) (MFD_CLOEXEC_ | MFD_ALLOW_SEALING_ | MFD_NOEXEC_SEAL_ | MFD_EXEC_))

@@ -174,7 +174,7 @@ SYSCALL(ftruncate, int, fd, int64_t, size)
     return r;
 }
 
-/* full */
+/* partial: no FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE */
 SYSCALL(fallocate, int, fd, int, mode, int64_t, offset, int64_t, len)
 {
     if (offset < 0 || len <= 0)

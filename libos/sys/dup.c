@@ -1,6 +1,7 @@
 /* dup, dup2, dup3, fcntl, flock. */
 #include "libos/base/atomic.h"
 #include "libos/base/ckmath.h"
+#include "libos/sys/owner.h"
 #include "libos/sys/path.h"
 #include "libos/task/process.h"
 #include "libos/vfs/lock.h"
@@ -16,12 +17,6 @@ enum {
     F_GETLK = 5,
     F_SETLK = 6,
     F_SETLKW = 7,
-    F_SETOWN = 8,
-    F_GETOWN = 9,
-    F_SETSIG = 10,
-    F_GETSIG = 11,
-    F_SETOWN_EX = 15,
-    F_GETOWN_EX = 16,
     F_OFD_GETLK = 36,
     F_OFD_SETLK = 37,
     F_OFD_SETLKW = 38,
@@ -169,11 +164,17 @@ SYSCALL(flock, int, fd, int, op)
 
 /* ---- fcntl ---- */
 
-static long set_flags(struct file *f, unsigned flags)
+static long set_flags(struct file *f, int fd, unsigned flags)
 {
     if (((flags ^ f->flags) & O_NOATIME) && (flags & O_NOATIME) &&
         !inode_owner_or_capable(f->inode))
         return -EPERM;
+    if ((flags & O_DIRECT) && S_ISSOCK(f->inode->mode))
+        return -EINVAL;
+    int async = owner_set_async(f, fd, flags & O_ASYNC);
+    if (async < 0)
+        return async;
+    flags = async ? flags : flags & ~(unsigned) O_ASYNC;
     atomic_store(&f->flags, (f->flags & ~(unsigned) SETTABLE) | (flags & SETTABLE));
     return 0;
 }
@@ -190,17 +191,6 @@ static bool works_on_path_files(int cmd)
            cmd == F_GETFL;
 }
 
-static long owner_ex(struct file *f, int cmd, uint64_t arg)
-{
-    int v[2] = {f->owner < 0 ? 2 : 1, f->owner < 0 ? -f->owner : f->owner};
-    if (cmd == F_GETOWN_EX)
-        return copy_to_user(UADDR(arg), CSPAN_OF(v));
-    if (get_user(&v, UADDR(arg)) < 0)
-        return -EFAULT;
-    f->owner = v[0] == 2 ? -v[1] : v[1];
-    return 0;
-}
-
 static long fcntl_object(struct file *f, int cmd, uint64_t arg)
 {
     switch (cmd) {
@@ -212,29 +202,14 @@ static long fcntl_object(struct file *f, int cmd, uint64_t arg)
         return memfd_add_seals(f, (unsigned) arg);
     case F_GET_SEALS:
         return memfd_seals(f);
-    case F_SETOWN:
-        f->owner = (int) arg;
-        return 0;
-    case F_GETOWN:
-        return f->owner;
-    case F_SETOWN_EX:
-    case F_GETOWN_EX:
-        return owner_ex(f, cmd, arg);
-    case F_SETSIG:
-        if (arg > 64)
-            return -EINVAL;
-        f->owner_sig = (int) arg;
-        return 0;
-    case F_GETSIG:
-        return f->owner_sig;
     case F_GETLEASE:
         return LOCK_NONE;
     default:
-        return -EINVAL;
+        return owner_fcntl(f, cmd, arg);
     }
 }
 
-/* partial: no leases, no F_NOTIFY; O_ASYNC has no effect */
+/* partial: no leases, no F_NOTIFY, no hints of lifetime */
 SYSCALL(fcntl, int, fd, int, cmd, uint64_t, arg)
 {
     AUTO(file_put) struct file *f = fd_get(fd);
@@ -251,7 +226,7 @@ SYSCALL(fcntl, int, fd, int, cmd, uint64_t, arg)
     case F_GETFL:
         return (long) f->flags;
     case F_SETFL:
-        return set_flags(f, (unsigned) arg);
+        return set_flags(f, fd, (unsigned) arg);
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:

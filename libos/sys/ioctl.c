@@ -1,5 +1,6 @@
 /* ioctl: the requests every file understands; the rest goes to the file. */
 #include "libos/base/atomic.h"
+#include "libos/sys/owner.h"
 #include "libos/sys/path.h"
 
 enum {
@@ -23,6 +24,23 @@ static long set_flag(struct file *f, unsigned flag, uaddr_t arg)
     return 0;
 }
 
+static long set_async(struct file *f, int fd, uaddr_t arg)
+{
+    int on;
+    if (get_user(&on, arg) < 0)
+        return -EFAULT;
+    int r = owner_set_async(f, fd, on);
+    if (r < 0)
+        return r;
+    if (on && r == 0)
+        return -ENOTTY;
+    if (on)
+        atomic_or(&f->flags, O_ASYNC);
+    else
+        atomic_and(&f->flags, ~(unsigned) O_ASYNC);
+    return 0;
+}
+
 /* partial: those of terminals, sockets, files and pipes; no block devices, no network interfaces */
 SYSCALL(ioctl, int, fd, unsigned, cmd, uint64_t, arg)
 {
@@ -36,10 +54,13 @@ SYSCALL(ioctl, int, fd, unsigned, cmd, uint64_t, arg)
     case FIONBIO_:
         return set_flag(f, O_NONBLOCK, UADDR(arg));
     case FIOASYNC_:
-        return set_flag(f, O_ASYNC, UADDR(arg));
+        return set_async(f, fd, UADDR(arg));
     default:
         break;
     }
+    long r = owner_ioctl(f, cmd, arg);
+    if (r != OWNER_OTHER)
+        return r;
     if (f->ops->ioctl)
         return f->ops->ioctl(f, cmd, arg);
     if (cmd == FIONREAD_ && S_ISREG(f->inode->mode))

@@ -106,7 +106,7 @@ SYSCALL(madvise, uint64_t, addr, uint64_t, len, int, advice)
 {
     if (!page_aligned(addr) || len > ELRANGE_SIZE)
         return -EINVAL;
-    return len == 0 ? 0 : mm_advise(current_mm(), addr, len, advice);
+    return mm_advise(current_mm(), addr, len, advice);
 }
 
 /* full */

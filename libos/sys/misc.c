@@ -66,11 +66,23 @@ SYSCALL(ptrace, long, request, int, pid, uint64_t, addr, uint64_t, data)
     return -EPERM;
 }
 
-/* partial: nothing but what is shared anyway */
+/* The threads of a process share these for good; no other process ever has them. */
+enum {
+    UNSHARE_OF_THREADS = 0x00010f00, /* CLONE_VM, FS, FILES, SIGHAND, THREAD */
+    UNSHARE_ALONE = 0x00040000,      /* CLONE_SYSVSEM */
+    UNSHARE_NAMESPACES = 0x7e020080,
+};
+
+/* partial: what threads share stays shared (EINVAL); no namespaces (EPERM) */
 SYSCALL(unshare, unsigned, flags)
 {
-    const unsigned shared_anyway = 0x00040000; /* CLONE_SYSVSEM */
-    return flags & ~shared_anyway ? -EPERM : 0;
+    if (flags & ~(unsigned) (UNSHARE_OF_THREADS | UNSHARE_ALONE | UNSHARE_NAMESPACES))
+        return -EINVAL;
+    if (flags & UNSHARE_NAMESPACES)
+        return -EPERM;
+    struct process *p = current_process();
+    SPIN_GUARD(&p->lock);
+    return (flags & UNSHARE_OF_THREADS) && p->thread_count > 1 ? -EINVAL : 0;
 }
 
 /* absent: EPERM, there is one of each namespace */

@@ -1,5 +1,6 @@
 /* POSIX message queues. */
 #include "libos/ipc/mqueue.h"
+#include "libos/net/netlink.h"
 #include "libos/mm/uaccess.h"
 #include "libos/sys/syscall.h"
 #include "libos/sys/timespec.h"
@@ -103,14 +104,36 @@ SYSCALL(mq_timedreceive, int, fd, uaddr_t, buf, size_t, size, uaddr_t, ret_prior
     return (long) m->size;
 }
 
+/* The C library waits at a netlink socket and starts the thread itself. */
+static int letter_for(const struct linux_sigevent *ev, struct mqueue_letter *ret)
+{
+    AUTO(file_put) struct file *f = fd_get(ev->signo);
+    if (!f || !netlink_is(f))
+        return -EBADF;
+    if (copy_from_user(SPAN_OF(ret->bytes), UADDR(ev->value)) < 0)
+        return -EFAULT;
+    ret->deliver = netlink_deliver;
+    ret->to = TAKE(f);
+    return 0;
+}
+
 /* full */
 SYSCALL(mq_notify, int, fd, uaddr_t, event)
 {
     struct linux_sigevent ev;
     if (!uaddr_null(event) && get_user(&ev, event) < 0)
         return -EFAULT;
+    struct mqueue_letter letter = {0};
+    bool thread = !uaddr_null(event) && ev.notify == SIGEV_THREAD;
+    int r = thread ? letter_for(&ev, &letter) : 0;
+    if (r < 0)
+        return r;
+    AUTO(file_put) struct file *socket = letter.to;
     AUTO(file_put) struct file *f = fd_get(fd);
-    return f ? mqueue_notify(f, uaddr_null(event) ? NULL : &ev) : -EBADF;
+    r = f ? mqueue_notify(f, uaddr_null(event) ? NULL : &ev, &letter) : -EBADF;
+    if (r == 0)
+        socket = NULL; /* it is the queue's */
+    return r;
 }
 
 /* full */

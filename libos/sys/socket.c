@@ -66,7 +66,7 @@ static bool bad_type(int type)
     return type & ~(LINUX_SOCK_TYPE_MASK | TYPE_FLAGS);
 }
 
-/* partial: AF_UNIX */
+/* partial: AF_UNIX, AF_INET and AF_INET6 without raw sockets, NETLINK_ROUTE */
 SYSCALL(socket, int, family, int, type, int, protocol)
 {
     if (bad_type(type))
@@ -207,7 +207,7 @@ SYSCALL(getpeername, int, fd, uaddr_t, addr, uaddr_t, size)
     return name_to_user(fd, true, addr, size);
 }
 
-/* full */
+/* partial: no filters, marks, busy polling; see limits.md */
 SYSCALL(setsockopt, int, fd, int, level, int, name, uaddr_t, value, int, size)
 {
     AUTO_SOCK struct sock_fd s = {0};
@@ -221,7 +221,7 @@ SYSCALL(setsockopt, int, fd, int, level, int, name, uaddr_t, value, int, size)
     return r < 0 ? r : socket_set_option(s.socket, level, name, (struct cspan){buf, n});
 }
 
-/* full */
+/* partial: no filters, marks, busy polling; see limits.md */
 SYSCALL(getsockopt, int, fd, int, level, int, name, uaddr_t, value, uaddr_t, size_ua)
 {
     AUTO_SOCK struct sock_fd s = {0};

@@ -120,7 +120,7 @@ SYSCALL(nanosleep, uaddr_t, time, uaddr_t, ret_left)
     return r < 0 ? r : sleep_relative(ns, ret_left);
 }
 
-/* full */
+/* partial: no sleeping by CPU clocks */
 SYSCALL(clock_nanosleep, int, clock, int, flags, uaddr_t, time, uaddr_t, ret_left)
 {
     int64_t ns, offset;

@@ -162,20 +162,20 @@ static long by_fd(int fd, struct request q)
     return r;
 }
 
-/* full */
+/* partial: no access control lists (system.posix_acl_*) */
 SYSCALL(setxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
     return by_path(path, 0, (struct request){XATTR_SET, name, value, size, flags});
 }
 
-/* full */
+/* partial: no access control lists (system.posix_acl_*) */
 SYSCALL(lsetxattr, uaddr_t, path, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
     return by_path(path, FD_AT_SYMLINK_NOFOLLOW,
                    (struct request){XATTR_SET, name, value, size, flags});
 }
 
-/* full */
+/* partial: no access control lists (system.posix_acl_*) */
 SYSCALL(fsetxattr, int, fd, uaddr_t, name, uaddr_t, value, size_t, size, int, flags)
 {
     return by_fd(fd, (struct request){XATTR_SET, name, value, size, flags});

@@ -63,6 +63,13 @@ int pid_alloc_locked(void)
     return -EAGAIN;
 }
 
+bool process_number_used(int pid)
+{
+    SPIN_GUARD(&process_table_lock);
+    const struct pid_slot *s = pid_slot_locked(pid);
+    return s && (s->reserved || !list_empty(&s->group) || s->sessions);
+}
+
 void pid_free_locked(int pid)
 {
     struct pid_slot *s = pid_slot_locked(pid);

@@ -135,6 +135,7 @@ struct fs_ctx *process_fs_get(struct process *p);
 struct file *process_exe_get(struct process *p);
 void process_cred(struct process *p, struct cred *ret);
 int process_parent_pid(struct process *p);
+bool process_number_used(int pid);            /* by a thread, a process, a group or a session */
 char process_state_letter(struct process *p); /* R S T Z as in /proc/PID/stat */
 void process_get(struct process *p);
 void process_put(struct process *p);

@@ -54,6 +54,13 @@ must_check int signal_send_thread(struct process *p, struct thread *t,
 must_check int signal_send_group(int pgid, const struct linux_siginfo *info, bool check_permission);
 must_check int signal_send_all(const struct linux_siginfo *info); /* kill(-1) */
 bool signal_permitted(struct process *target, int sig);           /* may the caller? */
+/* Whom fcntl(F_SETOWN) names, and on whose behalf: the ids of who named him. id 0: nobody. */
+enum { OWNER_TID, OWNER_PID, OWNER_PGRP };
+struct signal_owner {
+    int type, id;
+    uint32_t uid, euid;
+};
+void signal_send_owner(const struct signal_owner *o, const struct linux_siginfo *info);
 /* What kill() sends. */
 struct linux_siginfo siginfo_user(int sig, int code);
 struct linux_siginfo siginfo_kernel(int sig);

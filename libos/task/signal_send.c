@@ -221,6 +221,43 @@ int signal_send_all(const struct linux_siginfo *info)
     return all.result;
 }
 
+/* ---- the owner of a file ---------------------------------------------------------------------- */
+static bool owner_permitted(const struct signal_owner *o, struct process *p)
+{
+    struct cred c;
+    process_cred(p, &c);
+    return o->euid == 0 || o->euid == c.uid || o->euid == c.suid || o->uid == c.uid ||
+           o->uid == c.suid;
+}
+
+static void send_owner_one(const struct signal_owner *o, struct process *p,
+                           const struct linux_siginfo *info)
+{
+    if (p && p->state == PROCESS_LIVE && owner_permitted(o, p))
+        (void) signal_send(p, info); /* a full queue loses it */
+}
+
+void signal_send_owner(const struct signal_owner *o, const struct linux_siginfo *info)
+{
+    SPIN_GUARD(&process_table_lock);
+    struct pid_slot *s = o->id ? pid_slot_locked(o->id) : NULL;
+    struct process *p;
+    if (!s)
+        return;
+    switch (o->type) {
+    case OWNER_TID:
+        if (s->thread && owner_permitted(o, s->thread->proc))
+            (void) signal_send_thread(s->thread->proc, s->thread, info); /* the same */
+        break;
+    case OWNER_PID:
+        send_owner_one(o, s->proc, info);
+        break;
+    default:
+        list_for_each (p, &s->group, group_link)
+            send_owner_one(o, p, info);
+    }
+}
+
 /* ---- from the kernel -------------------------------------------------------------------------- */
 void signal_send_process(struct process *p, int sig)
 {

@@ -3,6 +3,7 @@
 #include "libos/base/printf.h"
 #include "libos/mm/heap.h"
 #include "libos/task/process.h"
+#include "libos/vfs/async.h"
 #include "libos/vfs/fs_ctx.h"
 #include "libos/vfs/notify.h"
 
@@ -61,6 +62,7 @@ static void file_free(struct file *f)
         epoll_release_file(f);
     if (f->mode & FILE_LOCKS)
         lock_release_file(f);
+    async_release(f);
     if (!(f->mode & FILE_PATH)) {
         notify_file(f, f->mode & FILE_WRITE ? NOTIFY_CLOSE_WRITE : NOTIFY_CLOSE_NOWRITE);
         if (f->ops->release)

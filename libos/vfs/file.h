@@ -53,7 +53,7 @@ struct file {
     struct mutex pos_lock;
     struct readahead ahead;
     struct list epoll_items; /* epoll.c's lock */
-    int owner, owner_sig;    /* F_SETOWN, F_SETSIG: stored only */
+    struct async *async;     /* its owner and O_ASYNC; NULL: never used; async.c */
 };
 
 /* A file without a name. Takes over the inode reference and priv on success. */
@@ -76,6 +76,7 @@ must_check long file_write(struct file *f, struct uio *uio, const uint64_t *pos,
 must_check long file_seek(struct file *f, int64_t offset, int whence);
 must_check long file_seek_generic(struct file *f, int64_t offset, int whence); /* by inode_size */
 uint32_t file_poll(struct file *f, struct poll_table *pt);
+enum { FALLOC_KEEP_SIZE = 1, FALLOC_PUNCH_HOLE = 2, FALLOC_ZERO = 16 }; /* of fallocate */
 must_check int file_readdir(struct file *f, struct dir_ctx *ctx);
 /* A descriptor of table is closed: the POSIX locks of its process go. */
 void file_flush(struct file *f, const struct fdtable *table);

@@ -109,6 +109,15 @@ static void map_put(struct file *f, bool shared)
     file_put(f);
 }
 
+static int map_punch(struct file *f, uint64_t offset, uint64_t len)
+{
+    if (!(f->mode & FILE_WRITE))
+        return -EACCES;
+    if (!f->ops->fallocate)
+        return -EOPNOTSUPP;
+    return (int) f->ops->fallocate(f, FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, offset, len);
+}
+
 static const struct mm_file_ops file_ops_for_mm = {
     .get = map_get,
     .put = map_put,
@@ -123,6 +132,7 @@ static const struct mm_file_ops file_ops_for_mm = {
     .at_hand = inode_page_at_hand,
     .shared_home = map_home,
     .sync = map_sync,
+    .punch = map_punch,
 };
 
 int vfs_init(void)

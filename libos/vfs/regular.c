@@ -189,14 +189,6 @@ long regular_write(struct file *f, struct uio *uio, uint64_t *pos)
     return r < 0 ? r : n;
 }
 
-enum {
-    FALLOC_KEEP_SIZE = 1,
-    FALLOC_PUNCH_HOLE = 2,
-    FALLOC_COLLAPSE = 8,
-    FALLOC_ZERO = 16,
-    FALLOC_INSERT = 32
-};
-
 static void zero_range(struct inode *i, uint64_t from, uint64_t to)
 {
     uint64_t first = (from + PAGE_SIZE - 1) / PAGE_SIZE, end = to / PAGE_SIZE;

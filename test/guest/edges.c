@@ -1,6 +1,8 @@
 /* Corners of calls whose common cases have tests of their own. */
 #include "guest_test.h"
+#include <mqueue.h>
 #include <pty.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -173,4 +175,37 @@ TEST_CASE(draining_from_the_background_stops)
     CHECK_EQ(child_wait(child_start("session", num(slave), "break", NULL)), 0);
     close(slave);
     close(master);
+}
+
+CHILD(take_apart)
+{
+    OK(unshare(CLONE_FILES | CLONE_FS));
+    OK(unshare(CLONE_SYSVSEM));
+    OK(unshare(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD));
+    OK(unshare(0));
+    CHECK_ERR(unshare(1), EINVAL);
+    return 0;
+}
+
+TEST_CASE(a_process_that_shares_nothing_unshares)
+{
+    CHECK_EQ(child_wait(child_start("take_apart", NULL)), 0);
+}
+
+TEST_CASE(a_queue_may_be_reserved_without_a_signal)
+{
+    struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 8};
+    struct sigevent quiet = {.sigev_notify = SIGEV_NONE}, zero = {.sigev_notify = SIGEV_SIGNAL};
+    mq_unlink("/edges");
+    mqd_t q = (mqd_t) OK(mq_open("/edges", O_RDWR | O_CREAT, 0600, &attr));
+    OK(mq_notify(q, &quiet));
+    CHECK_ERR(mq_notify(q, &quiet), EBUSY);
+    OK(mq_notify(q, NULL));
+    OK(mq_notify(q, &zero));
+    OK(mq_send(q, "x", 1, 0));
+    OK(mq_notify(q, &quiet)); /* the message ended the other one */
+    zero.sigev_signo = 99;
+    CHECK_ERR(mq_notify(q, &zero), EINVAL);
+    OK(mq_close(q));
+    OK(mq_unlink("/edges"));
 }

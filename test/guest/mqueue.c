@@ -417,3 +417,33 @@ TEST_CASE(seen_as_files)
     CHECK_EQ(attr_of(q).mq_maxmsg, 10);
     drop(q, n);
 }
+
+static volatile sig_atomic_t thread_value;
+
+static void on_message(union sigval value)
+{
+    thread_value = value.sival_int;
+}
+
+TEST_CASE(a_thread_is_started)
+{
+    struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 8};
+    struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_value.sival_int = 77};
+    ev.sigev_notify_function = on_message;
+    mq_unlink("/thread");
+    mqd_t q = (mqd_t) OK(mq_open("/thread", O_RDWR | O_CREAT, 0600, &attr));
+    OK(mq_notify(q, &ev));
+    CHECK_EQ(thread_value, 0);
+    OK(mq_send(q, "x", 1, 0));
+    for (int i = 0; i < 400 && !thread_value; i++)
+        sleep_ms(5);
+    CHECK_EQ(thread_value, 77);
+    char buf[8];
+    OK(mq_receive(q, buf, sizeof buf, NULL));
+    thread_value = 0;
+    OK(mq_send(q, "x", 1, 0)); /* once is once */
+    sleep_ms(20);
+    CHECK_EQ(thread_value, 0);
+    OK(mq_close(q));
+    OK(mq_unlink("/thread"));
+}

@@ -1,6 +1,7 @@
 /* /proc/PID: what a process is and does. */
 #include "libos/fs/proc/attributes.h"
 #include "libos/fs/proc/numbers.h"
+#include "libos/fs/proc/pid_memory.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
@@ -13,6 +14,7 @@
 #include "abi/layout.h"
 
 DEFINE_AUTO(struct fdtable, fdtable_put)
+DEFINE_AUTO(struct fs_ctx, fs_ctx_put)
 
 static int get(const struct proc_ref *ref, struct process **ret)
 {
@@ -177,9 +179,10 @@ static int status_text(const struct proc_ref *ref, struct text *t)
     struct cred c;
     process_cred(p, &c);
     AUTO(fdtable_put) struct fdtable *files = process_files_get(p);
-    text_add(t, "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
-             p->comm, state_name(process_state_letter(p)), p->pid, ref->tid ? ref->tid : p->pid,
-             process_parent_pid(p));
+    AUTO(fs_ctx_put) struct fs_ctx *fs = process_fs_get(p);
+    text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
+             p->comm, fs ? atomic_peek(&fs->umask) : 0, state_name(process_state_letter(p)), p->pid,
+             ref->tid ? ref->tid : p->pid, process_parent_pid(p));
     text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%d\nGroups:\t",
              c.uid, c.euid, c.suid, c.fsuid, c.gid, c.egid, c.sgid, c.fsgid, files ? 64 : 0);
     AUTO(groups_put) struct groups *groups = process_groups_get(p);
@@ -203,43 +206,6 @@ static int status_text(const struct proc_ref *ref, struct text *t)
              "nonvoluntary_ctxt_switches:\t%lu\n",
              (unsigned long) u.nvcsw, (unsigned long) u.nivcsw);
     return 0;
-}
-
-static void maps_name(struct text *t, const struct mm_area *a, char *buf)
-{
-    const char *name = a->stack ? "[stack]" : a->heap ? "[heap]" : a->vdso ? "[vdso]" : "";
-    if (a->file) {
-        const char *mem = memfd_name(a->file->inode);
-        if (mem)
-            name = mem;
-        else if (file_path(a->file, buf, PATH_LIMIT) > 0)
-            name = buf;
-    }
-    text_add(t, *name ? "                    %s\n" : "\n", name);
-}
-
-static int maps_text(const struct proc_ref *ref, struct text *t)
-{
-    AUTO(process_put) struct process *p = NULL;
-    int r = get(ref, &p);
-    if (r < 0)
-        return r;
-    AUTO(mm_put) struct mm *mm = process_mm_get(p);
-    char *buf = kzalloc(PATH_LIMIT);
-    struct mm_area a;
-    for (uintptr_t at = 0; mm && buf && !t->full && mm_area_at(mm, at, &a); at = a.end) {
-        uint64_t dev = a.file ? inode_dev(a.file->inode) : 0;
-        text_add(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", (unsigned long) a.start,
-                 (unsigned long) a.end, a.prot & PROT_R ? 'r' : '-', a.prot & PROT_W ? 'w' : '-',
-                 a.prot & PROT_X ? 'x' : '-', a.shared ? 's' : 'p', (unsigned long) a.offset,
-                 linux_major(dev), linux_minor(dev),
-                 a.file ? (unsigned long) inode_ino(a.file->inode) : 0ul);
-        maps_name(t, &a, buf);
-        if (a.file)
-            file_put(a.file);
-    }
-    kfree(buf);
-    return buf ? 0 : -ENOMEM;
 }
 
 static int limits_text(const struct proc_ref *ref, struct text *t)
@@ -472,7 +438,10 @@ static const struct proc_entry task_children[] = {
     PROC_FILE("stat", proc_stat_text),
     PROC_FILE("statm", statm_text),
     PROC_FILE("status", status_text),
-    PROC_FILE("maps", maps_text),
+    PROC_FILE("maps", proc_maps_text),
+    PROC_FILE("smaps", proc_smaps_text),
+    PROC_FILE("smaps_rollup", proc_smaps_rollup_text),
+    {.name = "pagemap", .mode = S_IFREG | 0400, .raw = proc_pagemap_raw},
     PROC_FILE("children", proc_children_text),
     PROC_FILE("schedstat", proc_schedstat_text),
     PROC_FILE("wchan", proc_wchan_text),
@@ -521,7 +490,10 @@ const struct proc_entry proc_pid_children[] = {
     {.name = "fd", .mode = S_IFDIR | 0500, .dynamic = &fd_dynamic},
     {.name = "fdinfo", .mode = S_IFDIR | 0555, .dynamic = &fdinfo_dynamic},
     {.name = "task", .mode = S_IFDIR | 0555, .dynamic = &task_dynamic},
-    PROC_FILE("maps", maps_text),
+    PROC_FILE("maps", proc_maps_text),
+    PROC_FILE("smaps", proc_smaps_text),
+    PROC_FILE("smaps_rollup", proc_smaps_rollup_text),
+    {.name = "pagemap", .mode = S_IFREG | 0400, .raw = proc_pagemap_raw},
     PROC_FILE("stat", proc_stat_text),
     PROC_FILE("statm", statm_text),
     PROC_FILE("status", status_text),

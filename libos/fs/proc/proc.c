@@ -256,7 +256,7 @@ static long proc_file_write(struct file *f, struct uio *uio, uint64_t *pos)
     char buf[256];
     size_t n = MIN(uio->left, sizeof buf - 1);
     if (!p->entry->write)
-        return -EIO;
+        return -EINVAL;
     int r = uio_take(uio, buf, n);
     if (r < 0)
         return r;
