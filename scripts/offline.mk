@@ -2,7 +2,7 @@
 # kernel gives them there, libos/host/posix/ gives them here; functions that are never reached end the program
 # (scripts/unit-link).
 OFFLINE_SRC := $(call find_c,tools/offline) libos/base/smp.c libos/base/log.c libos/base/printf.c libos/base/string.c \
-    $(filter-out %/cowfs.c %/ops.c %/volume.c %/keys.c %/together.c,$(call find_c,libos/fs/cowfs)) \
+    $(filter-out %/volume.c %/keys.c %/service.c,$(call find_c,libos/fs/cowfs)) $(call find_c,libos/fs/union) \
     $(filter-out %/rootimg.c,$(call find_c,libos/fs/rootimg)) \
     $(filter-out %/ipsec_libc.c,$(call find_c,libos/crypto)) \
     $(addprefix libos/vfs/,inode.c lock.c mmap.c pagecache.c pageclock.c pageflush.c pagehome.c pageload.c pagetree.c writeback.c) \
@@ -18,4 +18,4 @@ $(B)/offline/%.o: %.c Makefile scripts/offline.mk
 $(B)/bin/occlum-fs: $(OFFLINE_OBJ) $(B)/host/tools-lib.a
 	@mkdir -p $(@D)
 	$(Q)scripts/unit-link $@ $(OFFLINE_OBJ) -- $(CLANG) -fuse-ld=lld -Wl,--gc-sections $(B)/host/tools-lib.a $(IPSEC_A) \
-	    -lfuse3 -lcrypto -lpthread
+	    -lfuse3 -lcrypto -l:libjansson.a -lpthread

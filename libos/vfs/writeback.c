@@ -124,7 +124,7 @@ int writeback_balance(struct inode *i)
 void writeback_end(struct super *s)
 {
     struct writeback *w = NULL;
-    if (atomic_cas(&s->writeback, &w, &closed))
+    if (atomic_cas(&s->writeback, &w, &closed) || w == &closed)
         return;
     atomic_store(&w->stop, true);
     waitq_wake(&w->queue, ~0u);

@@ -188,6 +188,42 @@ assert os.listxattr(sys.argv[1]) == ["user.one"]' "$m/tree/hard" &&
     rm -r "$dir/moved/ramfs.c" # was cut
     diff -r "$top/libos/fs" "$dir/moved" | grep -v '^Only in .*/libos/fs: \(cowfs\|ramfs.c\)$' && fail "copied back"
     [ "$(occlum run --image-key "$dir/key" /bin/keeper count)" = 42 ] || fail "a program does not find what was written"
+    # ---- what a program sees as "/": image and volume together
+    cp run/volumes/root "$dir/copy"
+    as_seen() {
+        cmp "$dir/m/root/count" <(echo 42) && cmp "$dir/m/etc/more" image/etc/more && cmp "$dir/m/bin/keeper" image/bin/keeper &&
+            ! touch "$dir/m/x" 2> /dev/null && diff -r --no-dereference image/tools "$dir/m/tools"
+    }
+    mounted @ -- as_seen
+    cmp run/volumes/root "$dir/copy" || fail "a read-only mount of @ changed the volume"
+    changes() {
+        local m=$dir/m
+        echo added >> "$m/etc/more" && rm "$m/tools/offline.sh" && mv "$m/tools/attack.sh" "$m/root/moved" && mkdir "$m/tools/new" &&
+            cp -a "$top/libos/fs" "$m/tools/new/fs" && diff -r "$top/libos/fs" "$m/tools/new/fs" && rm -r "$m/tools/new/fs/cowfs" &&
+            head -c 30000000 /dev/urandom > "$m/root/large" && truncate -s 10000001 "$m/root/large" && cp "$m/root/large" "$dir/large" &&
+            cmp "$m/root/large" "$dir/large" && ln "$m/root/large" "$m/tools/large" && chmod 600 "$m/bin/keeper" && chmod 755 "$m/bin/keeper" &&
+            ! python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$m/tools" "$m/renamed" 2> /dev/null || return 1
+        [ -d "$m/tools" ] && [ ! -e "$m/tools/offline.sh" ] && ! rmdir "$m/tools" 2> /dev/null && ! mkdir "$m/tools" 2> /dev/null &&
+            printf middle | dd of="$m/root/large" bs=1 seek=5000 conv=notrunc 2> /dev/null || return 1
+        ln -s ../etc/more "$m/root/soft" && [ "$(cat "$m/root/soft")" = "$(printf 'of the image\nadded')" ] &&
+            mv "$m/root/soft" "$m/root/softer" && echo 50 > "$m/root/count" &&
+            python3 -c 'import os, sys
+os.setxattr(sys.argv[1], "user.one", b"1" * 300)
+assert os.listxattr(sys.argv[1]) == ["user.one"]
+f = os.open(sys.argv[1], os.O_RDWR); os.unlink(sys.argv[1]); os.write(f, b"still"); os.fsync(f); os.close(f)' "$m/root/moved"
+    }
+    mounted -w @ -- changes
+    occlum fsck "${key[@]}" root > "$dir/out" 2> "$dir/err" || fail "fsck after a mount of @"
+    printf middle | dd of="$dir/large" bs=1 seek=5000 conv=notrunc 2> /dev/null
+    occlum cat "${key[@]}" @:/tools/large | cmp - "$dir/large" || fail "cat of @"
+    refused 'No such file' occlum cat "${key[@]}" @:/tools/offline.sh
+    occlum ls "${key[@]}" @:/tools > "$dir/out" 2> "$dir/err" || fail "ls of @"
+    grep -q '^attack.sh$' "$dir/out" && fail "a file that was moved away is there"
+    [ "$(grep -c '^volume.sh$\|^new$' "$dir/out")" = 2 ] || fail "ls of @: $(cat "$dir/out")"
+    occlum cp -r "${key[@]}" @:/tools/new/fs "$dir/fs" && [ ! -e "$dir/fs/cowfs" ] && cmp "$dir/fs/ramfs.c" "$top/libos/fs/ramfs.c" || fail "cp out of @"
+    refused 'by its name' occlum cp "${key[@]}" "$dir/more" @:/root
+    [ "$(occlum run --image-key "$dir/key" /bin/keeper count)" = 51 ] || fail "a program does not find what was written to @"
+    [ "$(occlum run --image-key "$dir/key" /bin/keeper image)" = "$(printf 'of the image\nadded')" ] || fail "a program does not find the copied-up file"
 else
     echo "no /dev/fuse here: occlum mount was not tried"
 fi

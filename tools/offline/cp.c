@@ -74,6 +74,10 @@ int offline_cp(int argc, char **argv)
     bool in = volume != NULL;
     if (!in)
         fsys_split(a.from, &volume, &path);
+    if (in && strcmp(volume, FSYS_ROOT) == 0) {
+        msg_error("cp writes to a volume by its name; `occlum mount -w @` is for the whole");
+        return 64;
+    }
     a.fsys.volume = volume;
     a.fsys.writable = in;
     if (fsys_open(&a.fsys, &f) < 0)

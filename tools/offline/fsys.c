@@ -12,6 +12,8 @@
 
 int fsys_open(const struct fsys_options *options, struct fsys **ret)
 {
+    if (options->volume && strcmp(options->volume, FSYS_ROOT) == 0)
+        return fsys_open_root(options, ret);
     return options->volume ? fsys_open_volume(options, ret) : fsys_open_image(options, ret);
 }
 

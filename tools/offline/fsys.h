@@ -43,8 +43,10 @@ struct fsys {
     const struct fsys_ops *ops;
 };
 
+#define FSYS_ROOT "@" /* what a program sees as "/"; no volume has that name */
+
 struct fsys_options {
-    const char *volume; /* its name; NULL: the root image */
+    const char *volume; /* its name; NULL: the root image; FSYS_ROOT: both together */
     const char *key;    /* the user's key file, or NULL */
     bool writable;      /* a volume: changes reach its file; else they are forgotten */
 };
@@ -63,6 +65,8 @@ struct fsys_options {
 int fsys_open(const struct fsys_options *options, struct fsys **ret);
 int fsys_open_image(const struct fsys_options *options, struct fsys **ret);
 int fsys_open_volume(const struct fsys_options *options, struct fsys **ret);
+int fsys_open_root(const struct fsys_options *options, struct fsys **ret);
+bool fsys_is_root(const struct fsys *f);
 void fsys_close(struct fsys *f);
 
 /* Follows the path from the root, links in the middle and, if follow, at the end; they lead nowhere else. */
@@ -70,7 +74,7 @@ int fsys_find(struct fsys *f, const char *path, bool follow, struct fsys_node **
 /* Up to size bytes at off; fewer at the end of the file. */
 long fsys_read(struct fsys *f, struct fsys_node *n, void *buf, size_t size, uint64_t off);
 
-/* "NAME:PATH" is a path on a volume, everything else one in the image. Changes text. */
+/* "NAME:PATH" is a path on a volume, "@:PATH" one of both, everything else one in the image. Changes text. */
 void fsys_split(char *text, const char **ret_volume, const char **ret_path);
 
 /* The commands: argv[0] is the name to show. */

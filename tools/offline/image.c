@@ -10,10 +10,9 @@
 #include "tools/lib/imagestamp.h"
 #include "tools/lib/keyfile.h"
 #include "tools/lib/msg.h"
-#include "tools/offline/fsys.h"
+#include "tools/offline/inodes.h"
 
 #define IMAGE_PATH "build/image.erofs"
-#define FIRST_POS  2u /* of readdir: behind "." and ".." */
 
 struct image {
     struct fsys fsys;
@@ -27,11 +26,6 @@ struct image {
 static struct image *image_of(struct fsys *f)
 {
     return container_of(f, struct image, fsys);
-}
-
-static struct inode *inode_of(struct fsys_node *n)
-{
-    return (struct inode *) n;
 }
 
 static int read_file(const struct verity_source *s, uint64_t offset, struct span dst)
@@ -58,82 +52,11 @@ static int image_root(struct fsys *f, struct fsys_node **ret)
     return 0;
 }
 
-static int image_lookup(struct fsys *f, struct fsys_node *dir, const char *name,
-                        struct fsys_node **ret)
+struct super *image_take_super(struct fsys *f)
 {
-    struct inode *i;
-    int r = inode_of(dir)->ops->lookup(inode_of(dir), QNAME(name), &i);
-    if (r == 0)
-        *ret = (struct fsys_node *) i;
-    return r;
-}
-
-static void image_put(struct fsys *f, struct fsys_node *n)
-{
-    inode_put(inode_of(n));
-}
-
-static void image_stat(struct fsys *f, struct fsys_node *n, struct fsys_stat *ret)
-{
-    const struct inode *i = inode_of(n);
-    *ret = (struct fsys_stat){
-        .ino = i->ino,
-        .size = i->size,
-        .blocks = (i->size + 511) / 512,
-        .rdev = i->rdev,
-        .mode = i->mode,
-        .nlink = i->nlink,
-        .uid = i->uid,
-        .gid = i->gid,
-        .atime_ns = i->atime_ns,
-        .mtime_ns = i->mtime_ns,
-        .ctime_ns = i->ctime_ns,
-    };
-}
-
-struct one { /* readdir that stops after an entry */
-    struct dir_ctx ctx;
-    struct fsys_entry *ret;
-    bool got;
-};
-
-static bool emit_one(struct dir_ctx *ctx, struct qname name, uint64_t ino, unsigned type,
-                     uint64_t next)
-{
-    struct one *o = container_of(ctx, struct one, ctx);
-    if (o->got)
-        return false;
-    o->ret->ino = ino;
-    o->ret->next = next;
-    o->ret->type = type;
-    memcpy(o->ret->name, name.p, name.n);
-    o->ret->name[name.n] = 0;
-    return o->got = true;
-}
-
-static int image_readdir(struct fsys *f, struct fsys_node *dir, uint64_t pos,
-                         struct fsys_entry *ret)
-{
-    struct one o = {.ctx = {pos ? pos : FIRST_POS, emit_one}, .ret = ret};
-    if (!S_ISDIR(inode_of(dir)->mode))
-        return -ENOTDIR;
-    int r = inode_of(dir)->ops->readdir(inode_of(dir), &o.ctx);
-    return r < 0 ? r : o.got;
-}
-
-static int image_read_block(struct fsys *f, struct fsys_node *n, uint64_t block, uint8_t *dst)
-{
-    return inode_read_page(inode_of(n), block, dst);
-}
-
-static long image_readlink(struct fsys *f, struct fsys_node *n, char *buf, size_t size)
-{
-    const struct inode *i = inode_of(n);
-    if (!S_ISLNK(i->mode))
-        return -EINVAL;
-    size_t length = strlen(i->link);
-    memcpy(buf, i->link, length < size ? length : size);
-    return (long) (length < size ? length : size);
+    struct super *s = image_of(f)->super;
+    image_of(f)->super = NULL;
+    return s;
 }
 
 /* Each block, used or not, against the hash tree. */
@@ -160,12 +83,12 @@ static long image_check(struct fsys *f)
 static const struct fsys_ops image_ops = {
     .close = image_close,
     .root = image_root,
-    .lookup = image_lookup,
-    .put = image_put,
-    .stat = image_stat,
-    .readdir = image_readdir,
-    .read_block = image_read_block,
-    .readlink = image_readlink,
+    .lookup = inodes_lookup,
+    .put = inodes_put,
+    .stat = inodes_stat,
+    .readdir = inodes_readdir,
+    .read_block = inodes_read_block,
+    .readlink = inodes_readlink,
     .check = image_check,
 };
 

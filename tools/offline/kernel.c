@@ -4,6 +4,7 @@
 #include "libos/base/log.h"
 #include "libos/crypto/cpu.h"
 #include "abi/sgx.h"
+#include "libos/fs/ramfs.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/dcache.h"
 #include "libos/vfs/file.h"
@@ -13,6 +14,12 @@
 uint32_t notify_watchers;
 const struct mm_file_ops *mm_file_ops;
 struct file *(*mm_anon_shared_file)(uint64_t size);
+
+/* No layer is in memory here. */
+bool ramfs_is(const struct super *s)
+{
+    return false;
+}
 
 /* The fastest implementation that this machine has below AVX-512. */
 void kernel_setup(void)

@@ -146,7 +146,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (state->arg_num < 2)
-            argp_error(state, "what (image, or a volume's name), and a directory");
+            argp_error(state, "what (image, a volume's name, or @), and a directory");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -157,9 +157,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int serve(struct fsys *f, const struct arguments *a)
 {
     struct fuse_operations operations = read_operations;
-    if (a->fsys.volume)
+    if (fsys_is_root(f))
+        mount_root_operations(&operations, a->fsys.writable);
+    else if (a->fsys.volume)
         mount_xattr_operations(&operations, a->fsys.writable);
-    if (a->fsys.writable)
+    if (a->fsys.writable && !fsys_is_root(f))
         mount_write_operations(&operations);
     AUTO_FREE char *options = mem_printf("fsname=occlum-%s,subtype=occlum,default_permissions%s",
                                          a->what, a->fsys.writable ? "" : ",ro");
@@ -172,15 +174,16 @@ int offline_mount(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         FSYS_KEY_OPTIONS,
-        {"write", 'w', NULL, 0, "a volume: changes reach it", 0},
+        {"write", 'w', NULL, 0, "changes reach the volume", 0},
         {"foreground", 'f', NULL, 0, "stay until it is unmounted", 0},
         {0},
     };
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "image|VOLUME DIRECTORY",
-        .doc = "Show the root image or an encrypted volume as a directory of this machine (FUSE), "
+        .args_doc = "image|VOLUME|@ DIRECTORY",
+        .doc = "Show the root image, an encrypted volume, or both together (@) as a directory of "
+               "this machine (FUSE), "
                "in the "
                "clear. fusermount3 -u DIRECTORY ends it.",
     };

@@ -12,4 +12,7 @@ struct timespec mount_time(int64_t ns);
 void mount_write_operations(struct fuse_operations *operations);
 /* Adds extended attributes, of a volume. */
 void mount_xattr_operations(struct fuse_operations *operations, bool writable);
+/* The same for what a program sees as "/". */
+void mount_root_operations(struct fuse_operations *operations, bool writable);
+bool mount_xattr_ok(const char *name); /* in a namespace that programs inside have */
 #endif

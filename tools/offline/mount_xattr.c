@@ -15,7 +15,7 @@ static int find(const char *path, struct cow_inode **ret)
     return r;
 }
 
-static bool name_ok(const char *name)
+bool mount_xattr_ok(const char *name)
 {
     static const char *const spaces[] = {"user.", "trusted.", "security."};
     for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
@@ -32,7 +32,7 @@ static struct cow *the_cow(void)
 static int do_get(const char *path, const char *name, char *buf, size_t size)
 {
     struct cow_inode *i;
-    int r = name_ok(name) ? find(path, &i) : -EOPNOTSUPP;
+    int r = mount_xattr_ok(name) ? find(path, &i) : -EOPNOTSUPP;
     if (r < 0)
         return r;
     long n = cow_xattr_get(the_cow(), i, name, (struct span){(uint8_t *) buf, size});
@@ -54,7 +54,7 @@ static int do_list(const char *path, char *buf, size_t size)
 static int do_set(const char *path, const char *name, const char *value, size_t size, int flags)
 {
     struct cow_inode *i;
-    int r = name_ok(name) ? find(path, &i) : -EOPNOTSUPP;
+    int r = mount_xattr_ok(name) ? find(path, &i) : -EOPNOTSUPP;
     if (r < 0)
         return r;
     r = cow_xattr_set(the_cow(), i, name, (struct cspan){(const uint8_t *) value, size}, flags);
@@ -65,7 +65,7 @@ static int do_set(const char *path, const char *name, const char *value, size_t 
 static int do_remove(const char *path, const char *name)
 {
     struct cow_inode *i;
-    int r = name_ok(name) ? find(path, &i) : -EOPNOTSUPP;
+    int r = mount_xattr_ok(name) ? find(path, &i) : -EOPNOTSUPP;
     if (r < 0)
         return r;
     r = cow_xattr_remove(the_cow(), i, name);

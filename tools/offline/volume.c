@@ -40,6 +40,13 @@ struct cow *volume_cow(struct fsys *f)
     return volume_of(f)->cow;
 }
 
+struct cow *volume_take_cow(struct fsys *f)
+{
+    struct cow *c = volume_of(f)->cow;
+    volume_of(f)->cow = NULL;
+    return c;
+}
+
 /* ---- the file as a block device ---- */
 
 static struct volume *of_dev(struct cow_dev *d)

@@ -6,6 +6,8 @@
 #include "tools/offline/fsys.h"
 
 struct cow *volume_cow(struct fsys *f);
+/* It is the caller's from then on; only closing is left to do with f, afterwards. */
+struct cow *volume_take_cow(struct fsys *f);
 static inline struct cow_inode *volume_inode(struct fsys_node *n)
 {
     return (struct cow_inode *) n;

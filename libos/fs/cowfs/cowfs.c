@@ -197,7 +197,8 @@ static void cowfs_put(struct super *super)
         int r = cow_unmount(s->cow);
         if (r < 0)
             log_error("cowfs: the last changes were not written: error %d", -r);
-        volume_close(&s->volume);
+        if (s->volume.dev.ops)
+            volume_close(&s->volume);
     }
     if (s->anchored == ANCHORED_FILE)
         volume_close(&s->anchor_file);
@@ -242,7 +243,8 @@ static int cowfs_writeback(struct super *s)
 {
     int r = writeback(s, false), sent = cow_send(super_of(s)->cow);
     r = r < 0 ? r : sent;
-    volume_start(&super_of(s)->volume); /* so that the next sync has less to wait for */
+    if (super_of(s)->volume.dev.ops)
+        volume_start(&super_of(s)->volume); /* so that the next sync has less to wait for */
     return r;
 }
 
@@ -413,21 +415,45 @@ static int open_root(struct cowfs_super *s)
     return r < 0 ? r : cowfs_wrap(&s->super, root, &s->super.root);
 }
 
-static int cowfs_mount(const char *source, const char *options, unsigned long flags,
-                       struct super **ret)
+static struct cowfs_super *super_new(unsigned long flags)
 {
-    char name[NAME_SIZE];
-    bool create = false;
-    int r = volume_name(source, name);
-    struct cowfs_super *s = r == 0 ? new_zero(struct cowfs_super) : NULL;
+    struct cowfs_super *s = new_zero(struct cowfs_super);
     if (!s)
-        return r < 0 ? r : -ENOMEM;
+        return NULL;
     super_init(&s->super, &cowfs_super_ops, "cowfs");
     s->super.flags = flags & MOUNT_RDONLY ? SUPER_READONLY : 0u;
     waitq_init(&s->gone);
     together_init(&s->together);
     for (unsigned n = 0; n < COWFS_BUCKETS; n++)
         list_init(&s->live[n]);
+    return s;
+}
+
+int cowfs_super_over(struct cow *c, unsigned long flags, struct super **ret)
+{
+    struct cowfs_super *s = super_new(flags);
+    if (!s) {
+        cow_abandon(c);
+        return -ENOMEM;
+    }
+    s->cow = c;
+    int r = open_root(s);
+    if (r < 0)
+        super_put(&s->super);
+    else
+        *ret = &s->super;
+    return r;
+}
+
+static int cowfs_mount(const char *source, const char *options, unsigned long flags,
+                       struct super **ret)
+{
+    char name[NAME_SIZE];
+    bool create = false;
+    int r = volume_name(source, name);
+    struct cowfs_super *s = r == 0 ? super_new(flags) : NULL;
+    if (!s)
+        return r < 0 ? r : -ENOMEM;
     r = open_anchor(s, name, options);
     if (r == 0)
         r = volume_open(&s->volume, name, &create);

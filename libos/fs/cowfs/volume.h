@@ -75,6 +75,9 @@ static inline struct cow_inode *cowfs_inner(const struct inode *i)
     return cowfs_of(i)->i;
 }
 
+/* Over a library that is mounted, which it takes over, also on failure. */
+must_check int cowfs_super_over(struct cow *c, unsigned long flags, struct super **ret);
+
 extern const struct inode_ops cowfs_dir_ops, cowfs_file_ops, cowfs_other_ops;
 
 /* The VFS inode of ci; takes over the reference, also on failure. */
