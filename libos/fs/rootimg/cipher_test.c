@@ -2,7 +2,9 @@
  * and changed ciphertext come to. */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include "libos/base/atomic.h"
 #include "libos/base/log.h"
 #include "libos/crypto/hkdf.h"
 #include "libos/crypto/sha256.h"
@@ -185,4 +187,82 @@ TEST(image_cipher_hostile_blocks)
     assert_int_equal(verity_read(&v, 0, block), -EIO);
     verity_fini(&v);
     log_level = LOG_ERROR;
+}
+
+/* ---- memory that changes while it is read: the host's, in another thread, or stepping through ours ---- */
+
+static bool racing_stop;
+static unsigned long racing_rounds;
+
+/* One byte of each block there and back, as fast as it goes. */
+static void *race(void *arg)
+{
+    for (unsigned at = 1; !atomic_load(&racing_stop); at = (at + 1237) % VERITY_BLOCK) {
+        for (unsigned turn = 0; turn < 2; turn++)
+            for (size_t b = 0; b < sizeof image / VERITY_BLOCK; b++)
+                ((volatile uint8_t *) image)[b * VERITY_BLOCK + at] ^= 0x10;
+        atomic_store(&racing_rounds, racing_rounds + 1);
+    }
+    return NULL;
+}
+
+TEST(image_cipher_racing_host)
+{
+    static struct verity v;
+    static uint8_t block[VERITY_BLOCK];
+    pthread_t thread;
+    unsigned good = 0, bad = 0;
+    unit_process();
+    log_level = LOG_OFF;
+    make_image();
+    racing_stop = false;
+    assert_int_equal(pthread_create(&thread, NULL, race, NULL), 0);
+    for (unsigned n = 0; n < 20000 || ((!good || !bad) && n < 4000000); n++) {
+        uint64_t b = n % BLOCKS;
+        if (b == 0) {
+            if (n)
+                verity_fini(&v); /* nodes come anew, too */
+            assert_int_equal(verity_init(&v, &geometry, &source), 0);
+        }
+        int r = verity_read(&v, b, block);
+        assert_true(r == 0 || r == -EIO);
+        if (r == 0)
+            assert_memory_equal(block, plain + b * VERITY_BLOCK, VERITY_BLOCK);
+        good += r == 0;
+        bad += r != 0;
+    }
+    atomic_store(&racing_stop, true);
+    pthread_join(thread, NULL);
+    verity_fini(&v);
+    assert_true(good > 0 && bad > 0 && racing_rounds > 0);
+    log_level = LOG_ERROR;
+}
+
+static unsigned reads_of[BLOCKS + 5];
+
+/* Right the first time that somebody looks, changed from then on. */
+static int read_once(const struct verity_source *s, uint64_t offset, struct span dst)
+{
+    uint64_t b = offset / VERITY_BLOCK;
+    int r = read_memory(s, offset, dst);
+    if (r == 0 && reads_of[b]++)
+        dst.p[17] ^= 1;
+    return r;
+}
+
+TEST(image_cipher_one_look)
+{
+    static struct verity v;
+    static uint8_t block[VERITY_BLOCK];
+    unit_process();
+    make_image();
+    memset(reads_of, 0, sizeof reads_of);
+    source.read = read_once;
+    assert_int_equal(verity_init(&v, &geometry, &source), 0);
+    for (uint64_t b = 0; b < BLOCKS; b++) {
+        assert_int_equal(verity_read(&v, b, block), 0);
+        assert_memory_equal(block, plain + b * VERITY_BLOCK, VERITY_BLOCK);
+        assert_int_equal(reads_of[b], 1);
+    }
+    verity_fini(&v);
 }
