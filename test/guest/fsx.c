@@ -1,6 +1,6 @@
 /* One file, random operations, and a model of its bytes: what read, mapped, or asked for must be what the model says.
  * In the spirit of fsx. FSX_OPS operations (20000), FSX_SEED, in the directory FSX_DIR. */
-#include "guest_test.h"
+#include "guest_model.h"
 #include <sys/mman.h>
 
 #define ROOM      (384 * 1024)
@@ -14,14 +14,8 @@ static unsigned char model[ROOM], piece[ROOM];
 static size_t size; /* of the file */
 static int fd;
 static char path[300];
-static unsigned long seed, done_ops;
+static unsigned long done_ops;
 static char history[HISTORY][80];
-
-static unsigned long rnd(unsigned long n)
-{
-    seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-    return (seed >> 33) % n;
-}
 
 __attribute__((format(printf, 1, 2))) static void note(const char *fmt, ...)
 {
@@ -233,13 +227,9 @@ static void operate(void)
 
 TEST_CASE(random_operations)
 {
-    const char *ops = getenv("FSX_OPS"), *first = getenv("FSX_SEED"), *dir = getenv("FSX_DIR");
-    unsigned long count = ops ? strtoul(ops, NULL, 10) : 20000;
-    seed = first ? strtoul(first, NULL, 10) : 1;
-    if (dir)
-        snprintf(path, sizeof path, "%s/fsx-file", dir);
-    else
-        snprintf(path, sizeof path, "%s", test_path("fsx-file"));
+    unsigned long count = number_from("FSX_OPS", 20000);
+    seed = number_from("FSX_SEED", 1);
+    place_of("fsx-file", path, sizeof path);
     fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     CHECK(fd >= 0);
     for (done_ops = 0; done_ops < count; done_ops++)

@@ -1,7 +1,7 @@
 /* Names at random, and a model of them: files, directories, links of both kinds are made, moved, exchanged and deleted;
  * each call succeeds or fails as the model says, and now and then the whole tree is compared with it. TREE_OPS
  * operations (6000), TREE_SEED, in the directory FSX_DIR. */
-#include "guest_test.h"
+#include "guest_model.h"
 #include <sys/xattr.h>
 
 #define OBJECTS   96
@@ -19,13 +19,7 @@ static struct object {
 } objects[OBJECTS];
 
 static char top[300];
-static unsigned long seed, op;
-
-static unsigned long rnd(unsigned long n)
-{
-    seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-    return (seed >> 33) % n;
-}
+static unsigned long op;
 
 struct place {
     int dir, name;
@@ -361,13 +355,9 @@ static void operate(void)
 
 TEST_CASE(random_names)
 {
-    const char *ops = getenv("TREE_OPS"), *first = getenv("TREE_SEED"), *dir = getenv("FSX_DIR");
-    unsigned long count = ops ? strtoul(ops, NULL, 10) : 6000;
-    seed = first ? strtoul(first, NULL, 10) : 1;
-    if (dir)
-        snprintf(top, sizeof top, "%s/tree-model", dir);
-    else
-        snprintf(top, sizeof top, "%s", test_path("tree-model"));
+    unsigned long count = number_from("TREE_OPS", 6000);
+    seed = number_from("TREE_SEED", 1);
+    place_of("tree-model", top, sizeof top);
     umask(0);
     OK(mkdir(top, 0755));
     objects[1] = (struct object){.type = DIR_, .names = 1, .parent = 1};
