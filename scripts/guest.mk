@@ -41,6 +41,9 @@ test-attack: all ## what a hostile host can do with the files of an instance as 
 test-kill: all ## kill -9 while a program writes to its volume (KILLS=1000)
 	@KILLS=$(or $(KILLS),1000) test/tools/kill.sh $(B)
 
+test-traps: all ## system calls of ordinary programs are patched: none traps
+	@test/tools/traps.sh $(B)
+
 test-image: all ## the own-key root image: what the host can see of it, and the wrong ways to run it
 	@test/tools/image.sh $(B)
 
@@ -50,7 +53,7 @@ test-offline: all ## occlum ls, cat, cp, fsck and mount on an encrypted image an
 test-anchor: all ## the freshness service: absent, another, forgetful; and volumes put back
 	@test/tools/anchor.sh $(B)
 
-.PHONY: test-native test-console test-control test-terminal test-volume test-conformance test-attack test-kill test-image test-offline test-anchor guest-programs
+.PHONY: test-native test-console test-control test-terminal test-volume test-conformance test-attack test-kill test-traps test-image test-offline test-anchor guest-programs
 guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
 
 test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
@@ -59,6 +62,7 @@ test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, buil
 	@$(if $(TESTS),,$(MAKE) --no-print-directory guest-programs && SEEDS=1 test/tools/conformance.sh $(B))
 	@$(if $(TESTS),,test/tools/attack.sh $(B))
 	@$(if $(TESTS),,test/tools/noticks.sh $(B))
+	@$(if $(TESTS),,test/tools/traps.sh $(B))
 	@$(if $(TESTS),,test/tools/kill.sh $(B))
 	@$(if $(TESTS),,$(MAKE) --no-print-directory test-crash)
 	@$(if $(TESTS),,test/tools/image.sh $(B))
