@@ -8,6 +8,7 @@
  */
 #include "libos/fs/ramfs.h"
 #include "libos/base/atomic.h"
+#include "libos/fs/xattr_list.h"
 #include "libos/mm/heap.h"
 #include "libos/vfs/dcache.h"
 #include "libos/vfs/memfd.h"
@@ -26,13 +27,6 @@ struct ram_entry {
     char name[] counted_by(len);
 };
 
-struct ram_xattr {
-    struct list link;
-    char *name;
-    uint8_t *value;
-    size_t size;
-};
-
 struct ram_inode {
     struct inode inode;
     /* directories */
@@ -44,13 +38,12 @@ struct ram_inode {
     /* files */
     struct inode *backing;
     uint64_t backing_size;
-    struct list xattrs; /* inode mutex */
+    struct xattr_list xattrs; /* inode mutex */
 };
 
 struct ram_super {
     struct super super;
     uint64_t next_ino, inodes; /* atomic */
-    uint64_t max_pages;
 };
 
 static const struct inode_ops dir_ops, file_inode_ops, backed_inode_ops, special_inode_ops;
@@ -83,7 +76,7 @@ static struct inode *ram_inode_new(struct super *s, const struct inode *dir, uin
     i->rdev = rdev;
     i->ops = S_ISREG(mode) ? &file_inode_ops : S_ISDIR(mode) ? &dir_ops : &special_inode_ops;
     list_init(&r->entries);
-    list_init(&r->xattrs);
+    xattr_list_init(&r->xattrs);
     r->next_cookie = 2;
     if (S_ISDIR(mode)) {
         i->nlink = 2;
@@ -340,86 +333,30 @@ static int ram_readdir(struct inode *dir, struct dir_ctx *ctx)
 
 /* ---- extended attributes: user.*, trusted.* and security.* as opaque values ---- */
 
-static struct ram_xattr *xattr_find(const struct ram_inode *r, const char *name)
-{
-    struct ram_xattr *x;
-    list_for_each (x, &r->xattrs, link)
-        if (str_eq(x->name, name))
-            return x;
-    return NULL;
-}
-
 static long ram_getxattr(struct inode *i, const char *name, struct span buf)
 {
-    const struct ram_xattr *x = xattr_find(ram(i), name);
-    if (!x)
-        return -ENODATA;
-    if (buf.n == 0)
-        return (long) x->size;
-    if (x->size > buf.n)
-        return -ERANGE;
-    memcpy(buf.p, x->value, x->size);
-    return (long) x->size;
-}
-
-static void xattr_free(struct ram_xattr *x)
-{
-    list_del(&x->link);
-    kfree(x->name);
-    kfree(x->value);
-    kfree(x);
+    return xattr_list_get(&ram(i)->xattrs, name, buf);
 }
 
 static int ram_setxattr(struct inode *i, const char *name, struct cspan value, int flags)
 {
-    struct ram_xattr *old = xattr_find(ram(i), name);
-    if (old && (flags & 1))
-        return -EEXIST;
-    if (!old && (flags & 2))
-        return -ENODATA;
-    struct ram_xattr *x = new_zero(struct ram_xattr);
-    if (!x)
-        return -ENOSPC;
-    list_init(&x->link);
-    x->name = kstrdup(name);
-    x->value = kzalloc(value.n + 1);
-    if (!x->name || !x->value) {
-        xattr_free(x);
-        return -ENOSPC;
-    }
-    memcpy(x->value, value.p, value.n);
-    x->size = value.n;
-    if (old)
-        xattr_free(old);
-    list_add_tail(&ram(i)->xattrs, &x->link);
-    inode_touch(i, ATTR_CTIME);
-    return 0;
+    int r = xattr_list_set(&ram(i)->xattrs, name, value, flags);
+    if (r == 0)
+        inode_touch(i, ATTR_CTIME);
+    return r;
 }
 
 static int ram_removexattr(struct inode *i, const char *name)
 {
-    struct ram_xattr *x = xattr_find(ram(i), name);
-    if (!x)
-        return -ENODATA;
-    xattr_free(x);
-    inode_touch(i, ATTR_CTIME);
-    return 0;
+    int r = xattr_list_remove(&ram(i)->xattrs, name);
+    if (r == 0)
+        inode_touch(i, ATTR_CTIME);
+    return r;
 }
 
 static long ram_listxattr(struct inode *i, struct span buf)
 {
-    size_t n = 0;
-    struct ram_xattr *x;
-    list_for_each (x, &ram(i)->xattrs, link) {
-        size_t len = strlen(x->name) + 1;
-        if (buf.n) {
-            if (n + len > buf.n)
-                return -ERANGE;
-            memcpy(buf.p + n, x->name, len);
-        }
-        n += len;
-    }
-    return (long) n;
+    return xattr_list_names(&ram(i)->xattrs, buf);
 }
 
 /* ---- backed files ---- */
@@ -500,9 +437,7 @@ static void ram_inode_free(struct inode *i)
         kfree(e);
         inode_put(child);
     }
-    struct ram_xattr *x;
-    while ((x = list_first(&r->xattrs, struct ram_xattr, link)) != NULL)
-        xattr_free(x);
+    xattr_list_fini(&r->xattrs);
     kfree(r->bucket);
     if (r->backing)
         inode_put(r->backing);
