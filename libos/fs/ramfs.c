@@ -8,6 +8,7 @@
  */
 #include "libos/fs/ramfs.h"
 #include "libos/base/atomic.h"
+#include "libos/base/printf.h"
 #include "libos/fs/xattr_list.h"
 #include "libos/mm/heap.h"
 #include "libos/vfs/dcache.h"
@@ -44,6 +45,7 @@ struct ram_inode {
 struct ram_super {
     struct super super;
     uint64_t next_ino, inodes; /* atomic */
+    uint64_t inodes_max;       /* 0: no limit */
 };
 
 static const struct inode_ops dir_ops, file_inode_ops, backed_inode_ops, special_inode_ops;
@@ -67,7 +69,9 @@ bool ramfs_is(const struct super *s)
 static struct inode *ram_inode_new(struct super *s, const struct inode *dir, uint32_t mode,
                                    uint64_t rdev)
 {
-    struct ram_inode *r = new_zero(struct ram_inode);
+    uint64_t most = ram_super(s)->inodes_max;
+    struct ram_inode *r =
+        most && atomic_load(&ram_super(s)->inodes) >= most ? NULL : new_zero(struct ram_inode);
     if (!r)
         return NULL;
     struct inode *i = &r->inode;
@@ -455,22 +459,36 @@ static int ram_statfs(struct super *s, struct linux_statfs *ret)
 {
     struct heap_stats h;
     heap_stats(&h);
-    uint64_t limit = h.limit, used = MIN(h.used_pages, limit);
+    uint64_t limit = h.limit, used = MIN(h.used_pages, limit), inodes = ram_super(s)->inodes_max;
+    if (s->pages_max) {
+        limit = s->pages_max;
+        used = MIN(atomic_load(&s->pages), limit);
+    }
+    inodes = inodes ? inodes : h.limit;
     *ret = (struct linux_statfs){
         .type = str_eq(s->type_name, "ramfs") ? (int64_t) RAMFS_MAGIC : TMPFS_MAGIC,
         .bsize = PAGE_SIZE,
         .blocks = limit,
         .bfree = limit - used,
         .bavail = limit - used,
-        .files = limit,
-        .ffree = limit - MIN(ram_super(s)->inodes, limit),
+        .files = inodes,
+        .ffree = inodes - MIN(ram_super(s)->inodes, inodes),
         .namelen = NAME_LIMIT,
         .frsize = PAGE_SIZE,
     };
     return 0;
 }
 
+static void ram_options(const struct super *s, struct text *t)
+{
+    if (s->pages_max)
+        text_add(t, ",size=%luk", (unsigned long) (s->pages_max * (PAGE_SIZE / 1024)));
+    if (ram_super(s)->inodes_max)
+        text_add(t, ",nr_inodes=%lu", (unsigned long) ram_super(s)->inodes_max);
+}
+
 static const struct super_ops ram_super_ops = {
+    .options = ram_options,
     .inode_free = ram_inode_free,
     .put = ram_put,
     .statfs = ram_statfs,
@@ -498,26 +516,21 @@ int ramfs_add(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev,
     return ram_make(dir, QNAME(name), mode, rdev, link_target, ret);
 }
 
-/* options: "mode=1777" in octal */
-static uint32_t root_mode(const char *options, uint32_t standard)
-{
-    for (const char *o = options; *o; o++) {
-        if (!str_starts(o, "mode=") || (o != options && o[-1] != ','))
-            continue;
-        uint32_t mode = 0;
-        for (const char *d = o + 5; *d >= '0' && *d <= '7'; d++)
-            mode = mode * 8 + (uint32_t) (*d - '0');
-        return mode & 07777;
-    }
-    return standard;
-}
-
 static int mount_as(const char *name, const char *options, uint32_t mode, struct super **ret)
 {
-    int r = ramfs_super_new(name, ret);
+    struct ramfs_options o = {.mode = mode};
+    int r = ramfs_options_parse(options, str_eq(name, "tmpfs"), &o);
     if (r == 0)
-        (*ret)->root->mode = S_IFDIR | root_mode(options, mode);
-    return r;
+        r = ramfs_super_new(name, ret);
+    if (r < 0)
+        return r;
+    struct inode *root = (*ret)->root;
+    root->mode = S_IFDIR | o.mode;
+    root->uid = o.uid;
+    root->gid = o.gid;
+    (*ret)->pages_max = o.size / PAGE_SIZE + (o.size % PAGE_SIZE != 0);
+    ram_super(*ret)->inodes_max = o.inodes;
+    return 0;
 }
 
 static int ramfs_mount(const char *source, const char *options, unsigned long flags,

@@ -11,5 +11,11 @@ must_check int ramfs_add(struct inode *dir, const char *name, uint32_t mode, uin
 /* Copy-up in O(1): content of i below size comes from backing (a reference is taken) where the cache
  * has no page. */
 void ramfs_set_backing(struct inode *i, struct inode *backing, uint64_t size);
+struct ramfs_options {
+    uint64_t size, inodes; /* 0: no limit; bytes */
+    uint32_t mode, uid, gid;
+};
+/* Into *o, which has the defaults. strict: options that are not known are -EINVAL, too. */
+must_check int ramfs_options_parse(const char *text, bool strict, struct ramfs_options *o);
 bool ramfs_is(const struct super *s);
 #endif

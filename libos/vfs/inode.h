@@ -169,6 +169,8 @@ struct super_ops {
     /* Changes between hold and release are on disk all together or not at all. */
     void (*hold)(struct super *s);
     void (*release)(struct super *s);
+    /* NULL, or: adds what /proc/mounts shows behind the flags, each with a comma before it. */
+    void (*options)(const struct super *s, struct text *t);
 };
 
 enum {
@@ -188,7 +190,9 @@ struct super {
     uint32_t magic;
     uint32_t
         numbers; /* 24 bits that say what its inode numbers mean, also in another run; 0: nothing */
-    size_t dirty_pages;          /* atomic */
+    size_t dirty_pages; /* atomic */
+    uint64_t pages,
+        pages_max; /* of a file system in memory with a limit (0: none); pages: atomic */
     struct writeback *writeback; /* vfs/writeback.c; set once */
     const char *type_name;
     const struct super_ops *ops;

@@ -442,12 +442,19 @@ static void put_root_locked(struct text *t, const struct dentry *d)
         text_add(t, "/%s", chain[n]->name);
 }
 
+static void put_options(struct text *t, const struct super *s)
+{
+    if (s->ops->options)
+        s->ops->options(s, t);
+}
+
 static void list_one_locked(struct text *t, const struct mount *m, const char *where,
                             enum mount_format format)
 {
     if (format == MOUNT_TEXT_MOUNTS) {
         text_add(t, "%s %s %s ", m->source, where, m->super->type_name);
         put_flags(t, m);
+        put_options(t, m->super);
         text_add(t, " 0 0\n");
         return;
     }
@@ -456,8 +463,10 @@ static void list_one_locked(struct text *t, const struct mount *m, const char *w
     put_root_locked(t, m->root);
     text_add(t, " %s ", where);
     put_flags(t, m);
-    text_add(t, " - %s %s %s\n", m->super->type_name, m->source,
+    text_add(t, " - %s %s %s", m->super->type_name, m->source,
              m->super->flags & SUPER_READONLY ? "ro" : "rw");
+    put_options(t, m->super);
+    text_add(t, "\n");
 }
 
 void mount_list(struct text *t, enum mount_format format)

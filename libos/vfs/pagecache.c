@@ -23,6 +23,24 @@ void cpage_unpin(struct cpage *page)
         cpage_free(page);
 }
 
+/* One more page of a file system that may have only so many; false: that were too many. */
+static bool limit_take(struct inode *i)
+{
+    struct super *s = i->super;
+    if (likely(!s || !s->pages_max))
+        return true;
+    if (atomic_add(&s->pages, 1) < s->pages_max)
+        return true;
+    atomic_sub(&s->pages, 1);
+    return false;
+}
+
+static void limit_give(const struct inode *i)
+{
+    if (unlikely(i->super && i->super->pages_max))
+        atomic_sub(&i->super->pages, 1);
+}
+
 /* Off the clock first: eviction finds the inode by the page. */
 void cpage_detach_locked(struct pages *p, struct cpage *page)
 {
@@ -31,6 +49,7 @@ void cpage_detach_locked(struct pages *p, struct cpage *page)
     if (page->changed)
         load_lost(page->inode, page->index);
     pagetree_remove(p, page->index);
+    limit_give(page->inode);
     page->inode = NULL;
 }
 
@@ -97,9 +116,12 @@ int cpage_publish_locked(struct inode *i, struct cpage *page, struct cpage **ret
         return 0;
     if (p->home && page->index < p->home_pages)
         settle_at_home_locked(i, page);
-    int r = pagetree_insert(p, page);
-    if (r < 0)
+    int r = limit_take(i) ? pagetree_insert(p, page) : -ENOSPC;
+    if (r < 0) {
+        if (r != -ENOSPC)
+            limit_give(i);
         return r;
+    }
     if (page->at_home)
         pagetree_mark(&i->pages, page->index, true);
     page->inode = i;

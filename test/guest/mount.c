@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <sys/xattr.h>
 
 /* Natively the test makes its own mount namespace; without that right it is skipped. */
@@ -38,6 +39,63 @@ TEST_CASE(ram_file_system)
     OK(umount(test_path("m")));
     read_file(test_path("m/below"), b, sizeof b);
     CHECK_STR(b, "below");
+}
+
+static int fill(const char *path, char *block, size_t size)
+{
+    int fd = (int) OK(open(path, O_RDWR | O_CREAT, 0600)), n = 0;
+    while (n < 1000 && write(fd, block, size) == (ssize_t) size)
+        n++;
+    CHECK_EQ(errno, ENOSPC);
+    close(fd);
+    return n;
+}
+
+TEST_CASE(limited_memory_file_system)
+{
+    static char block[4096], text[16384];
+    struct statfs s;
+    struct stat st;
+    may_mount();
+    OK(mkdir(test_path("t"), 0755));
+    OK_OR_SKIP(mount("limited", test_path("t"), "tmpfs", 0,
+                     "size=256k,nr_inodes=10,mode=0751,uid=7,gid=8"));
+    OK(stat(test_path("t"), &st));
+    CHECK_EQ(st.st_mode & 07777, 0751);
+    CHECK_EQ(st.st_uid, 7);
+    CHECK_EQ(st.st_gid, 8);
+    OK(statfs(test_path("t"), &s));
+    CHECK_EQ((long) s.f_blocks * (long) s.f_bsize, 256 * 1024);
+    CHECK_EQ(s.f_bfree, s.f_blocks);
+    CHECK_EQ(s.f_files, 10);
+    read_file("/proc/self/mounts", text, sizeof text);
+    CHECK(strstr(text, "limited ") && strstr(strstr(text, "limited "), "size=256k"));
+    CHECK(strstr(strstr(text, "limited "), "nr_inodes=10"));
+    memset(block, 'x', sizeof block);
+    CHECK_EQ(fill(test_path("t/full"), block, sizeof block), 64);
+    OK(statfs(test_path("t"), &s));
+    CHECK_EQ(s.f_bfree, 0);
+    OK(truncate(test_path("t/full"), 1 << 20)); /* a hole takes nothing */
+    int fd = (int) OK(open(test_path("t/full"), O_RDONLY));
+    CHECK_EQ(pread(fd, block, sizeof block, 900000), (ssize_t) sizeof block);
+    CHECK_EQ(block[0], 0);
+    close(fd);
+    OK(truncate(test_path("t/full"), 40 * 4096));
+    memset(block, 'y', sizeof block);
+    CHECK_EQ(fill(test_path("t/more"), block, sizeof block), 24);
+    OK(unlink(test_path("t/full")));
+    OK(statfs(test_path("t"), &s));
+    CHECK_EQ(s.f_bfree, 40);
+    int made = 0;
+    for (char name[] = "t/a"; made < 20; made++, name[2]++)
+        if (mknod(test_path(name), S_IFREG | 0600, 0) < 0)
+            break;
+    CHECK_EQ(errno, ENOSPC);
+    CHECK_EQ(made, 8);
+    OK(umount(test_path("t")));
+    static const char *const bad[] = {"size=x", "size=1q", "mode=9", "nonsense=1"};
+    for (size_t n = 0; n < ARRAY_LEN(bad); n++)
+        CHECK_ERR(mount("bad", test_path("t"), "tmpfs", 0, bad[n]), EINVAL);
 }
 
 TEST_CASE(mount_errors)
