@@ -21,14 +21,14 @@ endif
 
 # Processes, threads, signals, memory and what they talk through: what two vCPUs are busy with. Not fuzz: it
 # finds that credentials are read without a lock while another thread of the process sets them (docs/limits.md).
-RACE_TESTS := aio clone cred epoll eventfd exec exit_group fifo fixed_address flock fork futex futex_pi \
+RACE_TESTS := aio cred epoll eventfd exec exit_group fifo fixed_address flock fork futex futex_pi \
     inotify interrupt locks malloc memfd mmap mmap_file mprotect mqueue mremap perms pgrp pidfd pipe poll \
     preempt procfs procfs_attributes pthread pty pty_session rlimit sched semaphore sigframe signal signal_fault \
     signal_stack signal_wait sleep spawn storm sysv_msg sysv_sem sysv_shm tcp_connect tcp_data tcp_options \
     tcp_wait time udp unix unix_connect unix_data unix_rights vfork wait
 .PHONY: tsan tsan-mutants
 tsan: ## the process tests in a kernel that finds its data races (TESTS=...)
-	@$(MAKE) --no-print-directory TSAN=1 test TESTS="$(or $(TESTS),$(filter $(RACE_TESTS),$(GUEST_NAMES)))"
+	@$(MAKE) --no-print-directory TSAN=1 test TESTS="$(or $(TESTS),$(RACE_TESTS))"
 tsan-mutants: ## data races put there on purpose: each is found
 	@$(MAKE) --no-print-directory TSAN=1 all guest-programs
 	@scripts/race-mutants build/tsan

@@ -121,7 +121,9 @@ int main(int argc, char **argv)
         workload_sequences(&v, length, &w.effort);
     for (unsigned n = 0; n < w.random; n++)
         workload_random(&v, w.first_seed + n, &w.effort);
-    if (w.trace && w.key_file)
+    if (w.trace && !w.key_file)
+        fail("--trace needs --key");
+    if (w.trace)
         trace_run(&v, w.trace, w.key_file, w.command, &w.effort);
     if (w.attack)
         attack_everything(&v.params, w.attack);

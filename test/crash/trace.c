@@ -232,6 +232,8 @@ int trace_run(struct verifier *v, const char *file, const char *key_file, const 
     crash_everywhere(recorder, replayer, v, effort, NULL);
     printf("%s: %lu different committed states were looked at by the program's own check\n", file,
            laid_out);
+    if (command && laid_out == 0)
+        fail("%s: nothing was looked at", file);
     disk_free(replayer);
     disk_free(recorder);
     verify_forget();

@@ -82,18 +82,19 @@ statuses() { # FILE: number, status, milliseconds of each command
 frame() { awk -v n="$2" 'index($0, "\001begin ") == 1 { on = $2 == n; next } index($0, "\001end ") == 1 { on = 0 } on' "$1"; }
 objects() { frame "$1" "$2" | awk '/^kmalloc-/ { n += $2 } END { print n + 0 }'; }
 judge() { # CONFIG: line n of commands became 4 lines in commands.twice: twice the stressor and the objects
-    local n=0 at bad=0 good=0 command want got again ms growth out=$work/inside-$1.out
+    local n=0 at bad=0 good=0 command want got again ms before growth out=$work/inside-$1.out
     statuses "$out" >"$work/inside.status"
     while read -r command; do
         n=$((n + 1)) at=$((n * 4 - 2))
         want=$(awk -v n=$n '$1 == n { print $2 }' "$work/native.status")
         read -r got ms < <(awk -v n=$at '$1 == n { print $2, $3 }' "$work/inside.status") || { got=none; ms=; }
         read -r again < <(awk -v n=$((at + 2)) '$1 == n { print $2 }' "$work/inside.status") || again=none
-        growth=$(($(objects "$out" $((at + 3))) - $(objects "$out" $((at + 1)))))
+        before=$(objects "$out" $((at + 1)))
+        growth=$(($(objects "$out" $((at + 3))) - before))
         [ -z "${V:-}" ] || echo "  $want $got $again ${ms:-?} ms +$growth  ${command#"stress-ng $options --timeout "}"
-        if [ "$got" = "$want" ] && [ "$again" = "$want" ] && [ "$growth" -lt 300 ]; then good=$((good + 1)); continue; fi
+        if [ "$got" = "$want" ] && [ "$again" = "$want" ] && [ "$before" -gt 0 ] && [ "$growth" -lt 300 ]; then good=$((good + 1)); continue; fi
         bad=$((bad + 1))
-        echo "  FAIL ${command#"stress-ng $options "}: Linux $want, LibOS $got and $again, $growth objects more"
+        echo "  FAIL ${command#"stress-ng $options "}: Linux $want, LibOS $got and $again, $growth objects more than $before"
         { frame "$out" $at; frame "$out" $((at + 2)); } | grep -aE 'fail|error' | head -n 6 | sed 's/^/       /' || true
     done <"$work/commands"
     echo "$([ $bad -eq 0 ] && echo pass || echo FAIL) $1 ($good of $n)"
