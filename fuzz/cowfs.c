@@ -12,6 +12,7 @@
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
 #include "libos/fs/cowfs/cow.h"
+#include "test/unit/nullcipher.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -34,23 +35,7 @@ void random_bytes(struct span dst)
         dst.p[i] = (uint8_t) (n += 37);
 }
 
-/* ---- a cipher that is none, a device in memory ---- */
-
-static void seal_null(const struct gcm_key *k, const uint8_t nonce[GCM_NONCE_SIZE],
-                      struct cspan aad, struct cspan in, uint8_t *out, uint8_t tag[GCM_TAG_SIZE])
-{
-    memmove(out, in.p, in.n);
-    memset(tag, 0, GCM_TAG_SIZE);
-}
-
-static int open_null(const struct gcm_key *k, const uint8_t nonce[GCM_NONCE_SIZE], struct cspan aad,
-                     struct cspan in, uint8_t *out, const uint8_t tag[GCM_TAG_SIZE])
-{
-    memmove(out, in.p, in.n);
-    return 0;
-}
-
-static const struct cow_cipher null_cipher = {seal_null, open_null};
+/* ---- a device in memory ---- */
 
 static bool outside(const struct cow_dev *d, uint64_t block, uint32_t count)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "host/control.h"
 #include "host/runtime.h"
+#include "tools/lib/control.h"
 
 #define STOP_REQUEST (SIGRTMIN + 2)
 #define STOP_SECONDS 10
@@ -21,12 +22,7 @@ static bool no_shell;   /* a stop had no effect: the group is orphaned; atomic *
 
 static sigset_t waited_for(void)
 {
-    static const int list[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
-                               SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
-    sigset_t s;
-    sigemptyset(&s);
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-        sigaddset(&s, list[i]);
+    sigset_t s = control_signals();
     sigaddset(&s, STOP_REQUEST);
     return s;
 }

@@ -21,6 +21,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "tools/lib/fsutil.h"
 
 #define SECRET_BYTES 32
 #define PATH_BYTES   4096
@@ -49,18 +50,6 @@ static int state_directory(char *ret_path, size_t size)
     else if (home && home[0] == '/')
         n = snprintf(ret_path, size, "%s/.local/state/occlum/", home);
     return n < 0 || (size_t) n >= size ? -ENOENT : 0;
-}
-
-static int make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-        *slash = '/';
-        if (r < 0)
-            return r;
-    }
-    return 0;
 }
 
 static int read_secret(const char *path, uint8_t ret_secret[SECRET_BYTES])
@@ -102,7 +91,7 @@ static int load_secret(void)
     r = read_secret(path, platform.secret);
     if (r != -ENOENT)
         return r;
-    r = make_directories(directory);
+    r = fs_mkdirs_for(path, 0700);
     if (r == 0)
         r = create_secret(directory, path);
     return r < 0 ? r : read_secret(path, platform.secret);

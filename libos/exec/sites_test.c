@@ -1,22 +1,13 @@
 /* The site finder: small pieces of code with known answers, then real libraries of the machine. */
-#include <stdio.h>
-#include <stdlib.h>
-#include "test/unit/test.h"
+#include "test/unit/codefile.h"
 #include "libos/exec/sites.h"
 #include "libos/exec/sitefile.h"
-#include "libos/base/errno.h"
 #include "libos/mm/heap.h"
-
-static int span_read(void *ctx, uint64_t offset, struct span dst)
-{
-    const struct cspan *code = ctx;
-    return cspan_get(*code, offset, dst.p, dst.n) ? 0 : -EIO;
-}
 
 static void scan(const void *code, size_t n, uint64_t start, struct site_list *ret)
 {
     struct cspan s = {code, n};
-    const struct code_source src = {.read = span_read, .ctx = &s};
+    const struct code_source src = {.read = code_read, .ctx = &s};
     *ret = (struct site_list){0};
     assert_int_equal(sites_scan(&src, start, n, ret), 0);
 }
@@ -145,20 +136,6 @@ TEST(sites_do_not_depend_on_position)
     free(code);
 }
 
-static struct cspan load(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return (struct cspan){0};
-    fseek(f, 0, SEEK_END);
-    size_t n = (size_t) ftell(f);
-    rewind(f);
-    uint8_t *p = malloc(n);
-    assert_int_equal(fread(p, 1, n, f), n);
-    fclose(f);
-    return (struct cspan){p, n};
-}
-
 /* At most the signal restorer is left in the C libraries; that many sites at least are found. */
 TEST(sites_of_real_files)
 {
@@ -172,10 +149,10 @@ TEST(sites_of_real_files)
         {"/bin/busybox", 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        struct cspan s = load(files[i].path);
+        struct cspan s = code_load(files[i].path);
         if (!s.p)
             continue;
-        const struct code_source src = {.read = span_read, .ctx = &s};
+        const struct code_source src = {.read = code_read, .ctx = &s};
         struct site_list l = {0};
         size_t traps = 0;
         assert_int_equal(sites_scan_file(&src, s.n, &l), 0);

@@ -1,17 +1,14 @@
 /* Stubs: run for real with a stand-in for the kernel's entries, and, for every site of real libraries,
  * taken apart again and compared with the code they replace. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <Zydis/Zydis.h>
-#include "test/unit/test.h"
+#include "test/unit/codefile.h"
 #include "libos/exec/sites.h"
 #include "libos/exec/stub.h"
 #include "libos/exec/stubarea.h"
 #include "libos/arch/vcpu_offsets.h"
-#include "libos/base/errno.h"
 #include "libos/mm/heap.h"
 
 #define CODE_AT ((uintptr_t) 0x300010000000)
@@ -135,25 +132,6 @@ TEST(stub_refuses_what_cannot_work)
     assert_false(stub_jump(CODE_AT, CODE_AT - (1ul << 32), jump));
 }
 
-static struct cspan load(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return (struct cspan){0};
-    fseek(f, 0, SEEK_END);
-    size_t n = (size_t) ftell(f);
-    rewind(f);
-    uint8_t *p = malloc(n);
-    assert_int_equal(fread(p, 1, n, f), n);
-    fclose(f);
-    return (struct cspan){p, n};
-}
-
-static int span_read(void *ctx, uint64_t offset, struct span dst)
-{
-    return cspan_get(*(const struct cspan *) ctx, offset, dst.p, dst.n) ? 0 : -EIO;
-}
-
 struct decoded {
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
@@ -228,10 +206,10 @@ TEST(stub_of_every_site_of_real_files)
     ZydisDecoder d;
     ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        struct cspan s = load(files[i]);
+        struct cspan s = code_load(files[i]);
         if (!s.p)
             continue;
-        const struct code_source src = {.read = span_read, .ctx = &s};
+        const struct code_source src = {.read = code_read, .ctx = &s};
         struct site_list l = {0};
         assert_int_equal(sites_scan_file(&src, s.n, &l), 0);
         for (size_t k = 0; k < l.count; k++)

@@ -51,3 +51,14 @@ bool control_peer_ok(int fd, pid_t *ret_pid)
     *ret_pid = peer.pid;
     return peer.uid == geteuid() || peer.uid == 0;
 }
+
+sigset_t control_signals(void)
+{
+    static const int list[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
+                               SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
+    sigset_t s;
+    sigemptyset(&s);
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        sigaddset(&s, list[i]);
+    return s;
+}

@@ -3,6 +3,7 @@
 #ifndef TOOLS_LIB_CONTROL_H
 #define TOOLS_LIB_CONTROL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -20,4 +21,6 @@ int control_dir_make(const char *instance);
 int control_address(const char *instance, struct sockaddr_un *ret_address);
 /* Is the process at the other end of a connected socket this user's, or root's? *ret_pid: which it is. */
 bool control_peer_ok(int fd, pid_t *ret_pid);
+/* What comes to the command or the runtime and is meant for the program. */
+sigset_t control_signals(void);
 #endif

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "abi/sgx.h"
+#include "tools/lib/fsutil.h"
 
 #define PATH_BYTES 4096
 
@@ -68,19 +69,6 @@ static EVP_PKEY *generate(void)
     BN_free(e);
     EVP_PKEY_CTX_free(context);
     return ok ? key : NULL;
-}
-
-/* Creates every missing directory of a path that ends in '/'. */
-static int make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-        *slash = '/';
-        if (r < 0)
-            return r;
-    }
-    return 0;
 }
 
 static int default_directory(char *ret_path, size_t size)
@@ -133,7 +121,7 @@ int signkey_default(EVP_PKEY **ret_key)
     if ((size_t) snprintf(path, sizeof path, "%ssign-key.pem", directory) >= sizeof path)
         return -ENAMETOOLONG;
     if (access(path, F_OK) < 0) {
-        r = make_directories(directory);
+        r = fs_mkdirs_for(path, 0700);
         if (r == 0)
             r = write_new_key(directory, path);
         if (r == 0)

@@ -148,17 +148,6 @@ static int send_exec(struct client *c, const struct exec *e)
 
 /* ---- while it runs ---- */
 
-static sigset_t forwarded(void)
-{
-    static const int list[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
-                               SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
-    sigset_t s;
-    sigemptyset(&s);
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-        sigaddset(&s, list[i]);
-    return s;
-}
-
 static void send_signal(struct client *c, int sig)
 {
     struct control_request q = {.magic = CONTROL_MAGIC, .op = CONTROL_SIGNAL, .a = sig};
@@ -286,7 +275,7 @@ static void warn_if_rebuilt(void)
 static int run(const struct exec *e)
 {
     struct client c;
-    sigset_t set = forwarded();
+    sigset_t set = control_signals();
     sigprocmask(SIG_BLOCK, &set, NULL);
     int signals = open_standard_files() ? signalfd(-1, &set, SFD_CLOEXEC) : -1;
     if (signals < 0 || client_connect(&c, false) < 0)

@@ -1,27 +1,12 @@
 /* Volumes of somebody who has the key and means harm: what authenticates and makes no sense. The cipher is none,
  * so that a test can write what it likes; fuzz/cowfs.c found these. */
 #include "test/unit/cowdev.h"
+#include "test/unit/nullcipher.h"
 
 #define BLOCKS 512u
 
 static struct cowdev *dev;
 static struct cow_params params;
-
-static void seal_null(const struct gcm_key *k, const uint8_t nonce[GCM_NONCE_SIZE],
-                      struct cspan aad, struct cspan in, uint8_t *out, uint8_t tag[GCM_TAG_SIZE])
-{
-    memmove(out, in.p, in.n);
-    memset(tag, 0, GCM_TAG_SIZE);
-}
-
-static int open_null(const struct gcm_key *k, const uint8_t nonce[GCM_NONCE_SIZE], struct cspan aad,
-                     struct cspan in, uint8_t *out, const uint8_t tag[GCM_TAG_SIZE])
-{
-    memmove(out, in.p, in.n);
-    return 0;
-}
-
-static const struct cow_cipher null_cipher = {seal_null, open_null};
 
 static void start(void)
 {
