@@ -187,14 +187,20 @@ bool runq_must_move(const struct thread *t)
 }
 
 /* ---- kicks and parking ------------------------------------------------------------------------ */
+/* Parked vCPUs that could run something that waits. */
+static uint32_t helpers(void)
+{
+    uint32_t parked = atomic_load(&vcpu_set.parked), held = 0;
+    return parked ? parked & wanted(&held) : 0;
+}
+
 /* One parked vCPU is enough: it spreads further. Not at every host call, which counts as a tick: a wait of
  * a fraction of a millisecond costs less than to move a thread, and a thread that waits for its child moves for
  * nothing. */
 void runq_spread(void)
 {
     struct run_queue *rq = this_rq();
-    uint32_t parked = atomic_load(&vcpu_set.parked), held = 0;
-    uint32_t able = parked ? parked & wanted(&held) : 0;
+    uint32_t able = helpers();
     if (!able)
         return;
     int64_t now = clock_mono_ns();
@@ -202,6 +208,13 @@ void runq_spread(void)
         return;
     rq->spread_again_ns = now + SPREAD_NS;
     rq->kicks |= able & -able;
+}
+
+void sched_share(void)
+{
+    uint32_t able = helpers();
+    this_rq()->kicks |= able & -able;
+    runq_send_kicks();
 }
 
 /* How long to park. Threads that wait for a turn are looked for now and then, in case no tick comes. */

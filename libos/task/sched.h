@@ -21,6 +21,8 @@ static inline void lock_stacks_init(void)
 {
 }
 #endif
+/* Before a call of the host that takes long, without spin locks: a parked vCPU gets what waits to run here. */
+void sched_share(void);
 void timers_run(void);
 int64_t timers_next(void); /* earliest deadline or FOREVER */
 void clock_init(uint64_t tsc, int64_t realtime_ns, uint64_t tsc_hz);

@@ -31,6 +31,8 @@ struct disk {
     struct cow_dev dev;
     const uint8_t **view;
     bool recording;
+    void (*meanwhile)(void); /* NULL, or: what others do while a barrier is on its way */
+    bool dying;              /* no barrier comes back any more */
     struct event *events;
     size_t event_count, event_room;
     struct undo *undo;

@@ -87,9 +87,18 @@ static int disk_write(struct cow_dev *dev, uint64_t block, uint32_t count, const
     return 0;
 }
 
+/* What is written while a barrier is on its way may be covered by it or not. */
 static int disk_barrier(struct cow_dev *dev)
 {
-    disk_record(disk_of(dev), EVENT_BARRIER, 0, NULL);
+    struct disk *d = disk_of(dev);
+    bool late = d->meanwhile && rnd(2);
+    if (d->dying)
+        return -EIO;
+    if (d->meanwhile && !late)
+        d->meanwhile();
+    disk_record(d, EVENT_BARRIER, 0, NULL);
+    if (d->meanwhile && late)
+        d->meanwhile();
     return 0;
 }
 
@@ -123,6 +132,7 @@ void disk_clear(struct disk *d)
     disk_back(d, (struct mark){0});
     d->event_count = 0;
     d->recording = false;
+    d->meanwhile = NULL;
 }
 
 void disk_free(struct disk *d)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "libos/base/errno.h"
 #include "libos/base/panic.h"
+#include "libos/fs/cowfs/priv.h"
 #include "test/crash/crash.h"
 #include "abi/linux/fs.h"
 
@@ -276,19 +277,39 @@ static void sync_it(void)
         fail("the workload cannot sync");
     last_txg = cow_txg(vol);
     check(last_txg < TXG_MAX);
-    live[last_txg] = last_digest;
+    if (!live[last_txg]) /* else it was noted meanwhile */
+        live[last_txg] = last_digest;
     disk_record(recorder, EVENT_ACK, last_txg, NULL);
 }
 
 /* Closing commits, too, and the next mount's first commit writes the list of epochs. */
 static void remount(void)
 {
+    void (*others)(void) = TAKE(recorder->meanwhile);
     while (held_count)
         cow_put(vol, held[--held_count]);
     sync_it();
     if (cow_unmount(vol) < 0 || cow_mount(&params, &vol) < 0)
         fail("the workload cannot mount its volume again");
+    recorder->meanwhile = others;
     last_txg = cow_txg(vol);
+    live[last_txg] = last_digest;
+}
+
+/* The process is killed between a superblock and its barrier, and the next one goes on. */
+static void kill_it(void)
+{
+    recorder->dying = true;
+    (void) cow_sync(vol); /* it may have nothing to do */
+    recorder->dying = false;
+    held_count = 0; /* they go with the volume */
+    cow_abandon(vol);
+    if (cow_mount(&params, &vol) < 0)
+        fail("a volume whose process was killed does not open");
+    last_txg = cow_txg(vol);
+    last_digest = tree_digest(vol);
+    if (live[last_txg] && live[last_txg] != last_digest)
+        fail("after a kill, txg %lu differs", last_txg);
     live[last_txg] = last_digest;
 }
 
@@ -381,27 +402,60 @@ void workload_sequences(struct verifier *v, unsigned length, const struct effort
         }
 }
 
-void workload_random(struct verifier *v, uint32_t seed, const struct effort *effort)
+static void random_operation(void)
 {
     static const char *const paths[] = {"a", "c", "d/a", "d/b", "d/c", "e", "d"};
+    struct op o = ops[rnd(ARRAY_SIZE(ops))];
+    if (o.x.path && rnd(2))
+        o.x.path = paths[rnd(ARRAY_SIZE(paths))];
+    if (o.fn == op_write)
+        o.x = (struct arg){o.x.path, NULL, rnd(200), 1 + rnd(40)};
+    if (o.fn == op_truncate)
+        o.x.a = rnd(900000);
+    operate(&o);
+}
+
+static int op_check(const struct arg *x)
+{
+    return cow_check(vol) == 0 ? 0 : -EUCLEAN;
+}
+
+/* What other threads do while one waits for a barrier in cow_sync. A check commits, too. */
+static void meanwhile(void)
+{
+    static const struct op check_it = {op_check, {0}};
+    if (mutex_held(&vol->lock))
+        return;
+    recorder->meanwhile = NULL;
+    last_txg = cow_txg(vol);
+    if (!live[last_txg])
+        live[last_txg] = last_digest;
+    for (uint32_t n = rnd(4); n > 0; n--)
+        random_operation();
+    if (rnd(3) == 0)
+        operate(&check_it);
+    recorder->meanwhile = meanwhile;
+}
+
+void workload_random(struct verifier *v, uint32_t seed, const struct effort *effort)
+{
     char what[40];
     snprintf(what, sizeof what, "random workload %u", seed);
     v->what = what;
     rnd_seed = seed;
     begin(v);
+    recorder->meanwhile = seed % 2 ? meanwhile : NULL;
     for (int n = 0; n < 60; n++) {
-        struct op o = ops[rnd(ARRAY_SIZE(ops))];
-        if (o.x.path && rnd(2))
-            o.x.path = paths[rnd(ARRAY_SIZE(paths))];
-        if (o.fn == op_write)
-            o.x = (struct arg){o.x.path, NULL, rnd(200), 1 + rnd(40)};
-        if (o.fn == op_truncate)
-            o.x.a = rnd(900000);
-        operate(&o);
+        random_operation();
         if (rnd(4) == 0)
             sync_it();
         if (rnd(20) == 0)
             remount();
+        if (rnd(20) == 0)
+            kill_it();
     }
+    recorder->meanwhile = NULL;
+    if (cow_claim(vol) < 0) /* the state that a kill left becomes certain */
+        fail("the workload cannot end");
     end(v, effort);
 }

@@ -32,9 +32,10 @@ struct cowdev {
     size_t arena_count, arena_room;
     bool recording;
     uint64_t grow_limit;
-    unsigned writes;  /* calls */
-    unsigned fail_in; /* the nth write, barrier or growth from now on fails; 0: none */
-    unsigned lie_in;  /* the nth read from now on answers something else */
+    unsigned writes;          /* calls */
+    void (*in_barrier)(void); /* NULL, or: what others do meanwhile */
+    unsigned fail_in;         /* the nth write, barrier or growth from now on fails; 0: none */
+    unsigned lie_in;          /* the nth read from now on answers something else */
 };
 
 static const uint8_t cowdev_zero[COW_BLOCK];
@@ -102,6 +103,8 @@ static int cowdev_barrier(struct cow_dev *dev)
 {
     if (cowdev_fails(cowdev_of(dev)))
         return -EIO;
+    if (cowdev_of(dev)->in_barrier)
+        cowdev_of(dev)->in_barrier();
     cowdev_event(cowdev_of(dev), COWDEV_BARRIER, 0, NULL);
     return 0;
 }

@@ -1,6 +1,6 @@
-/* Which blocks are in use: two bits per block in memory. used: not to be given out. pending: freed since
- * the last commit; the state on disk still needs them until the next one is durable. The bitmap on disk
- * (COW_INO_BITMAP) holds used without pending, as of its commit. Saving it takes blocks and frees blocks,
+/* Which blocks are in use: three bits per block in memory. used: not to be given out. pending: freed since the last
+ * commit was written; settling: freed by that one, while it is not durable yet. The states on disk still need both. The
+ * bitmap on disk (COW_INO_BITMAP) holds used without them, as of its commit. Saving it takes blocks and frees blocks,
  * which changes it: all its new places are chosen first, until no further part of it changes.
  *
  * Places are given out in ascending order, next to the last one where that is free, else at the next run of free ones,
@@ -39,15 +39,15 @@ static void bit_put(struct cow *c, uint8_t *map, uint64_t n, bool on)
 
 bool cow_block_used(const struct cow *c, uint64_t addr)
 {
-    return bit(c->used, addr) && !bit(c->pending, addr);
+    return bit(c->used, addr) && !bit(c->pending, addr) && !bit(c->settling, addr);
 }
 
 static int maps_room(struct cow *c, uint64_t blocks)
 {
     size_t n = chunks(blocks);
-    uint8_t **maps[] = {&c->used, &c->pending, &c->chunk_dirty};
+    uint8_t **maps[] = {&c->used, &c->pending, &c->settling, &c->chunk_dirty, &c->chunk_settling};
     for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-        uint8_t *fresh = krealloc(*maps[i], i < 2 ? n * COW_BLOCK : n);
+        uint8_t *fresh = krealloc(*maps[i], i < 3 ? n * COW_BLOCK : n);
         if (!fresh)
             return -ENOMEM;
         *maps[i] = fresh;
@@ -152,7 +152,7 @@ int cow_alloc(struct cow *c, uint64_t *ret)
 
 void cow_free(struct cow *c, const struct cow_ptr *p)
 {
-    if (!cow_ptr_ok(c, p) || !bit(c->used, p->addr) || bit(c->pending, p->addr)) {
+    if (!cow_ptr_ok(c, p) || !cow_block_used(c, p->addr)) {
         (void) cow_poison(c, -EUCLEAN, "a block is freed twice"); /* later changes fail */
         return;
     }
@@ -177,17 +177,32 @@ static void take_out(uint8_t *dst, const uint8_t *map, const uint8_t *bits)
     }
 }
 
-void cow_alloc_settle(struct cow *c)
+void cow_alloc_written(struct cow *c)
 {
     for (uint64_t i = 0; i < chunks(c->block_count); i++) {
         if (c->chunk_dirty[i] == CHUNK_CLEAN)
             continue;
-        take_out(c->used + i * COW_BLOCK, c->used + i * COW_BLOCK, c->pending + i * COW_BLOCK);
+        for (size_t k = i * COW_BLOCK; k < (i + 1) * COW_BLOCK; k++)
+            c->settling[k] |= c->pending[k];
         memset(c->pending + i * COW_BLOCK, 0, COW_BLOCK);
         c->chunk_dirty[i] = CHUNK_CLEAN;
+        c->chunk_settling[i] = true;
     }
-    c->free_count += c->pending_count;
+    c->settling_count += c->pending_count;
     c->pending_count = 0;
+}
+
+void cow_alloc_settle(struct cow *c)
+{
+    for (uint64_t i = 0; i < chunks(c->block_count); i++) {
+        if (!c->chunk_settling[i])
+            continue;
+        take_out(c->used + i * COW_BLOCK, c->used + i * COW_BLOCK, c->settling + i * COW_BLOCK);
+        memset(c->settling + i * COW_BLOCK, 0, COW_BLOCK);
+        c->chunk_settling[i] = false;
+    }
+    c->free_count += c->settling_count;
+    c->settling_count = 0;
 }
 
 /* A new place for a block of the bitmap, before its content is final. */
@@ -253,6 +268,13 @@ static int place_all(struct cow *c)
     return r;
 }
 
+static void bitmap_fill(const struct cow *c, struct cow_blk *b)
+{
+    size_t at = b->index * COW_BLOCK;
+    take_out(b->data, c->used + at, c->pending + at);
+    take_out(b->data, b->data, c->settling + at);
+}
+
 static int write_block(struct cow *c, struct cow_blk *b)
 {
     struct cow_blk *parent = NULL;
@@ -283,8 +305,7 @@ int cow_alloc_commit(struct cow *c)
                 continue;
             check(b->next_addr);
             if (level == 0)
-                take_out(b->data, c->used + b->index * COW_BLOCK,
-                         c->pending + b->index * COW_BLOCK);
+                bitmap_fill(c, b);
             r = write_block(c, b);
         }
     }
@@ -327,7 +348,8 @@ int cow_begin(struct cow *c, uint64_t blocks, enum cow_use use)
         r = grow(c);
     if (r == -ENOSPC || r == -ENOMEM || r == -EFBIG)
         r = 0; /* perhaps there is room after a commit */
-    if (r == 0 && !enough(c, blocks, use) && c->pending_count && c->holds == 0)
+    if (r == 0 && !enough(c, blocks, use) && (c->pending_count || c->settling_count) &&
+        c->holds == 0)
         r = cow_commit(c, 0);
     return r == 0 && !enough(c, blocks, use) ? -ENOSPC : r;
 }

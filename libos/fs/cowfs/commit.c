@@ -3,7 +3,11 @@
  * bitmap last, because placing all that changed it. The superblock goes to the next slot of the ring and
  * one barrier makes all of it durable: nothing needs to be written in order, because a mount verifies
  * what the newest superblock calls newborn and takes the one before if any of it is missing. Blocks freed
- * by a commit are not reused before its barrier has returned, so that one is complete. */
+ * by a commit are not reused before its barrier has returned, so that one is complete.
+ *
+ * cow_sync waits for the barrier without the lock: others go on, with changes of the next commit. One at a time does
+ * that. Who must commit meanwhile, because memory or room is short, writes a superblock with two barriers, the first of
+ * which makes the commit before durable, too; that one's cow_sync finds nothing left to do. */
 #include "libos/base/atomic.h"
 #include "libos/base/panic.h"
 #include "libos/fs/cowfs/priv.h"
@@ -45,13 +49,9 @@ static bool changed(const struct cow *c)
            c->ctr != c->ctr_start;
 }
 
-int cow_commit(struct cow *c, uint32_t flags)
+/* Everything but the barrier. */
+static int commit_write(struct cow *c, uint32_t flags)
 {
-    bool born = c->txg == 0;
-    if (c->error)
-        return c->error;
-    if (!c->claimed || !changed(c))
-        return 0;
     int r = commit_inodes(c);
     if (r == 0)
         r = cow_tree_commit(c, &c->table);
@@ -64,32 +64,109 @@ int cow_commit(struct cow *c, uint32_t flags)
     if (r == 0)
         r = cow_queue_flush(c);
     if (r == 0)
-        r = cow_super_write(c, born ? flags | COW_SUPER_TWO_BARRIERS : flags);
-    if (r == 0 && born && c->dev->ops->born)
-        r = c->dev->ops->born(c->dev);
+        r = cow_super_write(c, flags);
     if (r < 0)
-        return cow_poison(c, r, "a commit failed");
+        return r;
     c->txg++;
     c->ctr_start = c->ctr;
     c->epochs_changed = c->super_changed = false;
+    cow_alloc_written(c);
+    return 0;
+}
+
+/* A barrier came back (r) that began when superblock txg was written. */
+static int commit_done(struct cow *c, uint64_t txg, int r)
+{
+    if (r < 0)
+        return cow_poison(c, r, "a commit failed");
+    if (c->durable >= txg)
+        return c->error;
+    c->durable = txg;
     cow_alloc_settle(c);
     if (c->anchor)
-        r = cow_anchor_advance(c);
+        r = cow_anchor_advance(
+            c); /* to txg: a later superblock would be durable, and txg with it */
     if (r == 0)
         return 0;
     (void) cow_poison(c, r, "the freshness anchor refused"); /* which is in the log */
     return r == -ESTALE ? r : -EIO;
 }
 
-int cow_sync(struct cow *c)
+static bool nothing_to_do(const struct cow *c)
 {
+    return !c->claimed || (!changed(c) && c->durable == c->txg);
+}
+
+int cow_commit(struct cow *c, uint32_t flags)
+{
+    bool born = c->txg == 0;
+    int r = 0;
+    if (c->error || nothing_to_do(c))
+        return c->error;
+    if (born || c->durable < c->txg)
+        flags |= COW_SUPER_TWO_BARRIERS;
+    if (changed(c))
+        r = commit_write(c, flags);
+    if (r == 0)
+        r = c->dev->ops->barrier(c->dev);
+    if (r == 0 && born && c->dev->ops->born)
+        r = c->dev->ops->born(c->dev);
+    return commit_done(c, c->txg, r);
+}
+
+/* Others may use the volume meanwhile. */
+static int barrier_outside(struct cow *c)
+{
+    mutex_unlock(&c->lock);
+    int r = c->dev->ops->barrier(c->dev);
     mutex_lock(&c->lock);
-    while (c->holds) {
+    return r;
+}
+
+/* So much data that it is made durable before: what is left for the commit, and for a mount to verify, is little. */
+static int data_ahead(struct cow *c)
+{
+    uint64_t ctr = c->ctr;
+    int r = cow_queue_flush(c);
+    if (r == 0)
+        r = barrier_outside(c);
+    if (r == 0)
+        c->durable_ctr = MAX(c->durable_ctr, ctr);
+    return r < 0 ? cow_poison(c, r, "data were not made durable") : 0;
+}
+
+void cow_wait_turn(struct cow *c, bool syncs)
+{
+    while (c->holds || (c->syncing && !syncs)) {
         mutex_unlock(&c->lock);
-        (void) wait_event(&c->held, !atomic_load(&c->holds), SLEEP_UNINTERRUPTIBLE, FOREVER);
+        (void) wait_event(&c->held, !atomic_load(&c->holds) && (syncs || !atomic_load(&c->syncing)),
+                          SLEEP_UNINTERRUPTIBLE, FOREVER);
         mutex_lock(&c->lock); /* whatever woke it, the loop looks again */
     }
-    int r = cow_commit(c, 0);
+}
+
+static int sync_outside(struct cow *c)
+{
+    int r = commit_write(c, 0);
+    uint64_t txg = c->txg;
+    if (r == 0)
+        r = barrier_outside(c);
+    return commit_done(c, txg, r);
+}
+
+int cow_sync(struct cow *c)
+{
+    int r = 0;
+    mutex_lock(&c->lock);
+    cow_wait_turn(c, false);
+    atomic_store(&c->syncing, true);
+    if (c->claimed && c->txg && !c->error && cow_undurable(c) > COW_WALK_MAX)
+        r = data_ahead(c);
+    cow_wait_turn(c, true);
+    if (r == 0)
+        r = c->error || nothing_to_do(c) || c->txg == 0 ? cow_commit(c, 0) : sync_outside(c);
+    atomic_store(&c->syncing, false);
+    waitq_wake(&c->held, ~0u);
     mutex_unlock(&c->lock);
     return r;
 }
@@ -123,7 +200,7 @@ uint64_t cow_txg(struct cow *c)
 bool cow_dirty(struct cow *c)
 {
     MUTEX_GUARD(&c->lock);
-    return c->claimed && changed(c);
+    return !nothing_to_do(c);
 }
 
 void cow_space(struct cow *c, struct cow_space *ret)
@@ -131,7 +208,7 @@ void cow_space(struct cow *c, struct cow_space *ret)
     MUTEX_GUARD(&c->lock);
     uint64_t reserve = MAX(c->block_count / 50, (uint64_t) 64);
     uint64_t total = MAX(c->block_count, c->blocks_max);
-    uint64_t left = total - c->block_count + c->free_count + c->pending_count;
+    uint64_t left = total - c->block_count + c->free_count + c->pending_count + c->settling_count;
     *ret = (struct cow_space){total, left, left > reserve ? left - reserve : 0, c->inode_count};
 }
 

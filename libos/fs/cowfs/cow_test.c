@@ -374,6 +374,42 @@ TEST(cowfs_device_errors)
     log_level = LOG_ERROR;
 }
 
+static struct cow_inode *other_file;
+static unsigned meanwhile_count;
+
+/* Another thread's: reads, writes, frees what the last commit wrote, and commits. */
+static void others(void)
+{
+    dev->in_barrier = NULL;
+    meanwhile_count++;
+    expect_at(other_file, 0, 30, 1);
+    write_at(other_file, 10, 5, 2);
+    assert_int_equal(cow_punch(c, other_file, 20, 5), 0);
+    assert_true(cow_dirty(c));
+    if (meanwhile_count % 2)
+        assert_int_equal(cow_check(c), 0); /* which commits first */
+}
+
+TEST(cowfs_goes_on_during_a_barrier)
+{
+    start(1024);
+    other_file = make(root, "file", S_IFREG | 0600);
+    for (unsigned n = 0; n < 40; n++) {
+        write_at(other_file, 0, 30, 1);
+        uint64_t txg = cow_txg(c);
+        dev->in_barrier = others;
+        assert_int_equal(cow_sync(c), 0);
+        assert_int_equal(meanwhile_count, n + 1);
+        assert_int_equal(cow_txg(c), txg + 1 + meanwhile_count % 2);
+        assert_int_equal(cow_dirty(c), meanwhile_count % 2 == 0);
+        assert_int_equal(cow_check(c), 0);
+        expect_at(other_file, 0, 10, 1);
+        expect_at(other_file, 10, 5, 2);
+    }
+    cow_put(c, other_file);
+    finish();
+}
+
 TEST(cowfs_no_memory)
 {
     for (unsigned nth = 1; nth < 60; nth++) {

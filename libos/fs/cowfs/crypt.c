@@ -73,7 +73,7 @@ int cow_epoch_start(struct cow *c)
     c->epochs[c->epoch] = (struct cow_epoch){0};
     random_bytes(SPAN_OF(c->epochs[c->epoch].salt));
     cow_super_key(c, c->epochs[c->epoch].salt, &c->super_key);
-    c->ctr = c->ctr_start = 1;
+    c->ctr = c->ctr_start = c->durable_ctr = 1;
     c->epochs_changed = true;
     return 0;
 }

@@ -60,7 +60,9 @@ void cow_abandon(struct cow *c)
     cow_epochs_free(c);
     kfree(c->used);
     kfree(c->pending);
+    kfree(c->settling);
     kfree(c->chunk_dirty);
+    kfree(c->chunk_settling);
     kfree(c->queue);
     kfree(c->birth);
     kpages_free(c->list_buf.p, COW_IO_BLOCKS);
@@ -335,6 +337,8 @@ int cow_mount(const struct cow_params *p, struct cow **ret)
 
 /* ---- from reader to writer ---- */
 
+/* The state that was found may be one whose writer was killed before its barrier: it has to be durable before places
+ * that it left free are written. */
 static int become_writer(struct cow *c)
 {
     int r = 0;
@@ -344,7 +348,9 @@ static int become_writer(struct cow *c)
         return -ENOMEM;
     if (c->birth)
         r = birth_write(c);
-    else if (c->dev->blocks < c->block_count)
+    else
+        r = c->dev->ops->barrier(c->dev);
+    if (r == 0 && c->dev->blocks < c->block_count)
         r = c->dev->ops->grow(c->dev, c->block_count);
     if (r == 0 && c->txg)
         r = cow_alloc_load(c);
@@ -381,6 +387,7 @@ bool cow_claimed(struct cow *c)
 int cow_unmount(struct cow *c)
 {
     mutex_lock(&c->lock);
+    cow_wait_turn(c, false);
     int r = cow_commit(c, COW_SUPER_TWO_BARRIERS | COW_SUPER_CLEAN);
     mutex_unlock(&c->lock);
     cow_abandon(c);

@@ -56,7 +56,8 @@ struct cow_epoch {
 #define COW_BLK_HASH  4096u
 #define COW_QUEUE     COW_IO_BLOCKS
 #define COW_CHUNK     (COW_BLOCK * 8u) /* blocks that one block of the bitmap describes */
-#define COW_DIRTY_MAX 256u /* changed blocks and inodes; then an operation commits first */
+#define COW_WALK_MAX  4096u /* newborn blocks that a mount verifies; more are made durable first */
+#define COW_DIRTY_MAX 256u  /* changed blocks and inodes; then an operation commits first */
 
 struct cow {
     struct mutex lock;
@@ -69,7 +70,7 @@ struct cow {
     bool claimed;                  /* changes are possible: the device is ours, there is an epoch */
     struct cow_header_disk *birth; /* of a new volume of which nothing is written yet */
     uint32_t holds;
-    struct waitq held;
+    struct waitq held; /* for the end of holds, and of syncing */
     uint8_t uuid[16], key[32];
 
     /* epochs.c */
@@ -77,12 +78,18 @@ struct cow {
     uint32_t epoch_count, epoch; /* epoch: of this mount */
     bool epochs_changed;
     struct gcm_key super_key;
-    uint64_t txg;            /* last committed */
-    uint64_t ctr, ctr_start; /* next counter; the first since the last commit */
+    uint64_t txg;            /* of the last superblock written */
+    uint64_t ctr, ctr_start; /* next counter; the first since that */
 
-    /* alloc.c: bit per block; pending ones are free after the next commit */
-    uint8_t *used, *pending, *chunk_dirty;
-    uint64_t block_count, blocks_max, free_count, pending_count;
+    /* commit.c */
+    uint64_t durable;     /* of the last superblock that a barrier came back for */
+    uint64_t durable_ctr; /* blocks with smaller counters are durable, too */
+    bool syncing;         /* somebody is in cow_sync, perhaps without the lock; atomic */
+
+    /* alloc.c: bit per block; pending ones are free after the next commit, settling ones when the last is durable */
+    uint8_t *used, *pending, *settling;
+    uint8_t *chunk_dirty, *chunk_settling; /* per block of the bitmap */
+    uint64_t block_count, blocks_max, free_count, pending_count, settling_count;
     uint64_t hint, high; /* behind the last block given out, and behind the highest one ever */
     uint64_t lap_found;
     uint32_t lap_run;
@@ -144,7 +151,7 @@ must_check int cow_header_new(const struct cow_params *p, const uint8_t uuid[16]
                               const uint8_t key[32], struct cow_header_disk **ret);
 /* Authenticates and deciphers what was read from that slot of the ring. */
 must_check int cow_super_open(struct cow *c, uint64_t slot, struct cow_super_disk *s);
-must_check int cow_super_write(struct cow *c, uint32_t flags);
+must_check int cow_super_write(struct cow *c, uint32_t flags); /* without the barrier behind it */
 must_check int cow_super_take(struct cow *c, const struct cow_super_body *b); /* -EUCLEAN */
 
 /* cache.c */
@@ -181,7 +188,8 @@ must_check int cow_alloc_init(struct cow *c);
 must_check int cow_alloc_load(struct cow *c);
 must_check int cow_alloc(struct cow *c, uint64_t *ret);
 void cow_free(struct cow *c, const struct cow_ptr *p);
-void cow_alloc_settle(struct cow *c); /* after a commit */
+void cow_alloc_written(struct cow *c); /* the superblock is */
+void cow_alloc_settle(struct cow *c);  /* it is durable */
 must_check int cow_alloc_commit(struct cow *c);
 bool cow_block_used(const struct cow *c, uint64_t addr);
 /* May an operation begin that takes so many blocks at most? One that gives room back may use all of the reserve,
@@ -193,7 +201,9 @@ must_check int cow_begin(struct cow *c, uint64_t blocks, enum cow_use use);
 must_check int cow_claim_locked(struct cow *c);
 
 /* commit.c */
-must_check int cow_commit(struct cow *c, uint32_t flags);
+must_check int cow_commit(struct cow *c, uint32_t flags); /* durable when it returns */
+/* Until nobody holds the volume and nobody else syncs (syncs: the caller does); the lock is given up meanwhile. */
+void cow_wait_turn(struct cow *c, bool syncs);
 
 /* inode.c */
 must_check int cow_inode_load(struct cow *c, uint64_t ino, struct cow_inode **ret);
@@ -236,6 +246,11 @@ struct cow_walk {
 };
 must_check int cow_walk_all(struct cow *c, struct cow_walk *w);
 
+/* How many blocks the next superblock would leave to a mount to verify. */
+static inline uint64_t cow_undurable(const struct cow *c)
+{
+    return c->ctr - MAX(c->ctr_start, c->durable_ctr);
+}
 static inline bool cow_hole(const struct cow_ptr *p)
 {
     return p->addr == 0;

@@ -6,8 +6,6 @@
 #include "libos/crypto/hkdf.h"
 #include "libos/fs/cowfs/priv.h"
 
-#define WALK_MAX 4096u /* newborn blocks that a mount verifies; more are made durable first */
-
 /* ---- header ---- */
 
 /* The name is part of it: a host that shows one volume under another's name has no key for it. */
@@ -216,7 +214,7 @@ int cow_super_take(struct cow *c, const struct cow_super_body *b)
         trees[i]->depth = roots[i]->depth;
         trees[i]->blocks = roots[i]->blocks;
     }
-    c->txg = b->txg;
+    c->txg = c->durable = b->txg;
     c->anchored = b->flags & COW_SUPER_ANCHORED;
     c->epoch = b->epoch;
     c->ctr_start = b->ctr_start;
@@ -244,12 +242,12 @@ static void super_fill(const struct cow *c, uint32_t flags, struct cow_super_dis
         .txg = s->txg,
         .flags = flags,
         .epoch = c->epoch,
-        .ctr_start = c->ctr_start,
+        .ctr_start = MAX(c->ctr_start, c->durable_ctr),
         .next_ino = c->next_ino,
         .free_ino = c->free_ino,
         .next_generation = c->next_generation,
         .block_count = c->block_count,
-        .free_count = c->free_count + c->pending_count,
+        .free_count = c->free_count + c->pending_count + c->settling_count,
         .inode_count = c->inode_count,
         .epoch_count = c->epoch_count,
         .name_seed = c->name_seed,
@@ -264,7 +262,7 @@ static void super_fill(const struct cow *c, uint32_t flags, struct cow_super_dis
 int cow_super_write(struct cow *c, uint32_t flags)
 {
     int r = 0;
-    if (c->ctr - c->ctr_start > WALK_MAX)
+    if (cow_undurable(c) > COW_WALK_MAX)
         flags |= COW_SUPER_TWO_BARRIERS;
     if (flags & COW_SUPER_TWO_BARRIERS)
         r = c->dev->ops->barrier(c->dev);
@@ -281,5 +279,5 @@ int cow_super_write(struct cow *c, uint32_t flags)
     memcpy(c->super_tag, s->tag, sizeof c->super_tag);
     r = c->dev->ops->write(c->dev, COW_RING_FIRST + s->txg % COW_RING, 1, s);
     kfree(s);
-    return r == 0 ? c->dev->ops->barrier(c->dev) : r;
+    return r;
 }

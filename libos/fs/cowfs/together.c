@@ -2,6 +2,7 @@
  * round: takes all requests, writes their pages, and makes one commit for them. Who comes while the device is busy
  * belongs to the next round, so many threads that sync wait for few barriers. */
 #include "libos/fs/cowfs/volume.h"
+#include "libos/task/thread.h"
 
 struct sync_request {
     struct list link; /* on super's list, then on the leader's */
@@ -33,8 +34,11 @@ static void lead(struct cowfs_together *t, struct cow *c)
 {
     struct list round = LIST_INIT(round);
     struct sync_request *q;
+    if (t->last > 1)
+        thread_yield(); /* to those of the last round, who may be about to sync again */
     spin_lock(&t->lock);
-    while ((q = list_first(&t->requests, struct sync_request, link)) != NULL) {
+    for (t->last = 0; (q = list_first(&t->requests, struct sync_request, link)) != NULL;
+         t->last++) {
         list_del(&q->link);
         list_add_tail(&round, &q->link);
     }

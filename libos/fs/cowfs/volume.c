@@ -4,6 +4,7 @@
 #include "libos/base/log.h"
 #include "libos/host/host.h"
 #include "libos/task/clock.h"
+#include "libos/task/sched.h"
 #include "libos/task/waitq.h"
 
 #define TRIES      32 /* of a call that is interrupted or does only a part */
@@ -65,6 +66,7 @@ static int call(enum hostcall_nr nr, uint64_t token, uint64_t arg)
 
 static int volume_barrier(struct cow_dev *d)
 {
+    sched_share();
     return call(HOSTCALL_file_sync, volume_of(d)->token, HOST_SYNC_DATA);
 }
 

@@ -36,7 +36,8 @@ struct cowfs_together { /* together.c */
     struct spinlock lock;
     struct list requests; /* lock */
     struct waitq queue;
-    bool busy; /* somebody leads a round; atomic */
+    bool busy;     /* somebody leads a round; atomic */
+    unsigned last; /* how many were in the last round; the leader's */
 };
 void together_init(struct cowfs_together *t);
 /* i and all that others want at the same time becomes durable. */

@@ -437,6 +437,10 @@ __attribute__((weak)) void thread_yield(void)
     reschedule();
 }
 
+__attribute__((weak)) void sched_share(void)
+{
+}
+
 __attribute__((weak)) void thread_enter_user(void)
 {
     no_user_mode(NULL);
