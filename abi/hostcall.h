@@ -80,8 +80,11 @@ struct host_volume {
     uint64_t size;
     uint32_t create; /* 1: the user's first start of this instance, an empty volume is to be made */
     uint32_t reserved;
+    uint64_t map,
+        map_size; /* where the host has the file to read, also what it grows by; 0: nowhere */
 };
-_Static_assert(sizeof(struct host_volume) == 16, "shared");
+_Static_assert(sizeof(struct host_volume) == 32, "shared");
+#define HOST_VOLUME_MAP (1ull << 40)
 
 #define HOST_FILE_SLOTS 16384u /* of file tokens */
 #define HOST_FILE_READ  1u

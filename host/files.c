@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,21 +38,44 @@ static int slot_take_locked(void)
     return files.used_max < HOST_FILE_SLOTS ? (int) files.used_max++ : -1;
 }
 
-int64_t files_add(int fd, int opened)
+static void close_all(const struct open_file *f)
+{
+    close(f->path_fd);
+    if (f->read_fd >= 0 && f->read_fd != f->path_fd)
+        close(f->read_fd);
+    if (f->write_fd >= 0 && f->write_fd != f->path_fd && f->write_fd != f->read_fd)
+        close(f->write_fd);
+    if (f->map)
+        munmap(f->map, HOST_VOLUME_MAP);
+}
+
+static int64_t add(struct open_file f)
 {
     pthread_mutex_lock(&files.lock);
     int slot = slot_take_locked();
     int64_t token = -ENFILE;
     if (slot >= 0) {
-        struct open_file *f = &files.slots[slot];
-        uint16_t generation = (uint16_t) (f->generation % GENERATION_MAX + 1);
-        *f = (struct open_file){fd, opened ? fd : -1, opened ? fd : -1, generation, 1, true};
-        token = (int64_t) generation << 16 | slot;
+        f.generation = (uint16_t) (files.slots[slot].generation % GENERATION_MAX + 1);
+        f.users = 1;
+        f.valid = true;
+        files.slots[slot] = f;
+        token = (int64_t) f.generation << 16 | slot;
     }
     pthread_mutex_unlock(&files.lock);
     if (slot < 0)
-        close(fd);
+        close_all(&f);
     return token;
+}
+
+int64_t files_add(int fd, int opened)
+{
+    int same = opened ? fd : -1;
+    return add((struct open_file){.path_fd = fd, .read_fd = same, .write_fd = same});
+}
+
+int64_t files_add_mapped(int fd, void *map)
+{
+    return add((struct open_file){.path_fd = fd, .read_fd = fd, .write_fd = fd, .map = map});
 }
 
 static struct open_file *find_locked(uint64_t token)
@@ -71,15 +95,6 @@ struct open_file *files_get(uint64_t token)
         f->users++;
     pthread_mutex_unlock(&files.lock);
     return f;
-}
-
-static void close_all(const struct open_file *f)
-{
-    close(f->path_fd);
-    if (f->read_fd >= 0 && f->read_fd != f->path_fd)
-        close(f->read_fd);
-    if (f->write_fd >= 0 && f->write_fd != f->path_fd && f->write_fd != f->read_fd)
-        close(f->write_fd);
 }
 
 void files_put(struct open_file *f)

@@ -13,10 +13,13 @@ struct open_file {
     uint16_t generation;
     unsigned users; /* calls that work with it, and 1 while the token is valid; table lock */
     bool valid;     /* table lock */
+    void *map;      /* of a volume, HOST_VOLUME_MAP bytes; NULL: none */
 };
 
 /* Takes over fd, also on failure; opened: it can be read and written. A token or -ENFILE. */
 int64_t files_add(int fd, int opened);
+/* The same for the file of a volume, mapped at map or (NULL) nowhere. */
+int64_t files_add_mapped(int fd, void *map);
 /* NULL: no such token. files_put ends the use. */
 struct open_file *files_get(uint64_t token);
 void files_put(struct open_file *f);

@@ -7,7 +7,8 @@
 struct cow_dev;
 struct cow_dev_ops { /* 0 or -errno; all of it or an error */
     int (*read)(struct cow_dev *d, uint64_t block, uint32_t count, void *dst);
-    /* Blocks from anywhere, one behind the other into dst: how many of the first came. NULL: read is used. */
+    /* Blocks from anywhere, one behind the other into dst: how many of the first came; read is asked again for one
+     * that is wrong. NULL: read is used. */
     long (*read_list)(struct cow_dev *d, const uint64_t *blocks, uint32_t count, void *dst);
     int (*write)(struct cow_dev *d, uint64_t block, uint32_t count, const void *src);
     int (*barrier)(struct cow_dev *d); /* what was written before is durable */

@@ -146,7 +146,7 @@ static uint32_t fetch(struct cow *c, const struct wanted *w, uint8_t *buf)
 {
     const struct cow_dev_ops *ops = c->dev->ops;
     uint32_t n = 0;
-    if (w->count > 1 && ops->read_list)
+    if (w->count > 0 && ops->read_list)
         return (uint32_t) MAX(ops->read_list(c->dev, w->addr, w->count, buf), 0L);
     while (n < w->count) {
         uint32_t run = 1;

@@ -2,6 +2,7 @@
  * a remount, and whatever the host answers is an error or has no effect. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include "libos/base/errno.h"
 #include "libos/base/log.h"
 #include "libos/fs/cowfs/cow.h"
@@ -18,12 +19,16 @@ static uint8_t *store;
 static size_t store_size;
 static bool order, exists;
 static unsigned opened;
+static uint8_t *shown; /* what the host has mapped: NULL nothing */
 
 static int64_t on_open(struct cspan in, struct span out, const uint64_t args[4])
 {
     if (in.n != 4 || memcmp(in.p, "root", 4) != 0 || (!exists && !order))
         return -ENOENT;
-    const struct host_volume h = {.size = store_size, .create = order};
+    const struct host_volume h = {.size = store_size,
+                                  .create = order,
+                                  .map = (uint64_t) shown,
+                                  .map_size = shown ? FILE_MAX : 0};
     memcpy(out.p, &h, sizeof h);
     exists = true;
     opened++;
@@ -134,6 +139,7 @@ static struct super *fresh(void)
     host_ready();
     store = calloc(1, FILE_MAX);
     store_size = 0;
+    shown = NULL;
     exists = false;
     order = true;
     busy = false;
@@ -216,6 +222,50 @@ TEST(cowfs_mounted_reads_first)
     log_level = LOG_ERROR;
     assert_memory_not_equal(before, store, store_size);
     free(before);
+    free(store);
+    fake_host_reset();
+}
+
+/* Reads of single pages: calls of the host for them. */
+static unsigned read_alone(void)
+{
+    struct super *s;
+    struct inode *i;
+    uint8_t page[4096];
+    assert_int_equal(mount_it(&s), 0);
+    assert_int_equal(s->root->ops->lookup(s->root, QNAME("f"), &i), 0);
+    assert_int_equal(inode_read_page(i, 1, page), 0); /* and the nodes above */
+    assert_int_equal(page[0], 'b');
+    unsigned before = fake_host_calls(HOSTCALL_file_read) + fake_host_calls(HOSTCALL_volume_read);
+    assert_int_equal(inode_read_page(i, 0, page), 0);
+    assert_memory_equal(page, "a\0", 2);
+    unsigned calls = fake_host_calls(HOSTCALL_file_read) + fake_host_calls(HOSTCALL_volume_read);
+    inode_put(i);
+    super_put(s);
+    return calls - before;
+}
+
+/* From the host's mapping; what is not there, or is wrong there, by a call. */
+TEST(cowfs_mounted_reads_the_mapping)
+{
+    struct super *s = fresh();
+    struct inode *i = file_with(s, "f", "a");
+    assert_int_equal(inode_write_page(i, 1, "b", 1), 0);
+    i->size = 8192;
+    inode_put(i);
+    super_put(s);
+    assert_true(read_alone() > 0);
+    shown = store;
+    assert_int_equal(read_alone(), 0);
+    shown = calloc(1, FILE_MAX); /* another file */
+    assert_true(read_alone() > 0);
+    free(shown);
+    shown = mmap(NULL, FILE_MAX, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(read_alone() > 0);
+    munmap(shown, FILE_MAX);
+    shown = (uint8_t *) 0x1000; /* within the enclave */
+    assert_true(read_alone() > 0);
+    shown = NULL;
     free(store);
     fake_host_reset();
 }

@@ -1,8 +1,12 @@
 /* The block device of a volume in the kernel: a file of the host, through the door. Nothing it answers
- * matters beyond "all of it" or an error: every block is authenticated above. */
+ * matters beyond "all of it" or an error: every block is authenticated above.
+ *
+ * Lists of one block, random reads, are copied from where the host has mapped the file, which costs no exit. What cannot be
+ * had there (the file became shorter), or is not what it should be, is read again with a call. */
 #include "libos/fs/cowfs/volume.h"
 #include "libos/base/log.h"
 #include "libos/host/host.h"
+#include "libos/host/validate.h"
 #include "libos/task/clock.h"
 #include "libos/task/sched.h"
 #include "libos/task/waitq.h"
@@ -34,10 +38,18 @@ static int volume_read(struct cow_dev *d, uint64_t block, uint32_t count, void *
     return done == size ? 0 : -EIO;
 }
 
+static bool read_mapped(const struct volume *v, uint64_t block, void *dst)
+{
+    return block < v->map_blocks &&
+           host_copy_in((struct span){dst, COW_BLOCK}, HADDR(v->map + block * COW_BLOCK)) == 0;
+}
+
 static long volume_read_list(struct cow_dev *d, const uint64_t *blocks, uint32_t count, void *dst)
 {
     struct cspan in = {(const uint8_t *) blocks, count * sizeof *blocks};
     struct span out = {dst, (size_t) count * COW_BLOCK};
+    if (count == 1 && read_mapped(volume_of(d), blocks[0], dst))
+        return 1;
     long r = hostcall_io(HOSTCALL_volume_read, in, out, volume_of(d)->token, 0, 0, 0);
     return r < 0 ? r : r / COW_BLOCK;
 }
@@ -121,7 +133,11 @@ int volume_open(struct volume *v, const char *name, bool *ret_create)
     long r = hostcall_io(HOSTCALL_volume_open, in, SPAN_OF(h), 0, 0, 0, 0);
     if (r < 0)
         return (int) r;
-    *v = (struct volume){{&volume_ops, MIN(h.size / COW_BLOCK, COW_ADDR_MAX)}, (uint32_t) r};
+    bool mapped = h.map && host_range_ok(h.map, h.map_size);
+    *v = (struct volume){.dev = {&volume_ops, MIN(h.size / COW_BLOCK, COW_ADDR_MAX)},
+                         .token = (uint32_t) r,
+                         .map = mapped ? h.map : 0,
+                         .map_blocks = mapped ? h.map_size / COW_BLOCK : 0};
     *ret_create = h.create != 0;
     return 0;
 }

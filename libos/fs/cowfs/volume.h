@@ -9,6 +9,7 @@
 struct volume {
     struct cow_dev dev;
     uint32_t token;
+    uint64_t map, map_blocks; /* where the host shows it; 0: nowhere */
 };
 /* Opens the host's file for a volume of that name, beside others that read. *ret_create: it is a new
  * instance's, nothing was ever in it. -ENOENT: there is none; -EBUSY: somebody else changes it. */
