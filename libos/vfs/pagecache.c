@@ -163,6 +163,7 @@ int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret)
 int pages_put_whole(struct inode *i, struct cpage *page)
 {
     struct cpage *there;
+    page->written = 1;
     int r = cpage_publish(i, page, &there);
     if (r == 0 && there != page)
         memcpy(there->data, page->data, PAGE_SIZE);

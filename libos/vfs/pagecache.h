@@ -26,6 +26,7 @@ struct cpage {
     uint64_t index;
     uint32_t pins; /* pages lock to leave 0; the tree itself holds one */
     uint8_t referenced, at_home, on_clock;
+    uint8_t written;        /* as a whole, before anybody saw it */
     uint8_t dirty, changed; /* pages lock; changed: it was dirty once */
     struct list clock;      /* clock lock */
 };

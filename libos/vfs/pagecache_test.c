@@ -9,7 +9,7 @@
 #include "libos/vfs/writeback.h"
 #include "test/unit/test.h"
 
-#define PAGES 600u
+#define PAGES 3200u
 
 static struct store {
     struct super super;
@@ -392,6 +392,38 @@ TEST(readahead_patterns)
     (void) after(&a, 0, 1);
     assert_int_equal(after(&a, 0, 1).run, 1 + 4);
     assert_int_equal(after(&a, 0, 2).run, 2 + 8);
+}
+
+/* ---- streams ---- */
+
+static void whole(uint64_t index)
+{
+    struct cpage *page = cpage_new(index);
+    assert_non_null(page);
+    assert_int_equal(pages_put_whole(&store.inode, page), 0);
+}
+
+/* What was only written goes before what was read, the oldest first, and does not fill the cache; what somebody looks
+ * at stays. */
+TEST(pages_of_a_stream_go_first)
+{
+    struct inode *i = fresh();
+    size_t share = pageclock_limit() / 8;
+    assert_true(share + 200 < PAGES);
+    assert_int_equal(get(0), 0);
+    for (uint64_t n = 1; n < share + 200; n++) {
+        whole(n);
+        if (n % 16 == 0)
+            flush();
+        if (n == 40)
+            assert_int_equal(get(20), 0);
+    }
+    flush();
+    assert_true(pages_cached() <= share + 64);
+    assert_true(pages_has(i, 0) && pages_has(i, 20));
+    assert_false(pages_has(i, 1) || pages_has(i, 40));
+    assert_true(pages_has(i, share + 199));
+    done();
 }
 
 /* ---- the thread ---- */

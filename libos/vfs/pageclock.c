@@ -1,18 +1,24 @@
-/* Which pages may go: the clean ones of files that can be read again, on one list that a clock hand goes round. A
+/* Which pages may go: the clean ones of files that can be read again, on a list that a clock hand goes round. A
  * changed page is not on it, nor one on its way to the store: it comes back when it is clean. They go when there are
- * more than CLOCK_SHARE of the kernel's heap, or memory is short. */
+ * more than CLOCK_SHARE of the kernel's heap, or memory is short.
+ *
+ * Pages that were written as a whole and that nobody has looked at since are on a list of their own, the oldest first,
+ * and go first, also when there are more than WRITTEN_SHARE of them: a long stream of writes takes its own pages again
+ * instead of everybody's, and of memory that was never touched, which is dear. */
 #include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/pagecache_priv.h"
 
-#define CLOCK_SHARE 3 /* at most 1/3 of the heap limit holds pages that can be read again */
+#define CLOCK_SHARE   3 /* at most 1/3 of the heap limit holds pages that can be read again */
+#define WRITTEN_SHARE 8 /* ... and 1/8 of that what was only written */
 
 static struct {
     struct spinlock lock;
-    struct list list; /* oldest first */
-    size_t count, limit;
-} clock_list = {.list = LIST_INIT(clock_list.list)};
+    struct list list, written; /* oldest first */
+    size_t count, limit;       /* count: of both */
+    size_t written_count;
+} clock_list = {.list = LIST_INIT(clock_list.list), .written = LIST_INIT(clock_list.written)};
 
 size_t pages_cached(void)
 {
@@ -36,16 +42,37 @@ void cpage_free(struct cpage *page)
     kfree(page);
 }
 
+enum { OFF_CLOCK, ON_CLOCK, ON_WRITTEN };
+
+static void put_locked(struct cpage *page, uint8_t where)
+{
+    list_add_tail(where == ON_WRITTEN ? &clock_list.written : &clock_list.list, &page->clock);
+    page->on_clock = where;
+    clock_list.count++;
+    clock_list.written_count += where == ON_WRITTEN;
+}
+
+static void take_locked(struct cpage *page)
+{
+    list_del(&page->clock);
+    clock_list.count--;
+    clock_list.written_count -= page->on_clock == ON_WRITTEN;
+    page->on_clock = OFF_CLOCK;
+}
+
 void pageclock_remove(struct cpage *page)
 {
     if (!page->on_clock)
         return;
     SPIN_GUARD(&clock_list.lock);
-    if (page->on_clock) {
-        list_del(&page->clock);
-        page->on_clock = 0;
-        clock_list.count--;
-    }
+    if (page->on_clock)
+        take_locked(page);
+}
+
+static struct cpage *oldest(void)
+{
+    struct cpage *page = list_first(&clock_list.written, struct cpage, clock);
+    return page ? page : list_first(&clock_list.list, struct cpage, clock);
 }
 
 size_t pageclock_evict(size_t n)
@@ -53,25 +80,23 @@ size_t pageclock_evict(size_t n)
     size_t freed = 0;
     spin_lock(&clock_list.lock);
     for (size_t steps = 2 * clock_list.count; steps > 0 && freed < n; steps--) {
-        struct cpage *page = list_first(&clock_list.list, struct cpage, clock);
+        struct cpage *page = oldest();
         if (!page)
             break;
-        list_del(&page->clock);
+        uint8_t where = page->on_clock;
+        take_locked(page);
         struct inode *i = page->inode; /* it is alive while its pages are on the list */
         bool busy = page->referenced || atomic_load(&page->pins) > 1;
         if (busy || !spin_trylock(&i->pages.lock)) {
             page->referenced = 0;
-            list_add_tail(&clock_list.list, &page->clock);
+            put_locked(page, busy ? ON_CLOCK : where);
             continue;
         }
         bool idle = atomic_load(&page->pins) == 1;
-        if (idle) {
-            page->on_clock = 0;
-            clock_list.count--;
+        if (idle)
             cpage_detach_locked(&i->pages, page);
-        } else {
-            list_add_tail(&clock_list.list, &page->clock);
-        }
+        else
+            put_locked(page, ON_CLOCK);
         spin_unlock(&i->pages.lock);
         if (idle) {
             cpage_unpin(page);
@@ -87,12 +112,10 @@ bool pageclock_add(struct cpage *page)
 {
     size_t limit = pageclock_limit();
     SPIN_GUARD(&clock_list.lock);
-    if (!page->on_clock) {
-        list_add_tail(&clock_list.list, &page->clock);
-        page->on_clock = 1;
-        clock_list.count++;
-    }
-    return clock_list.count + pages_dirty_all() > limit;
+    if (!page->on_clock)
+        put_locked(page, page->written && !page->referenced ? ON_WRITTEN : ON_CLOCK);
+    return clock_list.count + pages_dirty_all() > limit ||
+           clock_list.written_count > limit / WRITTEN_SHARE;
 }
 
 struct cpage *cpage_new(uint64_t index)

@@ -6,6 +6,7 @@
 #include "libos/mm/mm.h"
 #include "libos/mm/spare.h"
 #include "libos/vfs/pagecache_priv.h"
+#include "libos/vfs/writeback.h"
 
 #define FLUSH_PAGES 64u
 
@@ -74,6 +75,7 @@ static int flush_locked(struct inode *i, uint64_t first, uint64_t end, uint8_t *
         if (inside)
             r = i->ops->write_pages(i, first, inside, buf, MIN(size, (first + inside) * PAGE_SIZE));
         flush_done(i, first, n, r);
+        writeback_progress();
     }
     return r;
 }

@@ -2,6 +2,9 @@
  * there are too many changed pages. `since` is 0 when nothing has changed since the last sync began. What fails is
  * tried again later; whoever asks for durability is told by the file system.
  *
+ * Writers that are faster than the thread stop at STOP_SHARE until it has come down to RESUME_SHARE, so that it never
+ * waits for them. One that it does not help within HELP_NS (it fails, or is busy elsewhere) writes pages itself.
+ *
  * The thread's struct has two owners: the super, and the thread, which uses it after it has said that it ends. */
 #include "libos/vfs/writeback.h"
 #include "libos/base/atomic.h"
@@ -10,8 +13,10 @@
 #include "libos/task/thread.h"
 #include "libos/task/waitq.h"
 
-#define START_SHARE 8 /* of the page cache: the thread starts to write */
-#define STOP_SHARE  2 /* writers have to, too */
+#define START_SHARE  8 /* of the page cache: the thread starts to write */
+#define STOP_SHARE   4 /* writers wait for it ... */
+#define RESUME_SHARE 5 /* ... until no more than this are changed */
+#define HELP_NS      (200 * NSEC_PER_MS)
 
 struct writeback {
     struct ref ref;
@@ -20,7 +25,11 @@ struct writeback {
     int64_t since;      /* atomic */
     int64_t not_before; /* after a failure; the thread's own */
     bool stop, ended;   /* atomic */
+    bool fails;         /* the last time; atomic */
 };
+
+static struct waitq relief =
+    WAITQ_INIT(relief); /* of writers: the limit is for all file systems together */
 
 static struct writeback closed = {.stop = true,
                                   .ended = true}; /* of a super that gets no thread any more */
@@ -62,6 +71,8 @@ static void work(struct writeback *w)
     }
     if (r < 0)
         (void) changed(w); /* still */
+    atomic_store(&w->fails, r < 0);
+    waitq_wake(&relief, ~0u);
     w->not_before = r < 0 ? clock_mono_ns() + WRITEBACK_NS : 0;
 }
 
@@ -77,6 +88,7 @@ static void writeback_thread(void *arg)
     }
     atomic_store(&w->ended, true);
     waitq_wake(&w->queue, ~0u);
+    waitq_wake(&relief, ~0u);
     put(w);
 }
 
@@ -112,9 +124,25 @@ void writeback_note(struct super *s)
         waitq_wake(&w->queue, ~0u);
 }
 
+void writeback_progress(void)
+{
+    if (unlikely(!waitq_empty(&relief)) && !pages_dirty_over(RESUME_SHARE))
+        waitq_wake(&relief, ~0u);
+}
+
+static bool helps(const struct writeback *w)
+{
+    return w && w != &closed && !atomic_load(&w->ended) && !atomic_load(&w->fails);
+}
+
 int writeback_balance(struct inode *i)
 {
     writeback_note(i->super);
+    if (likely(!pages_dirty_over(STOP_SHARE)))
+        return 0;
+    const struct writeback *w = atomic_load(&i->super->writeback);
+    (void) wait_event(&relief, !pages_dirty_over(RESUME_SHARE) || !helps(w), SLEEP_UNINTERRUPTIBLE,
+                      clock_mono_ns() + HELP_NS); /* what it came to is looked at */
     int r = pages_dirty_over(STOP_SHARE) ? pages_flush(i, 0, UINT64_MAX) : 0;
     if (r == 0 && pages_dirty_over(STOP_SHARE))
         r = i->super->ops->writeback(i->super);

@@ -9,8 +9,10 @@
 
 /* Something of s has changed. May start the thread; without memory for it writers do its work. */
 void writeback_note(struct super *s);
-/* After a write to i, without its mutex: does the thread's work while there are far too many changed pages. */
+/* After a write to i, without its mutex: waits for the thread, or does its work, while there are far too many changed
+ * pages. */
 must_check int writeback_balance(struct inode *i);
+void writeback_progress(void); /* after some changed pages became clean */
 /* No mount has s any more: waits for the thread's end; there will be none again. */
 void writeback_end(struct super *s);
 void writeback_free(struct super *s); /* s goes, nothing changes any more */

@@ -80,7 +80,7 @@ __attribute__((weak)) void kpages_free(void *p, size_t count)
 
 __attribute__((weak)) void heap_stats(struct heap_stats *ret)
 {
-    *ret = (struct heap_stats){.limit = 1ul << 20, .used_pages = live};
+    *ret = (struct heap_stats){.limit = 1ul << 16, .used_pages = live};
 }
 
 __attribute__((weak)) bool heap_class_stats(unsigned n, struct heap_class_stats *ret)
