@@ -124,9 +124,8 @@ static void add_process(struct listing *l, struct process *p)
         fill_memory(&r, p);
     uint8_t text[ARGUMENTS_MAX];
     if (l->full) {
-        struct cred cred;
-        process_cred(p, &cred);
-        r.uid = cred.euid;
+        AUTO(cred_put) const struct cred *cred = process_cred_get(p);
+        r.uid = cred->euid;
         memcpy(r.name, p->comm, sizeof r.name);
         if (!l->stacks)
             r.text_size = (uint32_t) arguments(p, (struct span){text, sizeof text});

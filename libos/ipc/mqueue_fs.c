@@ -46,7 +46,7 @@ uint64_t mqueue_limit(enum mqueue_limit which)
 /* ---- making queues ---------------------------------------------------------------------------- */
 static int check_attr(const struct linux_mq_attr *a)
 {
-    bool more = ipc_capable(CAP_SYS_RESOURCE_BIT);
+    bool more = capable(CAP_SYS_RESOURCE);
     uint64_t count_max = more ? HARD_COUNT_MAX : limits[MQUEUE_MSG_MAX];
     uint64_t size_max = more ? HARD_SIZE_MAX : limits[MQUEUE_MSGSIZE_MAX];
     bool fine = a->maxmsg > 0 && a->msgsize > 0 && (uint64_t) a->maxmsg <= count_max &&
@@ -64,7 +64,7 @@ static uint64_t charge_of(const struct linux_mq_attr *a)
 /* Into the list of all queues, unless there are too many or the user has no room. */
 static int enlist(struct mqueue *q, uint64_t charge)
 {
-    bool more = ipc_capable(CAP_SYS_RESOURCE_BIT);
+    bool more = capable(CAP_SYS_RESOURCE);
     SPIN_GUARD(&fs.lock);
     if (fs.count >= (more ? COUNT_LIMIT : limits[MQUEUE_QUEUES_MAX]))
         return -ENOSPC;

@@ -369,7 +369,7 @@ int msg_set(int id, const struct linux_ipc_perm *perm, uint64_t qbytes)
     int r = q ? ipc_owner(&q->object) : -EINVAL;
     if (r < 0)
         return r;
-    if (qbytes > ipc_limit(IPC_MSGMNB) && !ipc_capable(CAP_SYS_RESOURCE_BIT))
+    if (qbytes > ipc_limit(IPC_MSGMNB) && !capable(CAP_SYS_RESOURCE))
         return -EPERM;
     MUTEX_GUARD(&q->mutex);
     ipc_perm_set(&q->object, perm);

@@ -11,13 +11,6 @@ int64_t ipc_now(void)
     return clock_realtime_ns() / NSEC_PER_SEC;
 }
 
-bool ipc_capable(int cap)
-{
-    struct cred c;
-    process_cred(current_process(), &c);
-    return c.cap_effective >> cap & 1;
-}
-
 /* ---- slots and keys --------------------------------------------------------------------------- */
 static void prepare_locked(struct ipc_class *c)
 {
@@ -86,14 +79,13 @@ static int make(struct ipc_class *c, const struct ipc_get *g)
     int r = grow(c) ? (g->make)(g, &o) : -ENOMEM;
     if (r < 0)
         return r;
-    struct cred cred;
-    process_cred(current_process(), &cred);
+    const struct cred *who = current_cred();
     ref_init(&o->ref);
     list_init(&o->key_link);
     o->class = c;
     o->key = g->key;
-    o->uid = o->cuid = cred.euid;
-    o->gid = o->cgid = cred.egid;
+    o->uid = o->cuid = who->euid;
+    o->gid = o->cgid = who->egid;
     o->mode = (uint32_t) g->flags & 0777;
     o->ctime = ipc_now();
     insert(c, o);
@@ -176,31 +168,28 @@ int ipc_used(struct ipc_class *c)
 }
 
 /* ---- permissions ------------------------------------------------------------------------------ */
-static bool in_group(const struct cred *c, const struct groups *groups, uint32_t gid)
+static bool in_group(const struct cred *c, uint32_t gid)
 {
-    return c->egid == gid || groups_have(groups, gid);
+    return c->egid == gid || cred_in_groups(c, gid);
 }
 
 int ipc_permission(struct ipc_object *o, unsigned mode)
 {
-    struct cred c;
-    process_cred(current_process(), &c);
-    AUTO(groups_put) struct groups *groups = process_groups_get(current_process());
+    const struct cred *c = current_cred();
     SPIN_GUARD(&o->class->lock);
     unsigned wanted = (mode >> 6 | mode >> 3 | mode) & 7, granted = o->mode;
-    if (c.euid == o->uid || c.euid == o->cuid)
+    if (c->euid == o->uid || c->euid == o->cuid)
         granted >>= 6;
-    else if (in_group(&c, groups, o->gid) || in_group(&c, groups, o->cgid))
+    else if (in_group(c, o->gid) || in_group(c, o->cgid))
         granted >>= 3;
-    return (wanted & ~granted) && !(c.cap_effective >> CAP_IPC_OWNER_BIT & 1) ? -EACCES : 0;
+    return (wanted & ~granted) && !cred_capable(c, CAP_IPC_OWNER) ? -EACCES : 0;
 }
 
 int ipc_owner(struct ipc_object *o)
 {
-    struct cred c;
-    process_cred(current_process(), &c);
+    const struct cred *c = current_cred();
     SPIN_GUARD(&o->class->lock);
-    bool may = c.euid == o->uid || c.euid == o->cuid || (c.cap_effective >> CAP_SYS_ADMIN_BIT & 1);
+    bool may = c->euid == o->uid || c->euid == o->cuid || cred_capable(c, CAP_SYS_ADMIN);
     return may ? 0 : -EPERM;
 }
 

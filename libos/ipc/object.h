@@ -16,13 +16,6 @@
 #define IPC_INDEX_MAX   32768u
 #define IPC_KEY_BUCKETS 64u
 
-enum {
-    CAP_IPC_LOCK_BIT = 14,
-    CAP_IPC_OWNER_BIT = 15,
-    CAP_SYS_ADMIN_BIT = 21,
-    CAP_SYS_RESOURCE_BIT = 24
-};
-
 struct ipc_class;
 struct ipc_object {
     struct ref ref;
@@ -68,7 +61,6 @@ DEFINE_AUTO(struct ipc_object, ipc_object_put)
 
 int ipc_highest(struct ipc_class *c); /* slot in use, or 0; what the *_INFO commands return */
 int ipc_used(struct ipc_class *c);    /* number of objects */
-bool ipc_capable(int cap);            /* has the caller this capability? */
 /* May the caller use it so? mode is of the form 0400, 0200 or both, or such bits for all. */
 must_check int ipc_permission(struct ipc_object *o, unsigned mode);
 must_check int ipc_owner(struct ipc_object *o); /* may it change or remove? 0, -EPERM */

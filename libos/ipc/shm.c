@@ -309,10 +309,10 @@ int shm_set_perm(int id, const struct linux_ipc_perm *perm)
 
 static int may_lock(struct segment *s, bool lock)
 {
-    if (ipc_capable(CAP_IPC_LOCK_BIT))
+    if (capable(CAP_IPC_LOCK))
         return 0;
     const struct process *p = current_process();
-    uint32_t euid = p->cred.euid;
+    uint32_t euid = current_cred()->euid;
     if (euid != s->object.uid && euid != s->object.cuid)
         return -EPERM;
     return lock && p->rlimits[RLIMIT_MEMLOCK].cur == 0 ? -EPERM : 0;

@@ -11,8 +11,6 @@
 #include "libos/mm/vma.h"
 #include "libos/task/process.h"
 
-#define CAP_IPC_LOCK_BIT (1ull << 14)
-
 bool limit_is_data(const struct vma *v)
 {
     return v->kind != VMA_SHARED && (v->prot & PROT_W) && !vma_main_stack(v);
@@ -51,7 +49,7 @@ int limit_lock_locked(const struct mm *mm, uint64_t start, uint64_t end)
 {
     struct process *p = current_process();
     uint64_t max = p->rlimits[RLIMIT_MEMLOCK].cur, locked = end - start;
-    if (max == LINUX_RLIM_INFINITY || (p->cred.cap_effective & CAP_IPC_LOCK_BIT))
+    if (max == LINUX_RLIM_INFINITY || capable(CAP_IPC_LOCK))
         return 0;
     for (size_t i = 0; i < mm->vmas.count; i++) {
         const struct vma *v = mm->vmas.v[i];

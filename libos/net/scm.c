@@ -49,13 +49,12 @@ static int add_files(struct scm *scm, struct cspan fds)
 /* Only a privileged process may claim to be another one. */
 static int check_cred(const struct linux_ucred *u)
 {
-    struct cred c;
-    process_cred(current_process(), &c);
+    const struct cred *c = current_cred();
     bool uid_ok =
-        u->uid == c.uid || u->uid == c.euid || u->uid == c.suid || cred_capable(&c, CAP_SETUID);
+        u->uid == c->uid || u->uid == c->euid || u->uid == c->suid || cred_capable(c, CAP_SETUID);
     bool gid_ok =
-        u->gid == c.gid || u->gid == c.egid || u->gid == c.sgid || cred_capable(&c, CAP_SETGID);
-    bool pid_ok = u->pid == current_process()->pid || cred_capable(&c, CAP_SYS_ADMIN);
+        u->gid == c->gid || u->gid == c->egid || u->gid == c->sgid || cred_capable(c, CAP_SETGID);
+    bool pid_ok = u->pid == current_process()->pid || cred_capable(c, CAP_SYS_ADMIN);
     if (!uid_ok || !gid_ok || !pid_ok)
         return -EPERM;
     if (u->pid == current_process()->pid)
@@ -105,8 +104,8 @@ void scm_add_cred(struct scm *scm)
 {
     if (scm->has_cred)
         return;
-    const struct process *p = current_process();
-    scm->cred = (struct linux_ucred){p->pid, p->cred.uid, p->cred.gid};
+    const struct cred *c = current_cred();
+    scm->cred = (struct linux_ucred){current_process()->pid, c->uid, c->gid};
     scm->has_cred = true;
 }
 

@@ -47,8 +47,7 @@ static int unix_socket_new(int family, int type, int protocol, struct socket **r
 static void unix_socket_pair(struct socket *sa, struct socket *sb)
 {
     struct unix_sock *a = unix_of(sa), *b = unix_of(sb);
-    const struct process *p = current_process();
-    sa->peer_cred = sb->peer_cred = (struct linux_ucred){p->pid, p->cred.euid, p->cred.egid};
+    sa->peer_cred = sb->peer_cred = unix_own_cred();
     if (unix_is_dgram(a)) {
         unix_set_peer_dgram(a, b);
         unix_set_peer_dgram(b, a);

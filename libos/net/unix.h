@@ -157,6 +157,7 @@ void inbox_mark(struct unix_inbox *b, struct unix_record *r, uint32_t size);
 /* The files of a message for the receiver: taken, or with peek copied. -ENOMEM */
 must_check int record_take_scm(struct unix_record *r, bool peek, struct scm *ret);
 /* Does either side want messages from s to `to` to carry identities (SO_PASSCRED)? */
+struct linux_ucred unix_own_cred(void); /* the caller's, as SO_PEERCRED tells it */
 bool unix_wants_cred(const struct unix_sock *s, const struct unix_sock *to);
 
 /* unix_stream.c, unix_dgram.c */

@@ -10,10 +10,10 @@
 
 #define BACKLOG_MAX 4096u
 
-static struct linux_ucred own_cred(void)
+struct linux_ucred unix_own_cred(void)
 {
-    const struct process *p = current_process();
-    return (struct linux_ucred){p->pid, p->cred.euid, p->cred.egid};
+    const struct cred *c = current_cred();
+    return (struct linux_ucred){current_process()->pid, c->euid, c->egid};
 }
 
 int unix_listen(struct socket *socket, int backlog)
@@ -23,7 +23,7 @@ int unix_listen(struct socket *socket, int backlog)
     if (!s->name || s->state == UNIX_CONNECTED)
         return -EINVAL;
     atomic_store(&s->backlog, MIN((uint32_t) backlog, BACKLOG_MAX));
-    socket->peer_cred = own_cred();
+    socket->peer_cred = unix_own_cred();
     atomic_store(&s->state, UNIX_LISTENING);
     waitq_wake(&s->room_wait, POLL_OUT);
     return 0;
@@ -47,7 +47,7 @@ static void join_locked(struct unix_sock *s, struct unix_sock *l, struct unix_so
     unix_get(s);
     e->peer = s;
     e->name = unix_name_get(l);
-    e->socket.peer_cred = own_cred();
+    e->socket.peer_cred = unix_own_cred();
     e->embryo = true;
     e->state = UNIX_CONNECTED;
     s->socket.peer_cred = l->socket.peer_cred;
@@ -210,7 +210,7 @@ int unix_connect_dgram(struct socket *socket, const struct sock_addr *a, bool no
         back = unix_peer_get(other);
         if (back && back != s)
             return -EPERM;
-        socket->peer_cred = own_cred();
+        socket->peer_cred = unix_own_cred();
     }
     AUTO(unix_put) struct unix_sock *old = unix_peer_get(s);
     unix_set_peer_dgram(s, other);

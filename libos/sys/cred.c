@@ -7,35 +7,28 @@
 
 #define KEEP UINT32_MAX
 
-static struct cred cred_now(void)
-{
-    struct cred c;
-    process_cred(current_process(), &c);
-    return c;
-}
-
 /* full */
 SYSCALL(getuid)
 {
-    return current_process()->cred.uid;
+    return current_cred()->uid;
 }
 
 /* full */
 SYSCALL(geteuid)
 {
-    return current_process()->cred.euid;
+    return current_cred()->euid;
 }
 
 /* full */
 SYSCALL(getgid)
 {
-    return current_process()->cred.gid;
+    return current_cred()->gid;
 }
 
 /* full */
 SYSCALL(getegid)
 {
-    return current_process()->cred.egid;
+    return current_cred()->egid;
 }
 
 static bool one_of(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
@@ -44,133 +37,141 @@ static bool one_of(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
 }
 
 /* ---- users ------------------------------------------------------------------------------------ */
-static long set_uids(struct cred *c, uint32_t r, uint32_t e, uint32_t s)
+static long set_uids(uint32_t r, uint32_t e, uint32_t s)
 {
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
     c->uid = r == KEEP ? c->uid : r;
     c->euid = e == KEEP ? c->euid : e;
     c->suid = s == KEEP ? c->suid : s;
     c->fsuid = c->euid;
-    cred_commit(current_process(), c);
+    cred_commit(c);
     return 0;
 }
 
 /* full */
 SYSCALL(setuid, uint32_t, uid)
 {
-    struct cred c = cred_now();
+    const struct cred *c = current_cred();
     if (uid == KEEP)
         return -EINVAL;
-    if (cred_capable(&c, CAP_SETUID))
-        return set_uids(&c, uid, uid, uid);
-    return uid == c.uid || uid == c.suid ? set_uids(&c, KEEP, uid, KEEP) : -EPERM;
+    if (cred_capable(c, CAP_SETUID))
+        return set_uids(uid, uid, uid);
+    return uid == c->uid || uid == c->suid ? set_uids(KEEP, uid, KEEP) : -EPERM;
 }
 
 /* full */
 SYSCALL(setreuid, uint32_t, ruid, uint32_t, euid)
 {
-    struct cred c = cred_now();
-    if (!cred_capable(&c, CAP_SETUID) &&
-        !(one_of(ruid, c.uid, c.euid, c.euid) && one_of(euid, c.uid, c.euid, c.suid)))
+    const struct cred *c = current_cred();
+    if (!cred_capable(c, CAP_SETUID) &&
+        !(one_of(ruid, c->uid, c->euid, c->euid) && one_of(euid, c->uid, c->euid, c->suid)))
         return -EPERM;
-    bool sets_saved = ruid != KEEP || (euid != KEEP && euid != c.uid);
-    return set_uids(&c, ruid, euid, !sets_saved ? KEEP : euid == KEEP ? c.euid : euid);
+    bool sets_saved = ruid != KEEP || (euid != KEEP && euid != c->uid);
+    return set_uids(ruid, euid, !sets_saved ? KEEP : euid == KEEP ? c->euid : euid);
 }
 
 /* full */
 SYSCALL(setresuid, uint32_t, ruid, uint32_t, euid, uint32_t, suid)
 {
-    struct cred c = cred_now();
-    if (!cred_capable(&c, CAP_SETUID) &&
-        !(one_of(ruid, c.uid, c.euid, c.suid) && one_of(euid, c.uid, c.euid, c.suid) &&
-          one_of(suid, c.uid, c.euid, c.suid)))
+    const struct cred *c = current_cred();
+    if (!cred_capable(c, CAP_SETUID) &&
+        !(one_of(ruid, c->uid, c->euid, c->suid) && one_of(euid, c->uid, c->euid, c->suid) &&
+          one_of(suid, c->uid, c->euid, c->suid)))
         return -EPERM;
-    return set_uids(&c, ruid, euid, suid);
+    return set_uids(ruid, euid, suid);
 }
 
 /* full */
 SYSCALL(getresuid, uaddr_t, ret_ruid, uaddr_t, ret_euid, uaddr_t, ret_suid)
 {
-    struct cred c = cred_now();
-    if (put_user(ret_ruid, c.uid) < 0 || put_user(ret_euid, c.euid) < 0)
+    const struct cred *c = current_cred();
+    if (put_user(ret_ruid, c->uid) < 0 || put_user(ret_euid, c->euid) < 0)
         return -EFAULT;
-    return put_user(ret_suid, c.suid);
+    return put_user(ret_suid, c->suid);
 }
 
 /* full */
 SYSCALL(setfsuid, uint32_t, uid)
 {
-    struct cred c = cred_now();
-    uint32_t old = c.fsuid;
-    bool may = cred_capable(&c, CAP_SETUID) || one_of(uid, c.uid, c.euid, c.suid) || uid == old;
-    if (uid != KEEP && may) {
-        c.fsuid = uid;
-        cred_commit(current_process(), &c);
+    const struct cred *c = current_cred();
+    uint32_t old = c->fsuid;
+    bool may = cred_capable(c, CAP_SETUID) || one_of(uid, c->uid, c->euid, c->suid) || uid == old;
+    struct cred *changed = uid != KEEP && may ? cred_copy() : NULL;
+    if (changed) { /* else, as for any other reason, the old one says that nothing changed */
+        changed->fsuid = uid;
+        cred_commit(changed);
     }
     return old;
 }
 
 /* ---- groups ----------------------------------------------------------------------------------- */
-static long set_gids(struct cred *c, uint32_t r, uint32_t e, uint32_t s)
+static long set_gids(uint32_t r, uint32_t e, uint32_t s)
 {
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
     c->gid = r == KEEP ? c->gid : r;
     c->egid = e == KEEP ? c->egid : e;
     c->sgid = s == KEEP ? c->sgid : s;
     c->fsgid = c->egid;
-    cred_commit(current_process(), c);
+    cred_commit(c);
     return 0;
 }
 
 /* full */
 SYSCALL(setgid, uint32_t, gid)
 {
-    struct cred c = cred_now();
+    const struct cred *c = current_cred();
     if (gid == KEEP)
         return -EINVAL;
-    if (cred_capable(&c, CAP_SETGID))
-        return set_gids(&c, gid, gid, gid);
-    return gid == c.gid || gid == c.sgid ? set_gids(&c, KEEP, gid, KEEP) : -EPERM;
+    if (cred_capable(c, CAP_SETGID))
+        return set_gids(gid, gid, gid);
+    return gid == c->gid || gid == c->sgid ? set_gids(KEEP, gid, KEEP) : -EPERM;
 }
 
 /* full */
 SYSCALL(setregid, uint32_t, rgid, uint32_t, egid)
 {
-    struct cred c = cred_now();
-    if (!cred_capable(&c, CAP_SETGID) &&
-        !(one_of(rgid, c.gid, c.egid, c.egid) && one_of(egid, c.gid, c.egid, c.sgid)))
+    const struct cred *c = current_cred();
+    if (!cred_capable(c, CAP_SETGID) &&
+        !(one_of(rgid, c->gid, c->egid, c->egid) && one_of(egid, c->gid, c->egid, c->sgid)))
         return -EPERM;
-    bool sets_saved = rgid != KEEP || (egid != KEEP && egid != c.gid);
-    return set_gids(&c, rgid, egid, !sets_saved ? KEEP : egid == KEEP ? c.egid : egid);
+    bool sets_saved = rgid != KEEP || (egid != KEEP && egid != c->gid);
+    return set_gids(rgid, egid, !sets_saved ? KEEP : egid == KEEP ? c->egid : egid);
 }
 
 /* full */
 SYSCALL(setresgid, uint32_t, rgid, uint32_t, egid, uint32_t, sgid)
 {
-    struct cred c = cred_now();
-    if (!cred_capable(&c, CAP_SETGID) &&
-        !(one_of(rgid, c.gid, c.egid, c.sgid) && one_of(egid, c.gid, c.egid, c.sgid) &&
-          one_of(sgid, c.gid, c.egid, c.sgid)))
+    const struct cred *c = current_cred();
+    if (!cred_capable(c, CAP_SETGID) &&
+        !(one_of(rgid, c->gid, c->egid, c->sgid) && one_of(egid, c->gid, c->egid, c->sgid) &&
+          one_of(sgid, c->gid, c->egid, c->sgid)))
         return -EPERM;
-    return set_gids(&c, rgid, egid, sgid);
+    return set_gids(rgid, egid, sgid);
 }
 
 /* full */
 SYSCALL(getresgid, uaddr_t, ret_rgid, uaddr_t, ret_egid, uaddr_t, ret_sgid)
 {
-    struct cred c = cred_now();
-    if (put_user(ret_rgid, c.gid) < 0 || put_user(ret_egid, c.egid) < 0)
+    const struct cred *c = current_cred();
+    if (put_user(ret_rgid, c->gid) < 0 || put_user(ret_egid, c->egid) < 0)
         return -EFAULT;
-    return put_user(ret_sgid, c.sgid);
+    return put_user(ret_sgid, c->sgid);
 }
 
 /* full */
 SYSCALL(setfsgid, uint32_t, gid)
 {
-    struct cred c = cred_now();
-    uint32_t old = c.fsgid;
-    bool may = cred_capable(&c, CAP_SETGID) || one_of(gid, c.gid, c.egid, c.sgid) || gid == old;
-    if (gid != KEEP && may) {
-        c.fsgid = gid;
-        cred_commit(current_process(), &c);
+    const struct cred *c = current_cred();
+    uint32_t old = c->fsgid;
+    bool may = cred_capable(c, CAP_SETGID) || one_of(gid, c->gid, c->egid, c->sgid) || gid == old;
+    struct cred *changed = gid != KEEP && may ? cred_copy() : NULL;
+    if (changed) { /* else, as for any other reason, the old one says that nothing changed */
+        changed->fsgid = gid;
+        cred_commit(changed);
     }
     return old;
 }
@@ -178,7 +179,7 @@ SYSCALL(setfsgid, uint32_t, gid)
 /* full */
 SYSCALL(getgroups, int, size, uaddr_t, ret_list)
 {
-    AUTO(groups_put) struct groups *g = process_groups_get(current_process());
+    const struct groups *g = current_cred()->groups;
     uint32_t count = g ? g->count : 0;
     if (size < 0 || (size > 0 && (uint32_t) size < count))
         return -EINVAL;
@@ -202,7 +203,13 @@ SYSCALL(setgroups, unsigned, count, uaddr_t, list)
         groups_put(g);
         return -EFAULT;
     }
-    process_groups_set(current_process(), g);
+    struct cred *c = cred_copy();
+    if (!c) {
+        groups_put(g);
+        return -ENOMEM;
+    }
+    cred_set_groups(c, g);
+    cred_commit(c);
     return 0;
 }
 
@@ -224,6 +231,19 @@ static int cap_halves(uaddr_t header, struct linux_cap_header *ret)
     }
 }
 
+/* With a reference; NULL: there is no such thread. */
+static const struct cred *cred_of(int tid)
+{
+    if (tid == 0)
+        return cred_get(current_cred());
+    AUTO(process_put) struct process *owner = NULL;
+    AUTO(thread_put) struct thread *t = thread_lookup_get(tid, &owner);
+    if (t)
+        return thread_cred_get(t);
+    owner = process_lookup_get(tid); /* whose leader is gone */
+    return owner ? process_cred_get(owner) : NULL;
+}
+
 /* full */
 SYSCALL(capget, uaddr_t, header, uaddr_t, ret_data)
 {
@@ -233,17 +253,14 @@ SYSCALL(capget, uaddr_t, header, uaddr_t, ret_data)
         return n == -EINVAL && uaddr_null(ret_data) ? 0 : n;
     if (h.pid < 0)
         return -EINVAL;
-    AUTO(process_put)
-    struct process *p = process_lookup_get(h.pid ? h.pid : current_process()->pid);
-    if (!p)
+    AUTO(cred_put) const struct cred *c = cred_of(h.pid);
+    if (!c)
         return -ESRCH;
-    struct cred c;
-    process_cred(p, &c);
     struct linux_cap_data d[2];
     for (int i = 0; i < 2; i++)
-        d[i] = (struct linux_cap_data){(uint32_t) (c.cap_effective >> 32 * i),
-                                       (uint32_t) (c.cap_permitted >> 32 * i),
-                                       (uint32_t) (c.cap_inheritable >> 32 * i)};
+        d[i] = (struct linux_cap_data){(uint32_t) (c->cap_effective >> 32 * i),
+                                       (uint32_t) (c->cap_permitted >> 32 * i),
+                                       (uint32_t) (c->cap_inheritable >> 32 * i)};
     return copy_to_user(ret_data, (struct cspan){(const uint8_t *) d, (size_t) n * sizeof *d});
 }
 
@@ -269,21 +286,21 @@ SYSCALL(capset, uaddr_t, header, uaddr_t, data)
     int n = cap_halves(header, &h);
     if (n < 0)
         return n;
-    struct process *p = current_process();
-    if (h.pid != 0 && h.pid != p->pid)
+    if (h.pid != 0 && h.pid != current()->tid)
         return -EPERM;
     if (copy_from_user((struct span){(uint8_t *) d, (size_t) n * sizeof *d}, data) < 0)
         return -EFAULT;
     uint64_t e = (d[0].effective | (uint64_t) d[1].effective << 32) & CAPS_ALL;
     uint64_t pm = (d[0].permitted | (uint64_t) d[1].permitted << 32) & CAPS_ALL;
     uint64_t in = (d[0].inheritable | (uint64_t) d[1].inheritable << 32) & CAPS_ALL;
-    SPIN_GUARD(&p->lock);
-    int r = capset_check(&p->cred, e, pm, in);
-    if (r < 0)
-        return r;
-    p->cred.cap_effective = e;
-    p->cred.cap_permitted = pm;
-    p->cred.cap_inheritable = in;
-    p->cred.cap_ambient &= pm & in;
+    int r = capset_check(current_cred(), e, pm, in);
+    struct cred *c = r == 0 ? cred_copy() : NULL;
+    if (!c)
+        return r < 0 ? r : -ENOMEM;
+    c->cap_effective = e;
+    c->cap_permitted = pm;
+    c->cap_inheritable = in;
+    c->cap_ambient &= pm & in;
+    cred_commit(c);
     return 0;
 }

@@ -120,20 +120,22 @@ static void cred_of_file(struct cred *c, struct file *f)
         c->cap_ambient = 0;
 }
 
-/* Who the new program will be is decided before it is loaded: its first stack tells it. */
-static void params_from_process(struct exec_params *in, struct cred *ret_cred)
+/* Who the new program will be is decided before it is loaded: its first stack tells it. NULL: no memory. */
+static const struct cred *params_from_process(struct exec_params *in)
 {
-    struct process *p = current_process();
-    process_cred(p, ret_cred);
-    cred_of_file(ret_cred, in->file);
-    cred_exec(ret_cred);
-    in->stack_limit = p->rlimits[RLIMIT_STACK_].cur;
-    in->uid = ret_cred->uid;
-    in->euid = ret_cred->euid;
-    in->gid = ret_cred->gid;
-    in->egid = ret_cred->egid;
+    struct cred *c = cred_copy();
+    if (!c)
+        return NULL;
+    cred_of_file(c, in->file);
+    cred_exec(c);
+    in->stack_limit = current_process()->rlimits[RLIMIT_STACK_].cur;
+    in->uid = c->uid;
+    in->euid = c->euid;
+    in->gid = c->gid;
+    in->egid = c->egid;
     in->secure = in->uid != in->euid || in->gid != in->egid;
     random_bytes((struct span){in->random, sizeof in->random});
+    return c;
 }
 
 static void image_from_result(struct process_image *img, struct mm *mm, const struct cred *cred,
@@ -141,7 +143,7 @@ static void image_from_result(struct process_image *img, struct mm *mm, const st
 {
     *img = (struct process_image){
         .mm = mm,
-        .cred = *cred,
+        .cred = cred,
         .exe = r->exe,
         .arg_start = r->arg_start,
         .arg_end = r->arg_end,
@@ -173,8 +175,9 @@ static int replace(struct exec_params *in, struct exec_result *res)
     AUTO(mm_put) struct mm *mm = mm_new();
     if (!mm)
         return -ENOMEM;
-    struct cred cred;
-    params_from_process(in, &cred);
+    AUTO(cred_put) const struct cred *cred = params_from_process(in);
+    if (!cred)
+        return -ENOMEM;
     int r = exec_load(mm, in, res);
     if (r < 0)
         return r;
@@ -185,7 +188,7 @@ static int replace(struct exec_params *in, struct exec_result *res)
         return r;
     }
     struct process_image img;
-    image_from_result(&img, TAKE(mm), &cred, res);
+    image_from_result(&img, TAKE(mm), TAKE(cred), res);
     process_exec_commit(&img);
     return 0;
 }

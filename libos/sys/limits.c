@@ -57,11 +57,10 @@ SYSCALL(setrlimit, unsigned, resource, uaddr_t, limit)
 
 static bool may_limit(struct process *p)
 {
-    struct cred mine, theirs;
-    process_cred(current_process(), &mine);
-    process_cred(p, &theirs);
-    return p == current_process() || cred_capable(&mine, CAP_SYS_RESOURCE) ||
-           (mine.uid == theirs.uid && mine.uid == theirs.euid && mine.uid == theirs.suid);
+    const struct cred *mine = current_cred();
+    AUTO(cred_put) const struct cred *theirs = process_cred_get(p);
+    return p == current_process() || capable(CAP_SYS_RESOURCE) ||
+           (mine->uid == theirs->uid && mine->uid == theirs->euid && mine->uid == theirs->suid);
 }
 
 /* partial: RTPRIO, RTTIME, NICE, MEMLOCK, LOCKS, RSS, CORE are only stored */

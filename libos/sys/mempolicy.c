@@ -181,13 +181,12 @@ static struct mm *memory_of(int pid, int *ret_error)
     *ret_error = -ESRCH;
     if (!p)
         return NULL;
-    struct cred mine, theirs;
-    process_cred(current_process(), &mine);
-    process_cred(p, &theirs);
+    const struct cred *mine = current_cred();
+    AUTO(cred_put) const struct cred *theirs = process_cred_get(p);
     *ret_error = -EPERM;
-    bool same = mine.euid == theirs.suid || mine.euid == theirs.uid || mine.uid == theirs.suid ||
-                mine.uid == theirs.uid;
-    if (!same && !cred_capable(&mine, CAP_SYS_NICE))
+    bool same = mine->euid == theirs->suid || mine->euid == theirs->uid ||
+                mine->uid == theirs->suid || mine->uid == theirs->uid;
+    if (!same && !capable(CAP_SYS_NICE))
         return NULL;
     *ret_error = -EINVAL; /* about to end */
     return process_mm_get(p);

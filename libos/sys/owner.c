@@ -22,13 +22,12 @@ struct owner_ex { /* struct f_owner_ex */
 
 static long set_owner(struct file *f, int type, int id)
 {
-    struct cred c;
-    process_cred(current_process(), &c);
+    const struct cred *c = current_cred();
     if (id < 0)
         return -ESRCH;
     if (id != 0 && !process_number_used(id))
         return -ESRCH;
-    struct signal_owner o = {.type = type, .id = id, .uid = c.uid, .euid = c.euid};
+    struct signal_owner o = {.type = type, .id = id, .uid = c->uid, .euid = c->euid};
     return async_set_owner(f, &o);
 }
 

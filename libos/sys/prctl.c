@@ -68,64 +68,87 @@ static long set_name(uaddr_t name)
     return 0;
 }
 
-static long capbset_drop(struct process *p, uint64_t cap)
+static long capbset_drop(uint64_t cap)
 {
     if (!capable(CAP_SETPCAP))
         return -EPERM;
     if (cap > CAP_LAST)
         return -EINVAL;
-    SPIN_GUARD(&p->lock);
-    p->cred.cap_bounding &= ~(1ull << cap);
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
+    c->cap_bounding &= ~CAP_BIT(cap);
+    cred_commit(c);
     return 0;
 }
 
-static long cap_ambient(struct process *p, uint64_t op, uint64_t cap)
+static long set_ambient(uint64_t ambient)
 {
-    SPIN_GUARD(&p->lock);
-    struct cred *c = &p->cred;
-    if (op == PR_CAP_AMBIENT_CLEAR_ALL) {
-        if (cap)
-            return -EINVAL;
-        c->cap_ambient = 0;
-        return 0;
-    }
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
+    c->cap_ambient = ambient;
+    cred_commit(c);
+    return 0;
+}
+
+static long cap_ambient(uint64_t op, uint64_t cap)
+{
+    const struct cred *c = current_cred();
+    if (op == PR_CAP_AMBIENT_CLEAR_ALL)
+        return cap ? -EINVAL : set_ambient(0);
     if (cap > CAP_LAST || op < PR_CAP_AMBIENT_IS_SET || op > PR_CAP_AMBIENT_CLEAR_ALL)
         return -EINVAL;
     if (op == PR_CAP_AMBIENT_IS_SET)
         return c->cap_ambient >> cap & 1;
-    if (op == PR_CAP_AMBIENT_LOWER) {
-        c->cap_ambient &= ~CAP_BIT(cap);
-        return 0;
-    }
+    if (op == PR_CAP_AMBIENT_LOWER)
+        return set_ambient(c->cap_ambient & ~CAP_BIT(cap));
     if (!(c->cap_permitted & c->cap_inheritable & CAP_BIT(cap)) ||
         (c->securebits & SECURE_NO_AMBIENT))
         return -EPERM;
-    c->cap_ambient |= CAP_BIT(cap);
+    return set_ambient(c->cap_ambient | CAP_BIT(cap));
+}
+
+static long change_securebits(uint32_t bits)
+{
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
+    c->securebits = bits;
+    cred_commit(c);
     return 0;
 }
 
 /* A locked bit stays; so does a lock. */
-static long set_securebits(struct process *p, uint64_t bits)
+static long set_securebits(uint64_t bits)
 {
-    SPIN_GUARD(&p->lock);
-    struct cred *c = &p->cred;
+    const struct cred *c = current_cred();
     uint64_t locked = (c->securebits & SECURE_LOCKS) >> 1;
     if ((locked & (c->securebits ^ bits)) || (c->securebits & SECURE_LOCKS & ~bits) ||
         (bits & ~(uint64_t) SECURE_ALL) || !cred_capable(c, CAP_SETPCAP))
         return -EPERM;
-    c->securebits = (uint32_t) bits;
-    return 0;
+    return change_securebits((uint32_t) bits);
 }
 
-static long set_keepcaps(struct process *p, uint64_t on)
+static long set_keepcaps(uint64_t on)
 {
+    uint32_t bits = current_cred()->securebits;
     if (on > 1)
         return -EINVAL;
-    SPIN_GUARD(&p->lock);
-    if (p->cred.securebits & (SECURE_KEEP_CAPS << 1))
+    if (bits & (SECURE_KEEP_CAPS << 1))
         return -EPERM;
-    p->cred.securebits &= ~(uint32_t) SECURE_KEEP_CAPS;
-    p->cred.securebits |= on ? (uint32_t) SECURE_KEEP_CAPS : 0;
+    return change_securebits(on ? bits | SECURE_KEEP_CAPS : bits & ~(uint32_t) SECURE_KEEP_CAPS);
+}
+
+static long set_no_new_privs(uint64_t value)
+{
+    if (value != 1)
+        return -EINVAL;
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
+    c->no_new_privs = true;
+    cred_commit(c);
     return 0;
 }
 
@@ -135,9 +158,9 @@ static long set_timer_slack(struct process *p, int64_t ns)
     return 0;
 }
 
-static long set_flag(bool *flag, uint64_t value, bool only_on)
+static long set_flag(bool *flag, uint64_t value)
 {
-    if (value > 1 || (only_on && value != 1))
+    if (value > 1)
         return -EINVAL;
     *flag = value;
     return 0;
@@ -152,20 +175,20 @@ static long prctl_get(struct process *p, int option, uint64_t a)
     case PR_GET_DUMPABLE:
         return p->dumpable;
     case PR_GET_KEEPCAPS:
-        return !!(p->cred.securebits & SECURE_KEEP_CAPS);
+        return !!(current_cred()->securebits & SECURE_KEEP_CAPS);
     case PR_GET_NAME:
         return copy_to_user(UADDR(a), CSPAN_OF(current()->comm));
     case PR_GET_SECCOMP:
     case PR_GET_TIMING: /* PR_TIMING_STATISTICAL */
         return 0;
     case PR_GET_SECUREBITS:
-        return p->cred.securebits;
+        return current_cred()->securebits;
     case PR_GET_THP_DISABLE:
         return p->thp_disabled;
     case PR_MCE_KILL_GET:
         return 2; /* PR_MCE_KILL_DEFAULT */
     case PR_CAPBSET_READ:
-        return a > CAP_LAST ? -EINVAL : (long) (p->cred.cap_bounding >> a & 1);
+        return a > CAP_LAST ? -EINVAL : (long) (current_cred()->cap_bounding >> a & 1);
     case PR_GET_TSC:
         return put_user(UADDR(a), (int) PR_TSC_ENABLE);
     case PR_GET_TIMERSLACK:
@@ -173,7 +196,7 @@ static long prctl_get(struct process *p, int option, uint64_t a)
     case PR_GET_CHILD_SUBREAPER:
         return put_user(UADDR(a), (int) p->child_subreaper);
     case PR_GET_NO_NEW_PRIVS:
-        return p->cred.no_new_privs;
+        return current_cred()->no_new_privs;
     case PR_GET_TID_ADDRESS:
         return put_user(UADDR(a), current()->clear_child_tid.v);
     default:
@@ -190,20 +213,20 @@ static long prctl_set(struct process *p, int option, uint64_t a, uint64_t b)
         p->pdeath_signal = (int) a;
         return 0;
     case PR_SET_DUMPABLE:
-        return set_flag(&p->dumpable, a, false);
+        return set_flag(&p->dumpable, a);
     case PR_SET_KEEPCAPS:
-        return set_keepcaps(p, a);
+        return set_keepcaps(a);
     case PR_SET_NAME:
         return set_name(UADDR(a));
     case PR_CAPBSET_DROP:
-        return capbset_drop(p, a);
+        return capbset_drop(a);
     case PR_SET_TIMERSLACK:
         return set_timer_slack(p, (int64_t) a);
     case PR_SET_CHILD_SUBREAPER:
         p->child_subreaper = a != 0;
         return 0;
     case PR_SET_NO_NEW_PRIVS:
-        return set_flag(&p->cred.no_new_privs, a, true);
+        return set_no_new_privs(a);
     case PR_SET_THP_DISABLE:
         p->thp_disabled = a != 0;
         return 0;
@@ -213,9 +236,9 @@ static long prctl_set(struct process *p, int option, uint64_t a, uint64_t b)
     case PR_SET_PTRACER:
         return 0;
     case PR_SET_SECUREBITS:
-        return set_securebits(p, a);
+        return set_securebits(a);
     case PR_CAP_AMBIENT:
-        return cap_ambient(p, a, b);
+        return cap_ambient(a, b);
     default: /* PR_SET_SECCOMP, PR_SET_VMA ...: as a kernel without them */
         return -EINVAL;
     }

@@ -15,14 +15,14 @@ DEFINE_AUTO(struct fdtable, fdtable_put)
 
 static bool may_look(struct process *p)
 {
-    struct cred mine, theirs;
     if (p == current_process())
         return true;
-    process_cred(current_process(), &mine);
-    process_cred(p, &theirs);
-    bool same = mine.uid == theirs.uid && mine.uid == theirs.euid && mine.uid == theirs.suid &&
-                mine.gid == theirs.gid && mine.gid == theirs.egid && mine.gid == theirs.sgid;
-    return (same && p->dumpable) || cred_capable(&mine, CAP_SYS_PTRACE);
+    const struct cred *mine = current_cred();
+    AUTO(cred_put) const struct cred *theirs = process_cred_get(p);
+    bool same = mine->uid == theirs->uid && mine->uid == theirs->euid &&
+                mine->uid == theirs->suid && mine->gid == theirs->gid &&
+                mine->gid == theirs->egid && mine->gid == theirs->sgid;
+    return (same && p->dumpable) || capable(CAP_SYS_PTRACE);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------- */

@@ -46,6 +46,13 @@ static uint64_t online_cpus(void)
     return n >= 64 ? ~0ull : (1ull << n) - 1;
 }
 
+static bool same_user(struct process *p)
+{
+    uint32_t euid = current_cred()->euid;
+    AUTO(cred_put) const struct cred *theirs = process_cred_get(p);
+    return euid == theirs->euid || euid == theirs->uid;
+}
+
 /* full */
 SYSCALL(sched_setaffinity, int, tid, size_t, size, uaddr_t, mask)
 {
@@ -57,10 +64,7 @@ SYSCALL(sched_setaffinity, int, tid, size_t, size, uaddr_t, mask)
     AUTO(thread_put) struct thread *t = named_get(tid, &p, &r);
     if (!t)
         return -ESRCH;
-    struct cred mine, theirs;
-    process_cred(current_process(), &mine);
-    process_cred(p, &theirs);
-    if (mine.euid != theirs.euid && mine.euid != theirs.uid && !cred_capable(&mine, CAP_SYS_NICE))
+    if (!same_user(p) && !capable(CAP_SYS_NICE))
         return -EPERM;
     if (!(wanted & online_cpus()))
         return -EINVAL;
@@ -111,12 +115,9 @@ static int check_policy(int policy, int priority)
 /* Others' threads need the same user; real-time classes CAP_SYS_NICE or a limit that allows them. */
 static int may_schedule(struct process *p, const struct thread *t, int policy, int priority)
 {
-    struct cred mine, theirs;
-    process_cred(current_process(), &mine);
-    if (cred_capable(&mine, CAP_SYS_NICE))
+    if (capable(CAP_SYS_NICE))
         return 0;
-    process_cred(p, &theirs);
-    if (mine.euid != theirs.euid && mine.euid != theirs.uid)
+    if (!same_user(p))
         return -EPERM;
     bool more = !real_time(t->wishes.policy) || priority > t->wishes.rt_priority;
     bool allowed = (uint64_t) priority <= p->rlimits[RLIMIT_RTPRIO].cur;
@@ -214,7 +215,7 @@ static int attr_from_user(struct linux_sched_attr *a, uaddr_t ua)
     return get_user(a, ua);
 }
 
-static int nice_permitted(const struct process *p, int value);
+static int nice_permitted(struct process *p, int value);
 
 /* partial: real-time threads go first in a vCPU's queue, but do not preempt; no SCHED_DEADLINE */
 SYSCALL(sched_setattr, int, tid, uaddr_t, attr, unsigned, flags)
@@ -305,22 +306,21 @@ struct priority_request {
 };
 
 /* May the caller give p this niceness? -EPERM: not its process; -EACCES: it may not rise. */
-static int nice_permitted(const struct process *p, int value)
+static int nice_permitted(struct process *p, int value)
 {
-    const struct cred *mine = &current_process()->cred;
-    if (cred_capable(mine, CAP_SYS_NICE))
+    if (capable(CAP_SYS_NICE))
         return 0;
-    if (mine->euid != p->cred.euid && mine->euid != p->cred.uid)
+    if (!same_user(p))
         return -EPERM;
     bool allowed = (uint64_t) (20 - value) <= p->rlimits[RLIMIT_NICE].cur;
     return value < p->nice && !allowed ? -EACCES : 0;
 }
 
-static int io_permitted(const struct process *p)
+static int io_permitted(struct process *p)
 {
-    const struct cred *mine = &current_process()->cred;
-    bool same = mine->euid == p->cred.uid || mine->uid == p->cred.uid;
-    return same || cred_capable(mine, CAP_SYS_NICE) ? 0 : -EPERM;
+    uint32_t uid = process_uid(p);
+    bool same = current_cred()->euid == uid || current_cred()->uid == uid;
+    return same || capable(CAP_SYS_NICE) ? 0 : -EPERM;
 }
 
 static int priority_one(struct process *p, void *arg)
@@ -328,7 +328,7 @@ static int priority_one(struct process *p, void *arg)
     struct priority_request *q = arg;
     bool match = (q->which == OF_PROCESS && p->pid == q->who) ||
                  (q->which == OF_GROUP && p->pgid == q->who) ||
-                 (q->which == OF_USER && p->cred.uid == (uint32_t) q->who);
+                 (q->which == OF_USER && process_uid(p) == (uint32_t) q->who);
     if (!match || p->state != PROCESS_LIVE)
         return 0;
     q->matches++;
@@ -350,7 +350,7 @@ static int priority_all(struct priority_request *q)
     if (q->who == 0)
         q->who = q->which == OF_PROCESS ? me->pid
                  : q->which == OF_GROUP ? me->pgid
-                                        : (int) me->cred.uid;
+                                        : (int) current_cred()->uid;
     if (q->which == OF_PROCESS) { /* a thread stands for its process */
         AUTO(thread_put) struct thread *t = q->who > 0 ? thread_lookup_get(q->who, &other) : NULL;
         if (t)

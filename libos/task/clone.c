@@ -25,10 +25,7 @@
 static void copy_identity(struct process *child, struct process *parent)
 {
     SPIN_GUARD(&parent->lock);
-    child->cred = parent->cred;
-    child->groups = parent->groups;
-    if (child->groups)
-        ref_get(&child->groups->ref);
+    child->cred = cred_get(current_cred());
     memcpy(child->rlimits, parent->rlimits, sizeof child->rlimits);
     memcpy(child->comm, parent->comm, sizeof child->comm);
     child->dumpable = parent->dumpable;
@@ -139,6 +136,7 @@ static struct thread *clone_thread(struct process *proc, const struct clone_para
         thread_put(t);
         return NULL;
     }
+    t->cred = cred_get(current_cred());
     t->sigmask = me->sigmask;
     t->sig->altstack.flags = SS_DISABLE;
     if (!(c->flags & CLONE_VM) || (c->flags & CLONE_VFORK))
@@ -186,9 +184,9 @@ struct user_count {
 static int count_user(struct process *p, void *arg)
 {
     struct user_count *c = arg;
-    if (p->state == PROCESS_LIVE && p->cred.uid == c->uid)
+    if (p->state == PROCESS_LIVE && process_uid(p) == c->uid)
         c->threads += (uint64_t) p->thread_count;
-    else if (p->state == PROCESS_ZOMBIE && p->cred.uid == c->uid)
+    else if (p->state == PROCESS_ZOMBIE && process_uid(p) == c->uid)
         c->threads++;
     return 0;
 }
@@ -197,13 +195,12 @@ static int count_user(struct process *p, void *arg)
 static bool too_many_locked(struct process *me)
 {
     uint64_t limit = me->rlimits[RLIMIT_NPROC].cur;
-    bool exempt = me->cred.uid == 0 || cred_capable(&me->cred, CAP_SYS_ADMIN) ||
-                  cred_capable(&me->cred, CAP_SYS_RESOURCE);
+    bool exempt = current_cred()->uid == 0 || capable(CAP_SYS_ADMIN) || capable(CAP_SYS_RESOURCE);
     if (process_table_count >= PID_MAX / 2)
         return true;
     if (limit == LINUX_RLIM_INFINITY || exempt)
         return false;
-    struct user_count c = {.uid = me->cred.uid};
+    struct user_count c = {.uid = current_cred()->uid};
     process_for_each_locked(count_user, &c);
     return c.threads >= limit;
 }

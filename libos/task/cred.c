@@ -1,5 +1,6 @@
-/* Credentials: what follows for capabilities when ids change or a program starts, and the groups.
- * Called from system calls and exec; reads and writes are under proc->lock.
+/* Credentials: who has which, what follows for capabilities when ids change or a program starts, and the
+ * groups. Called from system calls, clone and exec. Only a thread itself replaces its credentials, under
+ * proc->lock because others look.
  */
 #include "libos/task/cred.h"
 #include "libos/mm/heap.h"
@@ -10,10 +11,100 @@
      CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_LINUX_IMMUTABLE) |                    \
      CAP_BIT(CAP_MKNOD))
 
+/* ---- references ------------------------------------------------------------------------------- */
+static const struct cred kernel_cred = {
+    .cap_effective = CAPS_ALL, .cap_permitted = CAPS_ALL, .cap_bounding = CAPS_ALL};
+
+const struct cred *current_cred(void)
+{
+    const struct cred *c = current()->cred;
+    return c ? c : &kernel_cred;
+}
+
 bool capable(int cap)
 {
-    struct process *p = current_process();
-    return !p || cred_capable(&p->cred, cap);
+    return cred_capable(current_cred(), cap);
+}
+
+const struct cred *cred_get(const struct cred *c)
+{
+    struct cred *own = unconst(c);
+    ref_get(&own->ref);
+    return c;
+}
+
+void cred_put(const struct cred *c)
+{
+    struct cred *own = unconst(c);
+    if (!ref_put_last(&own->ref))
+        return;
+    if (own->groups)
+        groups_put(own->groups);
+    kfree(own);
+}
+
+const struct cred *process_cred_get(struct process *p)
+{
+    SPIN_GUARD(&p->lock);
+    return cred_get(p->cred);
+}
+
+const struct cred *thread_cred_get(struct thread *t)
+{
+    SPIN_GUARD(&t->proc->lock);
+    return cred_get(t->cred);
+}
+
+uint32_t process_uid(struct process *p)
+{
+    SPIN_GUARD(&p->lock);
+    return p->cred->uid;
+}
+
+static struct cred *copy_of(const struct cred *from)
+{
+    struct cred *c = new_zero(struct cred);
+    if (!c)
+        return NULL;
+    *c = *from;
+    ref_init(&c->ref);
+    if (c->groups)
+        ref_get(&c->groups->ref);
+    return c;
+}
+
+struct cred *cred_new_root(void)
+{
+    return copy_of(&kernel_cred);
+}
+
+struct cred *cred_copy(void)
+{
+    return copy_of(current_cred());
+}
+
+/* ---- changes ---------------------------------------------------------------------------------- */
+/* The calling thread's, and what its process shows if it is the leader. The process may be looked into by others
+ * no more if the ids change. */
+static void install(const struct cred *c, bool changes)
+{
+    struct thread *me = current();
+    struct process *p = me->proc;
+    const struct cred *old = me->cred, *shown = NULL;
+    spin_lock(&p->lock);
+    if (changes) {
+        p->dumpable = false;
+        p->pdeath_signal = 0;
+    }
+    me->cred = c;
+    if (p->leader == me) {
+        shown = p->cred;
+        p->cred = cred_get(c);
+    }
+    spin_unlock(&p->lock);
+    cred_put(old);
+    if (shown)
+        cred_put(shown);
 }
 
 /* Leaving root drops capabilities; the effective uid, and for files the file-system uid, switch the
@@ -38,16 +129,24 @@ static void fix_capabilities(const struct cred *old, struct cred *c)
         c->cap_effective |= c->cap_permitted & CAPS_FILE;
 }
 
-void cred_commit(struct process *p, struct cred *c)
+static bool changes_ids(const struct cred *old, const struct cred *c)
 {
-    SPIN_GUARD(&p->lock);
-    fix_capabilities(&p->cred, c);
-    if (c->euid != p->cred.euid || c->egid != p->cred.egid || c->fsuid != p->cred.fsuid ||
-        c->fsgid != p->cred.fsgid) {
-        p->dumpable = false;
-        p->pdeath_signal = 0;
-    }
-    p->cred = *c;
+    return c->euid != old->euid || c->egid != old->egid || c->fsuid != old->fsuid ||
+           c->fsgid != old->fsgid;
+}
+
+void cred_commit(struct cred *c)
+{
+    const struct cred *old = current_cred();
+    fix_capabilities(old, c);
+    install(c, changes_ids(old, c));
+}
+
+void cred_commit_exec(const struct cred *c)
+{
+    const struct cred *old = current_cred();
+    install(c,
+            c->euid != old->euid || c->egid != old->egid || c->uid != c->euid || c->gid != c->egid);
 }
 
 void cred_exec(struct cred *c)
@@ -81,34 +180,17 @@ void groups_put(struct groups *g)
         kfree(g);
 }
 
-struct groups *process_groups_get(struct process *p)
+void cred_set_groups(struct cred *c, struct groups *g)
 {
-    SPIN_GUARD(&p->lock);
-    if (p->groups)
-        ref_get(&p->groups->ref);
-    return p->groups;
+    if (c->groups)
+        groups_put(c->groups);
+    c->groups = g;
 }
 
-void process_groups_set(struct process *p, struct groups *g)
+bool cred_in_groups(const struct cred *c, uint32_t gid)
 {
-    spin_lock(&p->lock);
-    struct groups *old = p->groups;
-    p->groups = g;
-    spin_unlock(&p->lock);
-    if (old)
-        groups_put(old);
-}
-
-bool groups_have(const struct groups *g, uint32_t gid)
-{
-    for (uint32_t i = 0; g && i < g->count; i++)
-        if (g->id[i] == gid)
+    for (uint32_t i = 0; c->groups && i < c->groups->count; i++)
+        if (c->groups->id[i] == gid)
             return true;
     return false;
-}
-
-bool process_in_group(struct process *p, uint32_t gid)
-{
-    SPIN_GUARD(&p->lock);
-    return groups_have(p->groups, gid);
 }

@@ -123,7 +123,7 @@ static struct linux_siginfo child_info(struct process *p, int sig)
     int status = p->exit_code;
     info.code = (status & 0x7f) ? CLD_KILLED : CLD_EXITED;
     info.chld.pid = p->pid;
-    info.chld.uid = p->cred.uid;
+    info.chld.uid = process_uid(p);
     info.chld.status = (status & 0x7f) ? (status & 0x7f) : (status >> 8 & 0xff);
     info.chld.utime = p->dead_utime_ns / (NSEC_PER_SEC / 100);
     info.chld.stime = p->dead_stime_ns / (NSEC_PER_SEC / 100);

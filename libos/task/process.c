@@ -213,12 +213,6 @@ struct file *process_exe_get(struct process *p)
     return p->exe;
 }
 
-void process_cred(struct process *p, struct cred *ret)
-{
-    SPIN_GUARD(&p->lock);
-    *ret = p->cred;
-}
-
 int process_parent_pid(struct process *p)
 {
     SPIN_GUARD(&process_table_lock);
@@ -280,8 +274,8 @@ void process_put(struct process *p)
     if (!ref_put_last(&p->ref))
         return;
     check(list_empty(&p->threads) && list_empty(&p->children) && !p->mm && !p->files);
-    if (p->groups)
-        groups_put(p->groups);
+    if (p->cred)
+        cred_put(p->cred);
     kfree(p);
 }
 

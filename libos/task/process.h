@@ -96,8 +96,7 @@ struct process {
     bool vfork_done;
 
     struct rlimit_pair rlimits[RLIMIT_COUNT]; /* lock for writing; one value is read without */
-    struct cred cred;
-    struct groups *groups; /* NULL: none */
+    const struct cred *cred;                  /* the leader's, a reference; cred.h */
     char comm[16];
     uaddr_t arg_start, arg_end, env_start, env_end, stack_start; /* for /proc */
     int64_t start_ns;
@@ -133,7 +132,6 @@ struct mm *process_mm_get(struct process *p);
 struct fdtable *process_files_get(struct process *p);
 struct fs_ctx *process_fs_get(struct process *p);
 struct file *process_exe_get(struct process *p);
-void process_cred(struct process *p, struct cred *ret);
 int process_parent_pid(struct process *p);
 bool process_number_used(int pid);            /* by a thread, a process, a group or a session */
 char process_state_letter(struct process *p); /* R S T Z as in /proc/PID/stat */

@@ -114,13 +114,10 @@ static void replace_image(struct process *p, struct thread *me, const struct pro
     p->env_end = UADDR(img->env_end);
     p->stack_start = UADDR(img->stack_start);
     p->did_exec = true;
-    bool changes = p->cred.euid != img->cred.euid || p->cred.egid != img->cred.egid;
-    p->dumpable = !changes && img->cred.uid == img->cred.euid && img->cred.gid == img->cred.egid;
-    if (changes)
-        p->pdeath_signal = 0;
-    p->cred = img->cred;
+    p->dumpable = true; /* unless set-id */
     p->exit_signal = SIGCHLD;
     spin_unlock(&p->lock);
+    cred_commit_exec(img->cred);
     vfork_complete(p);
     mm_put(old_mm);
     if (old_exe)

@@ -9,9 +9,9 @@ struct mm;
 struct file;
 
 struct process_image {
-    struct mm *mm;    /* handed over */
-    struct cred cred; /* after cred_exec */
-    struct file *exe; /* handed over: /proc/PID/exe */
+    struct mm *mm;           /* handed over */
+    const struct cred *cred; /* after cred_exec; the thread takes it over */
+    struct file *exe;        /* handed over: /proc/PID/exe */
     char comm[16];
     uintptr_t arg_start, arg_end, env_start, env_end, stack_start;
 };

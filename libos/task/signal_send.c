@@ -22,7 +22,7 @@ struct linux_siginfo siginfo_user(int sig, int code)
 {
     struct linux_siginfo info = {.signo = sig, .code = code};
     info.rt.pid = current_process()->pid;
-    info.rt.uid = current_process()->cred.uid;
+    info.rt.uid = current_cred()->uid;
     return info;
 }
 
@@ -162,13 +162,12 @@ bool signal_permitted(struct process *target, int sig)
     struct process *me = current_process();
     if (target == me)
         return true;
-    struct cred mine, theirs;
-    process_cred(me, &mine);
-    process_cred(target, &theirs);
-    if (cred_capable(&mine, CAP_KILL))
+    if (capable(CAP_KILL))
         return true;
-    return mine.euid == theirs.uid || mine.euid == theirs.suid || mine.uid == theirs.uid ||
-           mine.uid == theirs.suid || (sig == SIGCONT && me->sid == target->sid);
+    const struct cred *mine = current_cred();
+    AUTO(cred_put) const struct cred *theirs = process_cred_get(target);
+    return mine->euid == theirs->uid || mine->euid == theirs->suid || mine->uid == theirs->uid ||
+           mine->uid == theirs->suid || (sig == SIGCONT && me->sid == target->sid);
 }
 
 /* Sums up a sending to many: success if any took it, else the last error. */
@@ -224,10 +223,9 @@ int signal_send_all(const struct linux_siginfo *info)
 /* ---- the owner of a file ---------------------------------------------------------------------- */
 static bool owner_permitted(const struct signal_owner *o, struct process *p)
 {
-    struct cred c;
-    process_cred(p, &c);
-    return o->euid == 0 || o->euid == c.uid || o->euid == c.suid || o->uid == c.uid ||
-           o->uid == c.suid;
+    AUTO(cred_put) const struct cred *c = process_cred_get(p);
+    return o->euid == 0 || o->euid == c->uid || o->euid == c->suid || o->uid == c->uid ||
+           o->uid == c->suid;
 }
 
 static void send_owner_one(const struct signal_owner *o, struct process *p,

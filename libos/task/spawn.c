@@ -87,19 +87,18 @@ static struct process *spawn_new(const struct spawn_params *params, struct threa
     p->files = process_hooks.files_new();
     p->fs = process_hooks.fs_new();
     p->sighand = sighand_new();
+    p->cred = cred_new_root();
     struct thread *t = thread_new(p, 0);
     if (t)
         t->sig = signal_state_new();
-    if (!p->mm || !p->files || !p->fs || !p->sighand || !t || !t->sig) {
+    if (!p->mm || !p->files || !p->fs || !p->sighand || !p->cred || !t || !t->sig) {
         if (t)
             thread_discard(t);
         process_discard(p);
         return NULL;
     }
     memcpy(p->rlimits, default_rlimits, sizeof p->rlimits);
-    uint64_t all_caps = (1ull << (LINUX_CAP_LAST + 1)) - 1;
-    p->cred = (struct cred){
-        .cap_effective = all_caps, .cap_permitted = all_caps, .cap_bounding = all_caps};
+    t->cred = cred_get(p->cred);
     p->dumpable = true;
     p->outside = !params->idle;
     p->exit_signal = SIGCHLD;

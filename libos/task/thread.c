@@ -9,6 +9,7 @@
 #include "libos/base/string.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/kstack.h"
+#include "libos/task/cred.h"
 #include "libos/task/thread.h"
 
 static struct {
@@ -101,6 +102,8 @@ void thread_put(struct thread *t)
 {
     if (!ref_put_last(&t->ref))
         return;
+    if (t->cred)
+        cred_put(TAKE(t->cred));
     check(t->state == THREAD_NEW || (t->state == THREAD_DEAD && !t->on_cpu));
     spin_lock(&spare.lock);
     bool kept = spare.count < ARRAY_SIZE(spare.thread);

@@ -14,6 +14,7 @@
 #include "libos/base/ref.h"
 #include "libos/task/waitq.h"
 
+struct cred;
 struct process;
 struct signal_state;
 
@@ -59,6 +60,7 @@ struct thread {
     uint16_t heap_owner;   /* mm/heap.h: charged for what it allocates */
     struct list proc_link; /* proc->threads, proc->lock */
     char comm[16];
+    const struct cred *cred; /* who it is, a reference; NULL for kernel threads; cred.h */
 
     /* anything to do before going back to user mode: THREAD_WORK_* bits, set atomically */
     uint32_t work;

@@ -31,7 +31,6 @@ static void fill(struct wait_result *ret, struct process *c, int status, int cod
     *ret = (struct wait_result){.pid = c->pid, .status = status};
     ret->info = (struct linux_siginfo){.signo = SIGCHLD, .code = code};
     ret->info.chld.pid = c->pid;
-    ret->info.chld.uid = c->cred.uid;
     ret->info.chld.status = si_status;
 }
 
@@ -40,6 +39,7 @@ static void take_zombie_locked(struct process *c, const struct wait_params *w,
 {
     int status = c->exit_code, sig = status & 0x7f;
     fill(ret, c, status, sig ? CLD_KILLED : CLD_EXITED, sig ? sig : status >> 8 & 0xff);
+    ret->info.chld.uid = process_uid(c);
     ret->used = (struct cputime){c->dead_utime_ns + c->child_utime_ns,
                                  c->dead_stime_ns + c->child_stime_ns};
     ret->usage = c->dead_usage;
@@ -70,6 +70,7 @@ static bool take_job_state_locked(struct process *c, const struct wait_params *w
     } else {
         return false;
     }
+    ret->info.chld.uid = c->cred->uid;
     ret->used = process_cputime_locked(c);
     return true;
 }
@@ -151,7 +152,7 @@ void process_notify_parent(struct process *p, int cld_code)
     if (!(flags & SA_NOCLDSTOP)) {
         struct linux_siginfo info = {.signo = SIGCHLD, .code = cld_code};
         info.chld.pid = p->pid;
-        info.chld.uid = p->cred.uid;
+        info.chld.uid = process_uid(p);
         info.chld.status = cld_code == CLD_CONTINUED ? SIGCONT : p->stop_signal;
         (void) signal_send(parent, &info); /* a full queue still sets the bit */
     }

@@ -177,7 +177,7 @@ void inode_touch(struct inode *i, unsigned attr)
 
 static bool in_group(const struct cred *c, uint32_t gid)
 {
-    return c->fsgid == gid || process_in_group(current_process(), gid);
+    return c->fsgid == gid || cred_in_groups(c, gid);
 }
 
 int inode_permission_cred(const struct inode *inode, int mask, const struct cred *c)
@@ -196,12 +196,12 @@ int inode_permission_cred(const struct inode *inode, int mask, const struct cred
 
 int inode_permission(const struct inode *i, int mask)
 {
-    return inode_permission_cred(i, mask, &current_process()->cred);
+    return inode_permission_cred(i, mask, current_cred());
 }
 
 bool inode_owner_or_capable(const struct inode *i)
 {
-    const struct cred *c = &current_process()->cred;
+    const struct cred *c = current_cred();
     return c->fsuid == inode_real(i)->uid || cred_capable(c, CAP_FOWNER);
 }
 
@@ -209,7 +209,7 @@ void inode_owner_init(struct inode *i, const struct inode *dir, uint32_t mode)
 {
     if (!current_process())
         return; /* the boot thread: everything is root's */
-    const struct cred *c = &current_process()->cred;
+    const struct cred *c = current_cred();
     i->uid = c->fsuid;
     i->gid = c->fsgid;
     if (dir && (dir->mode & S_ISGID)) {
@@ -311,7 +311,7 @@ int inode_change(struct inode *inode, struct iattr *a)
 {
     MUTEX_GUARD(&inode->mutex);
     struct inode *i = inode_real(inode);
-    int r = change_owner_mode(i, a, &current_process()->cred);
+    int r = change_owner_mode(i, a, current_cred());
     if (r < 0)
         return r;
     if (inode->ops->prepare_write) {

@@ -408,7 +408,7 @@ int inotify_new(unsigned o_flags, struct file **ret)
     struct inotify *in = new_zero(struct inotify);
     if (!in)
         return -ENOMEM;
-    in->uid = current_process()->cred.uid;
+    in->uid = current_cred()->uid;
     if (!enlist(in)) {
         kfree(in);
         return -EMFILE;

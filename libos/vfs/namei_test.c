@@ -246,29 +246,30 @@ TEST(namei_tmpfile_and_link)
 TEST(namei_permissions)
 {
     enter_dir("/namei_perm");
-    struct process *p = unit_process();
     OK(mk("d"));
     OK(put("d/f"));
     OK(unit_syscall(__NR_chmod, S("d/f"), 0640));
-    struct cred root = p->cred;
-    p->cred.uid = p->cred.euid = p->cred.fsuid = 1000;
-    p->cred.gid = p->cred.egid = p->cred.fsgid = 1000;
-    p->cred.cap_effective = p->cred.cap_permitted = 0;
+    const struct cred *root = current()->cred;
+    struct cred other = *root, file_only = *root;
+    file_only.fsuid = 1000;
+    file_only.cap_effective = 0;
+    other.uid = other.euid = other.fsuid = 1000;
+    other.gid = other.egid = other.fsgid = 1000;
+    other.cap_effective = other.cap_permitted = 0;
+    current()->cred = &other;
     ERR(unit_syscall(__NR_open, S("d/f"), O_RDONLY), EACCES);
     ERR(put("d/g"), EACCES);
     ERR(unit_syscall(__NR_unlink, S("d/f")), EACCES);
     ERR(unit_syscall(__NR_chmod, S("d/f"), 0777), EPERM);
-    p->cred = root;
+    current()->cred = root;
     OK(unit_syscall(__NR_chmod, S("d"), 0700));
-    p->cred.fsuid = 1000;
-    p->cred.cap_effective = 0;
+    current()->cred = &file_only;
     ERR(ino_of("d/f"), EACCES);
-    p->cred = root;
+    current()->cred = root;
     OK(unit_syscall(__NR_chmod, S("d"), 01777));
-    p->cred.fsuid = 1000;
-    p->cred.cap_effective = 0;
+    current()->cred = &file_only;
     ERR(unit_syscall(__NR_unlink, S("d/f")), EPERM); /* sticky */
     OK(put("d/mine"));
     OK(unit_syscall(__NR_unlink, S("d/mine")));
-    p->cred = root;
+    current()->cred = root;
 }

@@ -132,6 +132,9 @@ TEST_CASE(status_lines)
     CHECK(field(s, "State:")[0] == 'R');
     (void) field(s, "SigBlk:");
     (void) field(s, "Name:");
+    mode_t mask = umask(027);
+    CHECK_EQ(strtol(field(content("/proc/self/status"), "Umask:"), NULL, 8), 027);
+    umask(mask);
 }
 
 TEST_CASE(statm_numbers)

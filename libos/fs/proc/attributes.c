@@ -133,10 +133,8 @@ static int number_of(const char *s, size_t n, long *ret)
 
 static bool may_set(struct process *p)
 {
-    struct cred mine, theirs;
-    process_cred(current_process(), &mine);
-    process_cred(p, &theirs);
-    return mine.euid == theirs.euid || cred_capable(&mine, CAP_SYS_NICE);
+    AUTO(cred_put) const struct cred *theirs = process_cred_get(p);
+    return current_cred()->euid == theirs->euid || capable(CAP_SYS_NICE);
 }
 
 int proc_oom_score_adj_text(const struct proc_ref *ref, struct text *t)

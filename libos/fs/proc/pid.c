@@ -170,35 +170,47 @@ static void status_signals(struct text *t, struct process *p)
              (unsigned long) caught);
 }
 
+/* Of the thread, or of the process. */
+static const struct cred *shown_cred_get(const struct proc_ref *ref, struct process *p)
+{
+    AUTO(process_put) struct process *owner = NULL;
+    AUTO(thread_put) struct thread *t = ref->tid ? thread_lookup_get(ref->tid, &owner) : NULL;
+    return t ? thread_cred_get(t) : process_cred_get(p);
+}
+
+static void status_ids(struct text *t, const struct cred *c, bool has_files)
+{
+    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%d\nGroups:\t",
+             c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid,
+             has_files ? 64 : 0);
+    for (uint32_t i = 0; c->groups && i < c->groups->count; i++)
+        text_add(t, "%u ", c->groups->id[i]);
+    text_add(t, "\n");
+}
+
 static int status_text(const struct proc_ref *ref, struct text *t)
 {
     AUTO(process_put) struct process *p = NULL;
     int r = get(ref, &p);
     if (r < 0)
         return r;
-    struct cred c;
-    process_cred(p, &c);
-    AUTO(fdtable_put) struct fdtable *files = process_files_get(p);
+    AUTO(cred_put) const struct cred *c = shown_cred_get(ref, p);
     AUTO(fs_ctx_put) struct fs_ctx *fs = process_fs_get(p);
+    AUTO(fdtable_put) struct fdtable *files = process_files_get(p);
     text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
-             p->comm, fs ? atomic_peek(&fs->umask) : 0, state_name(process_state_letter(p)), p->pid,
-             ref->tid ? ref->tid : p->pid, process_parent_pid(p));
-    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%d\nGroups:\t",
-             c.uid, c.euid, c.suid, c.fsuid, c.gid, c.egid, c.sgid, c.fsgid, files ? 64 : 0);
-    AUTO(groups_put) struct groups *groups = process_groups_get(p);
-    for (uint32_t i = 0; groups && i < groups->count; i++)
-        text_add(t, "%u ", groups->id[i]);
-    text_add(t, "\n");
+             p->comm, fs ? atomic_load(&fs->umask) : 0022, state_name(process_state_letter(p)),
+             p->pid, ref->tid ? ref->tid : p->pid, process_parent_pid(p));
+    status_ids(t, c, files != NULL);
     status_memory(t, p);
     text_add(t, "Threads:\t%d\n", p->thread_count);
     status_signals(t, p);
     text_add(
         t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
-        (unsigned long) c.cap_inheritable, (unsigned long) c.cap_permitted,
-        (unsigned long) c.cap_effective, (unsigned long) c.cap_bounding,
-        (unsigned long) c.cap_ambient);
+        (unsigned long) c->cap_inheritable, (unsigned long) c->cap_permitted,
+        (unsigned long) c->cap_effective, (unsigned long) c->cap_bounding,
+        (unsigned long) c->cap_ambient);
     text_add(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%x\nCpus_allowed_list:\t0-%d\n",
-             c.no_new_privs, (1u << sched_cpu_count()) - 1, sched_cpu_count() - 1);
+             c->no_new_privs, (1u << sched_cpu_count()) - 1, sched_cpu_count() - 1);
     struct usage u;
     process_usage(p, &u);
     text_add(t,

@@ -76,10 +76,9 @@ static int inode_make(struct super *s, const struct proc_entry *e, const struct 
     if (ref->pid) {
         struct process *owner = process_lookup_get(ref->pid);
         if (owner) {
-            struct cred c;
-            process_cred(owner, &c);
-            i->uid = c.euid;
-            i->gid = c.egid;
+            AUTO(cred_put) const struct cred *c = process_cred_get(owner);
+            i->uid = c->euid;
+            i->gid = c->egid;
             process_put(owner);
         }
     }

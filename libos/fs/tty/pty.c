@@ -93,11 +93,9 @@ static struct pty *pty_new(void)
     waitq_init(&p->slave_queue);
     waitq_init(&p->master_queue);
     ldisc_init(&p->line);
-    struct cred c;
-    process_cred(current_process(), &c);
     p->locked = true;
     p->mode = pty_defaults.mode;
-    p->uid = c.fsuid;
+    p->uid = current_cred()->fsuid;
     p->gid = pty_defaults.gid;
     p->atime_ns = p->mtime_ns = p->ctime_ns = clock_realtime_ns();
     return p;
@@ -125,7 +123,7 @@ static int slave_enter(struct pty *p)
     MUTEX_GUARD(&p->mutex);
     if (p->locked || p->master_gone)
         return -EIO;
-    if (p->exclusive && current_process()->cred.euid != 0)
+    if (p->exclusive && current_cred()->euid != 0)
         return -EBUSY;
     p->slaves++;
     p->slave_gone = false;

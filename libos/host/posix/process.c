@@ -32,7 +32,9 @@ static void process_setup(struct process *p)
     for (size_t i = 0; i < RLIMIT_COUNT; i++)
         p->rlimits[i] = (struct rlimit_pair){~0ull, ~0ull};
     p->rlimits[7] = (struct rlimit_pair){1024, 4096}; /* RLIMIT_NOFILE */
-    p->cred.cap_effective = p->cred.cap_permitted = p->cred.cap_bounding = (1ull << 41) - 1;
+    static struct cred root = {REF_INIT, .cap_effective = CAPS_ALL, .cap_permitted = CAPS_ALL,
+                               .cap_bounding = CAPS_ALL};
+    current()->cred = p->cred = &root;
     str_copy(p->comm, "unit", sizeof p->comm);
     current()->proc = p;
 }
