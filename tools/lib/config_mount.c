@@ -162,6 +162,8 @@ static const char *string_member(struct config_parser *p, const json_t *object, 
     }
     size_t mark = config_enter(p, name);
     const char *text = config_get_string(p, value);
+    if (text && !*text && required)
+        config_error(p, "is empty");
     config_leave(p, mark);
     return text ? text : "";
 }

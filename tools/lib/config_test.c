@@ -213,6 +213,13 @@ static const struct {
     {"{\"resource_limits\": {\"user_space_size\": \"16MB\"},\n"
      "\"process\": {\"default_stack_size\": \"32MB\"}}",
      "f:2: process.default_stack_size: 32MB is more than resource_limits.user_space_size"},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"rootimg\"},\n"
+     "{\"target\": \"\", \"type\": \"devfs\"}]}",
+     "f:2: mount[1].target: is empty"},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"\"}]}", "mount[0].type: is empty"},
+    {"{\"mount\": [{\"target\": \"/\", \"type\": \"rootimg\"},\n"
+     "{\"target\": \"/host\", \"type\": \"hostfs\", \"source\": \"\"}]}",
+     "f:2: mount[1].source: is empty"},
     {"{\"entry_points\": \"/bin\"}", "entry_points: is a string, must be an array"},
     {"{\"entry_points\": [\"/a\",\n\"b\"]}", "f:2: entry_points[1]: \"b\" is not an absolute path"},
     {"{\"entry_points\": [\"/a/../b\"]}", "has a \"..\" in it"},
