@@ -80,6 +80,18 @@ static int home_reserve(struct inode *i, uint64_t pages)
     return pages <= p->home_pages ? 0 : -ENOMEM;
 }
 
+/* The next page from index on that has to be at home: those that are asked for, and others only if they
+ * are cached. Where a hole is no page (files without a store) it is zeros at home already. */
+static uint64_t next_to_move(struct inode *i, uint64_t index, uint64_t first, uint64_t end)
+{
+    bool asked = index >= first && index < end;
+    if (asked && i->ops->read_page)
+        return index;
+    SPIN_GUARD(&i->pages.lock);
+    uint64_t cached = pagetree_next(&i->pages, index);
+    return index < first && i->ops->read_page ? MIN(cached, first) : cached;
+}
+
 int pages_shared_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t *ret_addr)
 {
     uint64_t end;
@@ -91,12 +103,9 @@ int pages_shared_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t
         return r;
     /* everything cached moves at once; after that only the pages asked for */
     uint64_t size = (inode_size(i) + PAGE_SIZE - 1) / PAGE_SIZE;
-    uint64_t from = fresh ? 0 : first, to = MIN(fresh ? MAX(size, end) : end, i->pages.home_pages);
-    for (uint64_t index = from; r == 0; index++) {
-        if (!i->ops->read_page) { /* holes are zeros at home already */
-            SPIN_GUARD(&i->pages.lock);
-            index = pagetree_next(&i->pages, index);
-        }
+    uint64_t to = MIN(fresh ? MAX(size, end) : end, i->pages.home_pages);
+    for (uint64_t index = fresh ? 0 : first; r == 0; index++) {
+        index = next_to_move(i, index, first, end);
         if (index >= to)
             break;
         r = home_page(i, index);

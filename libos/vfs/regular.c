@@ -66,14 +66,15 @@ long regular_read(struct file *f, struct uio *uio, uint64_t *pos)
             break;
         size_t n = MIN(uio->left, PAGE_SIZE - *pos % PAGE_SIZE);
         n = MIN(n, size - *pos);
+        size_t before = uio->left;
         int r = read_part(f, i, uio, *pos, n);
-        if (r < 0) {
-            if (done == 0)
-                return r;
-            break;
-        }
+        n = before - uio->left; /* fewer where the caller's memory ends */
         done += n;
         *pos += n;
+        if (r < 0 && done == 0)
+            return r;
+        if (r < 0)
+            break;
     }
     touch_atime(f, i);
     return (long) done;

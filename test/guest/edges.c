@@ -3,8 +3,10 @@
 #include <mqueue.h>
 #include <pty.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <termios.h>
@@ -208,4 +210,42 @@ TEST_CASE(a_queue_may_be_reserved_without_a_signal)
     CHECK_ERR(mq_notify(q, &zero), EINVAL);
     OK(mq_close(q));
     OK(mq_unlink("/edges"));
+}
+
+TEST_CASE(a_vector_is_read_as_far_as_it_is_good)
+{
+    int fd = new_file("read");
+    char good[4];
+    struct iovec v[2] = {{good, sizeof good}, {(void *) 8, 6}};
+    CHECK_EQ(write(fd, "0123456789", 10), 10);
+    CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+    CHECK_EQ(readv(fd, v, 2), 4);
+    CHECK(memcmp(good, "0123", 4) == 0);
+    CHECK_EQ(lseek(fd, 0, SEEK_CUR), 4);
+    CHECK_ERR(readv(fd, v + 1, 1), EFAULT);
+    CHECK_EQ(lseek(fd, 0, SEEK_CUR), 4);
+    close(fd);
+}
+
+/* Only what is mapped is read: this took minutes and all memory there was. */
+TEST_CASE(a_little_of_a_large_file_is_mapped)
+{
+    const off_t size = 1500000000;
+    int fd = new_file("large");
+    CHECK_EQ(pwrite(fd, "b", 1, 0), 1);
+    CHECK_EQ(pwrite(fd, "e", 1, size - 1), 1);
+    int64_t start = now_ns(CLOCK_MONOTONIC);
+    char *p = mmap(NULL, 16 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    CHECK(p != MAP_FAILED);
+    CHECK_EQ(p[0], 'b');
+    CHECK_EQ(p[16 * PAGE - 1], 0);
+    off_t last = (size - 1) / (off_t) PAGE * (off_t) PAGE;
+    char *q = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, last);
+    CHECK(q != MAP_FAILED);
+    CHECK_EQ(q[size - 1 - last], 'e');
+    CHECK(now_ns(CLOCK_MONOTONIC) - start < 5000000000);
+    OK(munmap(q, PAGE));
+    OK(munmap(p, 16 * PAGE));
+    OK(unlink(test_path("large")));
+    close(fd);
 }
