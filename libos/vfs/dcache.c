@@ -209,6 +209,21 @@ static void free_chain(struct dentry *d)
     }
 }
 
+void dcache_shrink(void)
+{
+    dcache_lock();
+    int64_t left = dcache.count; /* others may add names faster than this takes them */
+    dcache_unlock();
+    /* the first round that finds nothing may just have taken away second chances */
+    for (unsigned idle = 0; idle < 2 && left > 0; left -= PRUNE_BATCH) {
+        dcache_lock();
+        struct dentry *victims = prune_locked();
+        dcache_unlock();
+        idle = victims ? 0 : idle + 1;
+        free_chain(victims);
+    }
+}
+
 int dcache_lookup_mutex(struct dentry *dir, struct qname name, uint32_t hash, struct dentry **ret)
 {
     bool cached = !(dir->super->flags & SUPER_UNCACHED);

@@ -68,5 +68,7 @@ void dcache_drop(struct dentry *d);
 must_check int dcache_move(struct dentry *d, struct dentry *target, bool exchange);
 /* Unhashes everything of a super that nobody uses; at unmount. */
 void dcache_purge(struct super *s);
+/* Frees what nobody uses, also what the next walk would have found. May sleep. */
+void dcache_shrink(void);
 bool dcache_is_below_locked(const struct dentry *d, const struct dentry *ancestor);
 #endif

@@ -93,5 +93,6 @@ void pages_cut_begin(struct inode *i);
 void pages_cut_end(struct inode *i);
 bool pages_dirty_over(
     unsigned share);       /* are more than 1/share of all pages that may be there changed? */
+void pages_shrink(void);   /* frees those that may go now, whoever read them */
 size_t pages_cached(void); /* evictable ones, all inodes: Cached in /proc/meminfo */
 #endif

@@ -107,6 +107,11 @@ size_t pageclock_evict(size_t n)
     return freed;
 }
 
+void pages_shrink(void)
+{
+    (void) pageclock_evict(pages_cached()); /* what is in use stays */
+}
+
 /* With the pages lock held, so that a page never gets here after it left its tree. */
 bool pageclock_add(struct cpage *page)
 {

@@ -1,11 +1,11 @@
 #!/bin/bash
 # stress-ng inside the LibOS: the stressors of stress.list one after another, then all at a time. The status of
 # each must be Linux' in the same run. Inside each runs twice, and the second time must leave no more
-# objects in the kernel than the first: what only grows with use is a leak.
+# objects in the kernel than the first, caches apart: what only grows with use is a leak.
 # Each CONFIG is an enclave of its own: VCPUS, or VCPUS:TICK for a host that ticks every TICK microseconds (0: never).
 # usage: stress.sh BUILD [CONFIG...]    (default: 1 2 4 2:0 2:50)
 #   STRESS_SECONDS=1   of each stressor;  STRESS="fork pipe" picks some
-#   MIXED_SECONDS=20   of the mixed run;  0: none
+#   MIXED_SECONDS=20   of the mixed run;  0: none;  STRESS_DIR=... to work in;  V=1 says more
 set -euo pipefail
 export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -14,7 +14,7 @@ shift || true
 configs=("$@")
 [ ${#configs[@]} -gt 0 ] || configs=(1 2 4 2:0 2:50)
 seconds=${STRESS_SECONDS:-1} mixed=${MIXED_SECONDS:-20} picked=" ${STRESS:-} "
-work=$build/test/stress
+work=${STRESS_DIR:-$build/test/stress}
 limit=$((seconds * 5 + mixed + 60)) # a stressor may need long to clean up
 program=$(type -P stress-ng) || { echo "stress: stress-ng is not installed (make deps)" >&2; exit 2; }
 failed=0
@@ -62,7 +62,7 @@ make_instance() {
     mkdir -p "$work/instance/image"/{data,tmp,etc,root}
     echo 'root:x:0:0:root:/root:/bin/sh' >"$work/instance/image/etc/passwd"
     echo 'root:x:0:' >"$work/instance/image/etc/group"
-    "$top/scripts/copy-elf" "$work/instance/image" "$program" "$(type -P cat)" "$build/test/apps/driver=/bin/driver"
+    "$top/scripts/copy-elf" "$work/instance/image" "$program" "$(type -P cat)" "$(type -P echo)" "$build/test/apps/driver=/bin/driver"
     cp "$work/commands.twice" "$work/instance/image/data/commands"
     sed -i 's/"resource_limits": {/"resource_limits": { "num_of_cpus": 4,/' "$work/instance/Occlum.json"
     (cd "$work/instance" && "$build/bin/occlum" build -f) >"$work/build.log" 2>&1 ||
@@ -81,21 +81,21 @@ statuses() { # FILE: number, status, milliseconds of each command
 }
 frame() { awk -v n="$2" 'index($0, "\001begin ") == 1 { on = $2 == n; next } index($0, "\001end ") == 1 { on = 0 } on' "$1"; }
 objects() { frame "$1" "$2" | awk '/^kmalloc-/ { n += $2 } END { print n + 0 }'; }
-judge() { # CONFIG: line n of commands became 4 lines in commands.twice: twice the stressor and the objects
+judge() { # CONFIG: line n of commands became 6 in commands.twice: twice the stressor, the caches, the objects
     local n=0 at bad=0 good=0 command want got again ms before growth out=$work/inside-$1.out
     statuses "$out" >"$work/inside.status"
     while read -r command; do
-        n=$((n + 1)) at=$((n * 4 - 2))
+        n=$((n + 1)) at=$((n * 6 - 4))
         want=$(awk -v n=$n '$1 == n { print $2 }' "$work/native.status")
         read -r got ms < <(awk -v n=$at '$1 == n { print $2, $3 }' "$work/inside.status") || { got=none; ms=; }
-        read -r again < <(awk -v n=$((at + 2)) '$1 == n { print $2 }' "$work/inside.status") || again=none
-        before=$(objects "$out" $((at + 1)))
-        growth=$(($(objects "$out" $((at + 3))) - before))
+        read -r again < <(awk -v n=$((at + 3)) '$1 == n { print $2 }' "$work/inside.status") || again=none
+        before=$(objects "$out" $((at + 2)))
+        growth=$(($(objects "$out" $((at + 5))) - before))
         [ -z "${V:-}" ] || echo "  $want $got $again ${ms:-?} ms +$growth  ${command#"stress-ng $options --timeout "}"
         if [ "$got" = "$want" ] && [ "$again" = "$want" ] && [ "$before" -gt 0 ] && [ "$growth" -lt 300 ]; then good=$((good + 1)); continue; fi
         bad=$((bad + 1))
         echo "  FAIL ${command#"stress-ng $options "}: Linux $want, LibOS $got and $again, $growth objects more than $before"
-        { frame "$out" $at; frame "$out" $((at + 2)); } | grep -aE 'fail|error' | head -n 6 | sed 's/^/       /' || true
+        { frame "$out" $at; frame "$out" $((at + 3)); } | grep -aE 'fail|error' | head -n 6 | sed 's/^/       /' || true
     done <"$work/commands"
     echo "$([ $bad -eq 0 ] && echo pass || echo FAIL) $1 ($good of $n)"
     [ $bad -eq 0 ] || failed=1
@@ -107,7 +107,7 @@ mkdir -p "$work"
 {
     echo "cat $program >/dev/null" # into the page cache
     while read -r command; do
-        for _ in 1 2; do printf '%s\ncat /proc/slabinfo\n' "$command"; done
+        for _ in 1 2; do printf '%s\necho 3 >/proc/sys/vm/drop_caches\ncat /proc/slabinfo\n' "$command"; done
     done <"$work/commands"
 } >"$work/commands.twice"
 make_instance

@@ -10,7 +10,9 @@
 #include "libos/task/process.h"
 #include "libos/task/sched.h"
 #include "libos/task/uts.h"
+#include "libos/vfs/dcache.h"
 #include "libos/vfs/lock.h"
+#include "libos/vfs/pagecache.h"
 #include "libos/vfs/registry.h"
 #include "abi/layout.h"
 
@@ -295,6 +297,19 @@ static long hostname_write(const struct proc_ref *ref, const char *s, size_t n)
     return (long) n;
 }
 
+/* 1: pages that can be read again; 2: names, with the inodes that only they hold; 3: both; 4 silences Linux' log. */
+static long drop_caches_write(const struct proc_ref *ref, const char *s, size_t n)
+{
+    if (n == 0 || s[0] < '1' || s[0] > '4' || (n > 1 && s[1] != '\n'))
+        return -EINVAL;
+    unsigned what = (unsigned) (s[0] - '0');
+    if (what & 1)
+        pages_shrink();
+    if (what & 2)
+        dcache_shrink();
+    return (long) n;
+}
+
 #define CONST_TEXT(name, text_)                                                                    \
     static int name##_text(const struct proc_ref *ref, struct text *t)                             \
     {                                                                                              \
@@ -402,6 +417,7 @@ static const struct proc_entry kernel_children[] = {
     {.name = NULL},
 };
 static const struct proc_entry vm_children[] = {
+    {.name = "drop_caches", .mode = S_IFREG | 0200, .write = drop_caches_write},
     PROC_FILE("overcommit_memory", one_value_text),
     PROC_FILE("max_map_count", map_count_text),
     PROC_FILE("mmap_min_addr", mmap_min_text),
