@@ -10,6 +10,12 @@ struct linux_termios2 {
 };
 _Static_assert(sizeof(struct linux_termios2) == 44, "Linux ABI");
 
+struct linux_termio { /* System V's */
+    uint16_t iflag, oflag, cflag, lflag;
+    uint8_t line, cc[8];
+};
+_Static_assert(sizeof(struct linux_termio) == 18, "Linux ABI");
+
 enum { /* iflag */
        TTY_ISTRIP = 0000040,
        TTY_INLCR = 0000100,
@@ -76,6 +82,10 @@ enum {
     TCSETS = 0x5402,
     TCSETSW = 0x5403,
     TCSETSF = 0x5404,
+    TCGETA = 0x5405,
+    TCSETA = 0x5406,
+    TCSETAW = 0x5407,
+    TCSETAF = 0x5408,
     TCSBRK = 0x5409,
     TCXONC = 0x540a,
     TCFLSH = 0x540b,
@@ -101,6 +111,8 @@ enum {
     TIOCSPTLCK = 0x40045431,
     TIOCSIG = 0x40045436,
     TIOCGPTPEER = 0x5441,
+    TIOCGLCKTRMIOS = 0x5456,
+    TIOCSLCKTRMIOS = 0x5457,
 };
 #define TCGETS2    0x802c542au /* beyond int */
 #define TIOCGPTN   0x80045430u

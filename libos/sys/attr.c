@@ -1,5 +1,4 @@
 /* chmod, chown, utimes, truncate, fallocate, umask. */
-#include "abi/linux/resource.h"
 #include "abi/linux/signal.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/mm.h"
@@ -109,22 +108,17 @@ SYSCALL(umask, uint32_t, mask)
 
 /* ---- sizes ---- */
 
-static int within_limit(uint64_t size)
-{
-    if (size <= current_process()->rlimits[RLIMIT_FSIZE].cur)
-        return 0;
-    signal_send_process(current_process(), SIGXFSZ);
-    return -EFBIG;
-}
-
 static int may_truncate(const struct target *t, uint64_t size)
 {
-    const struct inode *i = t->inode;
+    struct inode *i = t->inode;
     if (S_ISDIR(i->mode))
         return -EISDIR;
     if (!S_ISREG(i->mode))
         return -EINVAL;
-    return within_limit(size);
+    int r = inode_permission(i, MAY_WRITE);
+    if (r == 0 && atomic_load(&i->writers) < 0)
+        r = -ETXTBSY;
+    return r < 0 ? r : regular_may_grow(inode_real(i), size);
 }
 
 /* full */
@@ -138,10 +132,6 @@ SYSCALL(truncate, uaddr_t, path, int64_t, size)
         return r;
     struct iattr a = {.valid = ATTR_SIZE, .size = (uint64_t) size};
     r = may_truncate(&t, a.size);
-    if (r == 0)
-        r = inode_permission(t.inode, MAY_WRITE);
-    if (r == 0 && atomic_load(&t.inode->writers) < 0)
-        r = -ETXTBSY;
     if (r == 0)
         r = target_change(&t, &a);
     if (r == 0)
@@ -165,7 +155,7 @@ SYSCALL(ftruncate, int, fd, int64_t, size)
     else if (!S_ISREG(t.inode->mode) || !(t.file->mode & FILE_WRITE))
         r = -EINVAL;
     else
-        r = may_truncate(&t, a.size);
+        r = regular_may_grow(inode_real(t.inode), a.size);
     if (r == 0)
         r = target_apply(&t, &a);
     if (r == 0)
@@ -188,11 +178,6 @@ SYSCALL(fallocate, int, fd, int, mode, int64_t, offset, int64_t, len)
         return -EISDIR;
     if (!S_ISREG(f->inode->mode) || !f->ops->fallocate)
         return -ENODEV;
-    if (mode == 0 && offset <= INT64_MAX - len && offset + len > (int64_t) inode_size(f->inode)) {
-        int r = within_limit((uint64_t) (offset + len));
-        if (r < 0)
-            return r;
-    }
     return f->ops->fallocate(f, mode, (uint64_t) offset, (uint64_t) len);
 }
 

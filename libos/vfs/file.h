@@ -88,6 +88,8 @@ long regular_read(struct file *f, struct uio *uio, uint64_t *pos);
 long regular_write(struct file *f, struct uio *uio, uint64_t *pos);
 /* How much of n may be written at pos: size limits of the process and the ABI; -EFBIG. */
 long regular_write_limit(uint64_t pos, size_t n);
+/* May it become that long? A file that is longer already may be cut. -EFBIG, with SIGXFSZ. */
+must_check int regular_may_grow(struct inode *i, uint64_t size);
 
 /* epoll forgets a file that goes. */
 void epoll_release_file(struct file *f);

@@ -121,15 +121,28 @@ static long write_part(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
     return n > 0 ? (long) n : r;
 }
 
+static uint64_t size_limit(void)
+{
+    return MIN(current_process()->rlimits[RLIMIT_FSIZE_INDEX].cur, FILE_SIZE_MAX);
+}
+
+static int above_limit(uint64_t limit)
+{
+    if (limit < FILE_SIZE_MAX)
+        signal_send_process(current_process(), SIGXFSZ_NUMBER);
+    return -EFBIG;
+}
+
 long regular_write_limit(uint64_t pos, size_t n)
 {
-    uint64_t limit = MIN(current_process()->rlimits[RLIMIT_FSIZE_INDEX].cur, FILE_SIZE_MAX);
-    if (pos >= limit) {
-        if (limit < FILE_SIZE_MAX)
-            signal_send_process(current_process(), SIGXFSZ_NUMBER);
-        return -EFBIG;
-    }
-    return (long) MIN((uint64_t) n, limit - pos);
+    uint64_t limit = size_limit();
+    return pos >= limit ? above_limit(limit) : (long) MIN((uint64_t) n, limit - pos);
+}
+
+int regular_may_grow(struct inode *i, uint64_t size)
+{
+    uint64_t limit = size_limit();
+    return size > limit && size > inode_size(i) ? above_limit(limit) : 0;
 }
 
 /* A write by others than root takes away set-user-ID and set-group-ID. */
@@ -269,7 +282,9 @@ static long fallocate_locked(struct inode *i, int mode, uint64_t offset, uint64_
         return -EOPNOTSUPP;
     if ((mode & FALLOC_PUNCH_HOLE) && (mode & FALLOC_ZERO || !(mode & FALLOC_KEEP_SIZE)))
         return -EOPNOTSUPP;
-    int r = memfd_may_write(i, offset, mode & FALLOC_KEEP_SIZE ? 0 : end - offset);
+    int r = mode & FALLOC_KEEP_SIZE ? 0 : regular_may_grow(i, end);
+    if (r == 0)
+        r = memfd_may_write(i, offset, mode & FALLOC_KEEP_SIZE ? 0 : end - offset);
     if (r == 0 && (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO)))
         r = memfd_may_write(i, offset, 0);
     if (r < 0)

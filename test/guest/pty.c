@@ -51,6 +51,64 @@ TEST_CASE(peer)
     close(master);
 }
 
+struct old_termio { /* struct termio, which not every C library has */
+    unsigned short c_iflag, c_oflag, c_cflag, c_lflag;
+    unsigned char c_line, c_cc[8];
+};
+
+/* System V's requests see the low half of the flags and the first characters; the rest stays. */
+TEST_CASE(old_settings)
+{
+    struct pair p = open_pair();
+    struct termios t, after;
+    struct old_termio old;
+    OK(tcgetattr(p.slave, &t));
+    OK(ioctl(p.slave, TCGETA, &old));
+    CHECK_EQ(old.c_iflag, t.c_iflag & 0xffff);
+    CHECK_EQ(old.c_lflag, t.c_lflag & 0xffff);
+    CHECK_EQ(memcmp(old.c_cc, t.c_cc, 8), 0);
+    old.c_lflag &= (unsigned short) ~ECHO;
+    old.c_cc[VINTR] = 'x';
+    OK(ioctl(p.slave, TCSETA, &old));
+    OK(tcgetattr(p.master, &after));
+    CHECK_EQ(after.c_lflag, t.c_lflag & ~(tcflag_t) ECHO);
+    CHECK_EQ(after.c_iflag, t.c_iflag);
+    CHECK_EQ(after.c_cc[VINTR], 'x');
+    CHECK_EQ(after.c_cc[VLNEXT], t.c_cc[VLNEXT]);
+    type(p.master, "lost");
+    OK(ioctl(p.slave, TCSETAW, &old));
+    OK(ioctl(p.slave, TCSETAF, &old)); /* input is thrown away */
+    type(p.master, "kept\n");
+    CHECK_STR(collect(p.slave, "\n"), "kept\n");
+    CHECK_ERR(ioctl(p.slave, TCSETA, (void *) 8), EFAULT);
+    CHECK_ERR(ioctl(p.slave, TCGETA, (void *) 8), EFAULT);
+    close_pair(p);
+}
+
+TEST_CASE(frozen_settings)
+{
+    struct pair p = open_pair();
+    struct termios t, after, frozen, none = {0};
+    OK(ioctl(p.slave, TIOCGLCKTRMIOS, &frozen));
+    CHECK_EQ(frozen.c_lflag, 0);
+    frozen.c_lflag = ECHO;
+    frozen.c_cc[VINTR] = 1;
+    OK(ioctl(p.slave, TIOCSLCKTRMIOS, &frozen));
+    OK(tcgetattr(p.slave, &t));
+    after = t;
+    after.c_lflag ^= ECHO | ICANON;
+    after.c_cc[VINTR] ^= 1;
+    after.c_cc[VQUIT] ^= 1;
+    OK(tcsetattr(p.slave, TCSANOW, &after));
+    OK(tcgetattr(p.slave, &after));
+    CHECK_EQ(after.c_lflag, t.c_lflag ^ ICANON);
+    CHECK_EQ(after.c_cc[VINTR], t.c_cc[VINTR]);
+    CHECK_EQ(after.c_cc[VQUIT], t.c_cc[VQUIT] ^ 1);
+    OK(ioctl(p.slave, TIOCSLCKTRMIOS, &none));
+    OK(tcsetattr(p.slave, TCSANOW, &t));
+    close_pair(p);
+}
+
 TEST_CASE(listed)
 {
     struct pair p = open_pair();

@@ -167,6 +167,37 @@ TEST_CASE(file_size)
     CHECK_EQ(child_wait(child_start("fsize", NULL)), 128 + SIGXFSZ);
 }
 
+/* Files grow in other ways than by writing; one that is longer already may be cut. */
+CHILD(fsize_grow)
+{
+    int fd = open("/tmp/rlimit_fsize", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    unlink("/tmp/rlimit_fsize");
+    if (fd < 0 || ftruncate(fd, 9000))
+        return 1;
+    set_limit(RLIMIT_FSIZE, 6000);
+    if (argc == 0) {
+        (void) !fallocate(fd, 0, 8999, 2);
+        return 2;
+    }
+    signal(SIGXFSZ, SIG_IGN);
+    if (fallocate(fd, 0, 7000, 2000)) /* no longer than it is */
+        return 3;
+    if (fallocate(fd, 0, 8999, 2) != -1 || errno != EFBIG)
+        return 4;
+    if (ftruncate(fd, 8000) || ftruncate(fd, 8001) != -1 || errno != EFBIG)
+        return 5;
+    if (ftruncate(fd, 100) || fallocate(fd, 0, 0, 6000) || fallocate(fd, 0, 0, 6001) != -1)
+        return 6;
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_size == 6000 ? 0 : 7;
+}
+
+TEST_CASE(file_size_without_writing)
+{
+    CHECK_EQ(child_wait(child_start("fsize_grow", "ignore", NULL)), 0);
+    CHECK_EQ(child_wait(child_start("fsize_grow", NULL)), 128 + SIGXFSZ);
+}
+
 static volatile sig_atomic_t xcpu;
 
 static void on_xcpu(int sig)

@@ -17,6 +17,7 @@ struct pty {
     int number;
     struct mutex mutex; /* all below; copies to and from user memory happen under it */
     struct ldisc line;
+    struct linux_termios frozen; /* nobody may change what is set here (TIOCSLCKTRMIOS) */
     struct linux_winsize size;
     unsigned slaves; /* open slave files */
     bool locked;     /* no slave may be opened (TIOCSPTLCK) */

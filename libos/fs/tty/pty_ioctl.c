@@ -7,53 +7,138 @@
 #include "libos/mm/uaccess.h"
 
 /* ---- settings ---- */
+enum form { FORM_TERMIO, FORM_TERMIOS, FORM_TERMIOS2 };
 
-static long get_termios(struct pty *p, size_t size, uint64_t arg)
+static struct cspan bytes_of(const struct linux_termios2 *t, enum form form)
+{
+    return (struct cspan){(const uint8_t *) t, form == FORM_TERMIOS2 ? sizeof *t : sizeof t->base};
+}
+
+static long get_termios(struct pty *p, enum form form, uint64_t arg)
 {
     mutex_lock(&p->mutex);
     struct linux_termios2 t = p->line.termios;
     mutex_unlock(&p->mutex);
-    return copy_to_user(UADDR(arg), (struct cspan){(const uint8_t *) &t, size});
+    if (form != FORM_TERMIO)
+        return copy_to_user(UADDR(arg), bytes_of(&t, form));
+    struct linux_termio old = {
+        .iflag = (uint16_t) t.base.iflag,
+        .oflag = (uint16_t) t.base.oflag,
+        .cflag = (uint16_t) t.base.cflag,
+        .lflag = (uint16_t) t.base.lflag,
+        .line = t.base.line,
+    };
+    memcpy(old.cc, t.base.cc, sizeof old.cc);
+    return put_user(UADDR(arg), old);
 }
 
-static long set_termios(struct pty *p, size_t size, bool flush, uint64_t arg)
+static void set_low(uint32_t *flags, uint16_t low)
+{
+    *flags = (*flags & 0xffff0000u) | low;
+}
+
+/* What the form has no room for stays as it is in *t. */
+static int settings_from_user(struct linux_termios2 *t, enum form form, uint64_t arg)
+{
+    struct linux_termio old;
+    if (form != FORM_TERMIO)
+        return copy_from_user((struct span){(uint8_t *) t, bytes_of(t, form).n}, UADDR(arg));
+    if (get_user(&old, UADDR(arg)) < 0)
+        return -EFAULT;
+    set_low(&t->base.iflag, old.iflag);
+    set_low(&t->base.oflag, old.oflag);
+    set_low(&t->base.cflag, old.cflag);
+    set_low(&t->base.lflag, old.lflag);
+    t->base.line = old.line;
+    memcpy(t->base.cc, old.cc, sizeof old.cc);
+    return 0;
+}
+
+static void keep_bits(uint32_t *flags, uint32_t had, uint32_t frozen)
+{
+    *flags = (*flags & ~frozen) | (had & frozen);
+}
+
+static void keep_frozen(struct linux_termios *t, const struct linux_termios *had,
+                        const struct linux_termios *frozen)
+{
+    keep_bits(&t->iflag, had->iflag, frozen->iflag);
+    keep_bits(&t->oflag, had->oflag, frozen->oflag);
+    keep_bits(&t->cflag, had->cflag, frozen->cflag);
+    keep_bits(&t->lflag, had->lflag, frozen->lflag);
+    if (frozen->line)
+        t->line = had->line;
+    for (size_t i = 0; i < ARRAY_SIZE(t->cc); i++)
+        if (frozen->cc[i])
+            t->cc[i] = had->cc[i];
+}
+
+static long set_termios(struct pty *p, enum form form, bool flush, uint64_t arg)
 {
     int r = tty_check(&p->tty, SIGTTOU);
     if (r < 0)
         return r;
-    struct linux_termios2 t = p->line.termios;
-    if (copy_from_user((struct span){(uint8_t *) &t, size}, UADDR(arg)) < 0)
-        return -EFAULT;
-    speed_decode(&t);
-    t.base.cflag &= ~(uint32_t) (TTY_CSIZE | TTY_PARENB); /* as Linux: there is no wire */
-    t.base.cflag |= TTY_CS8 | TTY_CREAD;
     mutex_lock(&p->mutex);
-    if (flush)
-        ldisc_flush_input(&p->line);
-    ldisc_set_termios(&p->line, &t);
+    struct linux_termios2 t = p->line.termios;
+    r = settings_from_user(&t, form, arg);
+    if (r == 0) {
+        speed_decode(&t);
+        t.base.cflag &= ~(uint32_t) (TTY_CSIZE | TTY_PARENB); /* as Linux: there is no wire */
+        t.base.cflag |= TTY_CS8 | TTY_CREAD;
+        keep_frozen(&t.base, &p->line.termios.base, &p->frozen);
+        if (flush)
+            ldisc_flush_input(&p->line);
+        ldisc_set_termios(&p->line, &t);
+    }
     mutex_unlock(&p->mutex);
+    if (r < 0)
+        return r;
     waitq_wake(&p->slave_queue, ~0u);
     waitq_wake(&p->master_queue, ~0u);
     return 0;
 }
 
+static long freeze(struct pty *p, bool change, uint64_t arg)
+{
+    struct linux_termios frozen;
+    if (change && !capable(CAP_SYS_ADMIN))
+        return -EPERM;
+    if (change && get_user(&frozen, UADDR(arg)) < 0)
+        return -EFAULT;
+    mutex_lock(&p->mutex);
+    if (change)
+        p->frozen = frozen;
+    else
+        frozen = p->frozen;
+    mutex_unlock(&p->mutex);
+    return change ? 0 : put_user(UADDR(arg), frozen);
+}
+
 /* TTY_OTHER: none of these. */
 static long termios_ioctl(struct pty *p, unsigned cmd, uint64_t arg)
 {
-    const size_t old = sizeof(struct linux_termios), new = sizeof(struct linux_termios2);
     switch (cmd) {
+    case TCGETA:
+        return get_termios(p, FORM_TERMIO, arg);
     case TCGETS:
-        return get_termios(p, old, arg);
+        return get_termios(p, FORM_TERMIOS, arg);
     case TCGETS2:
-        return get_termios(p, new, arg);
+        return get_termios(p, FORM_TERMIOS2, arg);
+    case TCSETA:
+    case TCSETAW:
+    case TCSETAF:
+        return set_termios(p, FORM_TERMIO, cmd == TCSETAF, arg);
     case TCSETS:
     case TCSETSW:
     case TCSETSF:
-        return set_termios(p, old, cmd == TCSETSF, arg);
+        return set_termios(p, FORM_TERMIOS, cmd == TCSETSF, arg);
     case TCSETS2:
     case TCSETSW2:
     case TCSETSF2:
-        return set_termios(p, new, cmd == TCSETSF2, arg);
+        return set_termios(p, FORM_TERMIOS2, cmd == TCSETSF2, arg);
+    case TIOCGLCKTRMIOS:
+    case TIOCSLCKTRMIOS:
+        return freeze(p, cmd == TIOCSLCKTRMIOS, arg);
     default:
         return TTY_OTHER;
     }
