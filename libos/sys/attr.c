@@ -1,5 +1,4 @@
 /* chmod, chown, utimes, truncate, fallocate, umask. */
-#include "abi/linux/signal.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/path.h"

@@ -160,6 +160,62 @@ int pages_get(struct inode *i, uint64_t index, bool create, struct cpage **ret)
     return r;
 }
 
+static void free_all(struct list *fresh)
+{
+    while (!list_empty(fresh)) {
+        struct cpage *page = list_first(fresh, struct cpage, clock);
+        list_del(&page->clock);
+        cpage_free(page);
+    }
+}
+
+/* A page for every place where there is none. */
+static int fill_new(struct inode *i, uint64_t first, uint64_t end, struct list *fresh)
+{
+    const struct super *s = i->super;
+    uint64_t left = s && s->pages_max ? s->pages_max - atomic_load(&s->pages) : UINT64_MAX;
+    for (uint64_t index = first; index < end; index++) {
+        if (pages_has(i, index))
+            continue;
+        struct cpage *page = pages_at_home(i, index) ? cpage_new_at_home(index) : cpage_new(index);
+        if (!page)
+            return -ENOSPC;
+        list_add_tail(fresh, &page->clock);
+        if (left-- == 0)
+            return -ENOSPC;
+    }
+    return 0;
+}
+
+static int fill_publish(struct inode *i, struct list *fresh)
+{
+    int r = 0;
+    while (r == 0 && !list_empty(fresh)) {
+        struct cpage *page = list_first(fresh, struct cpage, clock), *there = NULL;
+        list_del(&page->clock);
+        r = cpage_publish(i, page, &there);
+        if (there)
+            cpage_unpin(there);
+        if (there != page)
+            cpage_free(page);
+    }
+    return r;
+}
+
+int pages_fill(struct inode *i, uint64_t first, uint64_t end)
+{
+    struct heap_stats heap;
+    heap_stats(&heap);
+    if (end - first > i->pages.count && end - first - i->pages.count > heap.limit)
+        return -ENOSPC; /* no need to try */
+    struct list fresh = LIST_INIT(fresh);
+    int r = fill_new(i, first, end, &fresh);
+    if (r == 0)
+        r = fill_publish(i, &fresh);
+    free_all(&fresh);
+    return r < 0 ? -ENOSPC : 0;
+}
+
 int pages_put_whole(struct inode *i, struct cpage *page)
 {
     struct cpage *there;

@@ -61,6 +61,9 @@ struct load_plan {
 #define LOAD_PAGES 64u
 must_check int pages_get_ahead(struct inode *i, uint64_t index, const struct load_plan *plan,
                                struct cpage **ret);
+/* Zeroed pages first .. end - 1 of a file without a store, where there are none yet. -ENOSPC: no page has been kept
+ * (but for those whose place in the tree could be had before there was no memory for others'). */
+must_check int pages_fill(struct inode *i, uint64_t first, uint64_t end);
 /* Puts a page that nobody has seen yet (cpage_new) in the place of what the file has there; consumed. */
 must_check int pages_put_whole(struct inode *i, struct cpage *page);
 /* A page for that, zeroed. NULL: no memory. */

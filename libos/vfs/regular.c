@@ -220,6 +220,8 @@ static void zero_range(struct inode *i, uint64_t from, uint64_t to)
 /* Backed pages (O(1) copy-up) must be in the cache before they can be zeroed. */
 static int fill_range(struct inode *i, uint64_t from, uint64_t to)
 {
+    if (!i->ops->read_page)
+        return pages_fill(i, from / PAGE_SIZE, (to + PAGE_SIZE - 1) / PAGE_SIZE);
     for (uint64_t index = from / PAGE_SIZE; index < (to + PAGE_SIZE - 1) / PAGE_SIZE; index++) {
         struct cpage *page;
         int r = pages_get(i, index, true, &page);

@@ -285,6 +285,28 @@ CHILD(processes)
     return ENDS_WITH(EAGAIN, ENOMEM);
 }
 
+/* ---- room ------------------------------------------------------------------------------------- */
+/* What there is no room for leaves nothing behind, and the caller can go on. */
+TEST_CASE(no_room_for_a_file)
+{
+    if (!inside()) /* it might take all that the machine has */
+        return;
+    long total;
+    int fd = memfd_create("large", 0);
+    CHECK(fd >= 0);
+    OK(ftruncate(fd, 5));
+    long had = used_kb(&total);
+    CHECK_ERR(fallocate(fd, 0, 0, 1ll << 44), ENOSPC);
+    CHECK_ERR(fallocate(fd, 0, 0, (total - 4096) * 1024ll), ENOSPC);
+    struct stat st;
+    OK(fstat(fd, &st));
+    CHECK_EQ(st.st_size, 5);
+    CHECK(used_kb(&total) < had + 4096);
+    OK(fallocate(fd, 0, 0, 8 * PAGE));
+    CHECK(used_kb(&total) >= had + 32);
+    close(fd);
+}
+
 /* ---- caches ----------------------------------------------------------------------------------- */
 static long drop_caches(const char *what)
 {
