@@ -67,10 +67,14 @@ make_instance() {
     sed -i 's/"resource_limits": {/"resource_limits": { "num_of_cpus": 4,/' "$work/instance/Occlum.json"
     (cd "$work/instance" && "$build/bin/occlum" build -f) >"$work/build.log" 2>&1 ||
         { tail -n 20 "$work/build.log" >&2; exit 2; }
+    rm -rf "$work/run.built"
+    cp -a "$work/instance/run" "$work/run.built"
 }
 inside() { # CONFIG
     local tick=()
     [[ $1 != *:* ]] || tick=(--tick "${1#*:}")
+    rm -rf "$work/instance/run" # its volumes are sealed for a platform that, without a home, was made for one run
+    cp -a "$work/run.built" "$work/instance/run"
     timeout -k 5 "$(($(wc -l <"$work/commands") * limit))" env -i "$build/bin/occlum-run" \
         -i "$work/instance" -c "${1%:*}" "${tick[@]}" -- /bin/driver /data/commands "$limit" </dev/null
 }
