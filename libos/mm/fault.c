@@ -122,6 +122,12 @@ static int shared_ready(const struct vma *v, uintptr_t addr)
     return 0;
 }
 
+static int shared_run(const struct vma *v, uintptr_t addr)
+{
+    int r = shared_ready(v, addr);
+    return r < 0 ? r : window_run(v->start, v->end);
+}
+
 static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code)
 {
     struct vma *v = vma_find(&mm->vmas, addr);
@@ -129,7 +135,7 @@ static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code
     if (!v || !(v->prot & access))
         return -EFAULT;
     if (v->kind == VMA_SHARED)
-        return shared_ready(v, addr);
+        return access & PROT_X ? shared_run(v, addr) : shared_ready(v, addr);
     if (unlikely(mm->doomed))
         return -ENOMEM;
     const struct page_meta *m = upage_peek(addr);

@@ -1,5 +1,7 @@
 /* The shared window: one address for each page of a shared object. Ranges are handed out first fit from
- * a sorted list of free ranges; pages stay committed when they come back and are zeroed then. */
+ * a sorted list of free ranges; pages stay committed when they come back and are zeroed then. A page is readable and
+ * writable whatever its mappings say, but for those behind the end of a file (closed), and executable once somebody
+ * ran code in it whose mapping allows that, until its range comes back or is closed. */
 #include "abi/layout.h"
 #include "libos/base/errno.h"
 #include "libos/base/list.h"
@@ -24,8 +26,11 @@ static struct {
     uintptr_t global_start, global_end;
     struct list closed; /* ranges without access */
     uint32_t closed_count;
-} window = {
-    .closed = LIST_INIT(window.closed), .holes = LIST_INIT(window.holes), .next = SHARED_BASE};
+    struct list executable; /* ranges */
+} window = {.closed = LIST_INIT(window.closed),
+            .executable = LIST_INIT(window.executable),
+            .holes = LIST_INIT(window.holes),
+            .next = SHARED_BASE};
 
 static uintptr_t take_hole_locked(uint64_t size)
 {
@@ -87,8 +92,70 @@ static void add_hole_locked(struct hole *h)
     }
 }
 
+/* ---- code ------------------------------------------------------------------------------------- */
+static struct hole *range_at_locked(struct list *ranges, uintptr_t page)
+{
+    struct hole *h;
+    list_for_each (h, ranges, link)
+        if (page >= h->start && page < h->end)
+            return h;
+    return NULL;
+}
+
+/* The first page from at on that is in neither list, or (plain false) is; or end. */
+static uintptr_t find_locked(uintptr_t at, uintptr_t end, bool plain)
+{
+    for (; at < end; at += PAGE_SIZE)
+        if (plain ==
+            (!range_at_locked(&window.executable, at) && !range_at_locked(&window.closed, at)))
+            return at;
+    return end;
+}
+
+int window_run(uintptr_t start, uintptr_t end)
+{
+    SPIN_GUARD(&window.lock);
+    uintptr_t stop;
+    for (uintptr_t at = find_locked(start, end, true); at < end;
+         at = find_locked(stop, end, true)) {
+        struct hole *h = new_zero(struct hole);
+        if (!h)
+            return -ENOMEM;
+        stop = find_locked(at, end, false);
+        epc_protect(at, (stop - at) / PAGE_SIZE, PROT_R | PROT_W, PROT_R | PROT_W | PROT_X);
+        *h = (struct hole){.start = at, .end = stop};
+        list_add_tail(&window.executable, &h->link);
+    }
+    return 0;
+}
+
+/* Some range of code in [start, end), which is none any more; false: there is none. */
+static bool take_code(uintptr_t start, uintptr_t end, uintptr_t *ret_start, uintptr_t *ret_end)
+{
+    struct hole *h;
+    SPIN_GUARD(&window.lock);
+    list_for_each (h, &window.executable, link)
+        if (h->start < end && start < h->end) {
+            *ret_start = h->start;
+            *ret_end = h->end;
+            list_del(&h->link);
+            kfree(h);
+            return true;
+        }
+    return false;
+}
+
+/* Whole ranges: what is left of one outside is made executable again when it runs. */
+static void forget_code(uintptr_t start, uintptr_t end)
+{
+    uintptr_t first, last;
+    while (take_code(start, end, &first, &last))
+        epc_protect(first, (last - first) / PAGE_SIZE, PROT_R | PROT_W | PROT_X, PROT_R | PROT_W);
+}
+
 void window_free(uintptr_t addr, uint64_t pages)
 {
+    forget_code(addr, addr + pages * PAGE_SIZE);
     for (uint64_t i = 0; i < pages; i++)
         window_open(addr + i * PAGE_SIZE);
     memset(enclave_ptr(addr), 0, pages * PAGE_SIZE);
@@ -104,11 +171,7 @@ void window_free(uintptr_t addr, uint64_t pages)
 /* ---- closed pages ----------------------------------------------------------------------------- */
 static struct hole *closed_at_locked(uintptr_t page)
 {
-    struct hole *h;
-    list_for_each (h, &window.closed, link)
-        if (page >= h->start && page < h->end)
-            return h;
-    return NULL;
+    return range_at_locked(&window.closed, page);
 }
 
 static void closed_add_locked(struct hole *h, uintptr_t start, uintptr_t end)
@@ -129,6 +192,7 @@ void window_close(uintptr_t start, uintptr_t end)
 {
     for (uintptr_t a = start; a < end; a += PAGE_SIZE)
         window_open(a); /* one state for all of them */
+    forget_code(start, end);
     struct hole *h = start < end ? new_zero(struct hole) : NULL;
     if (!h)
         return; /* they stay readable zeros */

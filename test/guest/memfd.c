@@ -204,3 +204,64 @@ TEST_CASE(sealed_after_the_mapping_is_gone)
     OK(munmap(own, PAGE));
     OK(close(fd));
 }
+
+/* ---- code ------------------------------------------------------------------------------------- */
+/* mov $value, %eax; ret */
+static void put_code(uint8_t *at, uint8_t value)
+{
+    const uint8_t code[] = {0xb8, value, 0, 0, 0, 0xc3};
+    memcpy(at, code, sizeof code);
+}
+
+static int call(const void *at)
+{
+    int (*fn)(void);
+    memcpy(&fn, &at, sizeof fn);
+    return fn();
+}
+
+/* As compilers at run time have it: one mapping to write, one to run. */
+TEST_CASE(code_is_written_and_run)
+{
+    enum { SIZE = 64 * 1024 };
+    int fd = (int) OK(memfd_create("code", 0));
+    OK(ftruncate(fd, SIZE));
+    uint8_t *run = mmap(NULL, SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    uint8_t *write = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(run != MAP_FAILED && write != MAP_FAILED);
+    for (uint8_t i = 1; i < 16; i++) {
+        put_code(write + i * 4096, i);
+        CHECK_EQ(call(run + i * 4096), i);
+        put_code(write + i * 4096, (uint8_t) (i + 100));
+        CHECK_EQ(call(run + i * 4096), i + 100);
+    }
+    OK(ftruncate(fd, 4096)); /* and again after it was shorter */
+    OK(ftruncate(fd, SIZE));
+    put_code(write + 8192, 77);
+    CHECK_EQ(call(run + 8192), 77);
+    OK(munmap(run, SIZE));
+    OK(munmap(write, SIZE));
+    close(fd);
+}
+
+CHILD(runs_data)
+{
+    enum { SIZE = 64 * 1024 };
+    int fd = (int) OK(memfd_create("data", 0));
+    OK(ftruncate(fd, SIZE));
+    uint8_t *data = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(data != MAP_FAILED);
+    for (int i = 0; i < 16; i++)
+        put_code(data + i * 4096, 1);
+    return call(data + 4096);
+}
+
+/* Where code was, data are. */
+TEST_CASE(data_is_not_run)
+{
+    int status;
+    pid_t pid = child_start("runs_data", NULL);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status));
+    CHECK_EQ(WTERMSIG(status), SIGSEGV);
+}
