@@ -180,8 +180,9 @@ static long access_at(int dirfd, uaddr_t path, int mode, int flags)
     int r = target_at(dirfd, path, flags & ~FD_AT_EACCESS, &t);
     if (r < 0)
         return r;
-    struct cred c = *current_cred(); /* not for keeping */
-    if (!(flags & FD_AT_EACCESS)) {  /* the real ids, with root's powers only for the real root */
+    struct cred c = {0};
+    cred_copy_values(&c, current_cred());
+    if (!(flags & FD_AT_EACCESS)) { /* the real ids, with root's powers only for the real root */
         c.fsuid = c.uid;
         c.fsgid = c.gid;
         if (!(c.securebits & SECURE_NO_SETUID_FIXUP))

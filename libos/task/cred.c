@@ -61,12 +61,18 @@ uint32_t process_uid(struct process *p)
     return p->cred->uid;
 }
 
+void cred_copy_values(struct cred *dst, const struct cred *src)
+{
+    const size_t first = offsetof(struct cred, groups); /* others change the count before it */
+    memcpy((uint8_t *) dst + first, (const uint8_t *) src + first, sizeof *dst - first);
+}
+
 static struct cred *copy_of(const struct cred *from)
 {
     struct cred *c = new_zero(struct cred);
     if (!c)
         return NULL;
-    *c = *from;
+    cred_copy_values(c, from);
     ref_init(&c->ref);
     if (c->groups)
         ref_get(&c->groups->ref);

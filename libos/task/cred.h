@@ -72,6 +72,8 @@ bool capable(int cap);                             /* the calling thread */
 const struct cred *cred_get(const struct cred *c); /* c, with a reference more */
 void cred_put(const struct cred *c);
 DEFINE_AUTO(const struct cred, cred_put)
+/* For looking at only: with src's groups, and no reference. */
+void cred_copy_values(struct cred *dst, const struct cred *src);
 /* A process's or a thread's, with a reference. */
 const struct cred *process_cred_get(struct process *p);
 const struct cred *thread_cred_get(struct thread *t);
