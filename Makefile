@@ -144,4 +144,4 @@ $(B)/host/gen/%.o: $(B)/gen/%.c Makefile
 clean: ## remove build/
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path '$(B)/test/apps' -prune -o -name '*.d' -type f -print 2>/dev/null)
