@@ -6,6 +6,7 @@
  * tells neither arguments nor sizes.
  */
 #include "abi/layout.h"
+#include "libos/base/atomic.h"
 #include "libos/base/printf.h"
 #include "libos/base/symbols.h"
 #include "libos/boot/boot.h"
@@ -115,7 +116,7 @@ static void add_process(struct listing *l, struct process *p)
         .pid = p->pid,
         .ppid = process_parent_pid(p),
         .state = (uint8_t) process_state_letter(p),
-        .threads = (uint32_t) p->thread_count,
+        .threads = (uint32_t) atomic_peek(&p->thread_count),
         .start_ns = p->start_ns,
     };
     struct cputime c = process_cputime(p);

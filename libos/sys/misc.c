@@ -1,4 +1,5 @@
 /* Small ones, and those that answer as a kernel that was built without them or forbids them. */
+#include "libos/base/atomic.h"
 #include "libos/arch/random.h"
 #include "libos/mm/uaccess.h"
 #include "libos/sys/syscall.h"
@@ -82,7 +83,7 @@ SYSCALL(unshare, unsigned, flags)
         return -EPERM;
     struct process *p = current_process();
     SPIN_GUARD(&p->lock);
-    return (flags & UNSHARE_OF_THREADS) && p->thread_count > 1 ? -EINVAL : 0;
+    return (flags & UNSHARE_OF_THREADS) && atomic_peek(&p->thread_count) > 1 ? -EINVAL : 0;
 }
 
 /* absent: EPERM, there is one of each namespace */

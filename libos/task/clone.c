@@ -185,7 +185,7 @@ static int count_user(struct process *p, void *arg)
 {
     struct user_count *c = arg;
     if (p->state == PROCESS_LIVE && process_uid(p) == c->uid)
-        c->threads += (uint64_t) p->thread_count;
+        c->threads += (uint64_t) atomic_peek(&p->thread_count);
     else if (p->state == PROCESS_ZOMBIE && process_uid(p) == c->uid)
         c->threads++;
     return 0;

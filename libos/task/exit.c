@@ -217,7 +217,7 @@ static void become_zombie(struct process *p, struct thread *t)
     struct list dead = LIST_INIT(dead);
     spin_lock(&process_table_lock);
     spin_lock(&p->lock);
-    p->thread_count = 0;
+    atomic_post(&p->thread_count, 0);
     process_thread_exit_times_locked(p, t);
     list_del(&t->proc_link);
     p->leader = NULL;

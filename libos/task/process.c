@@ -169,7 +169,7 @@ int process_last_pid(void)
 
 static int add_threads(struct process *p, void *sum)
 {
-    *(int *) sum += p->thread_count;
+    *(int *) sum += atomic_peek(&p->thread_count);
     return 0;
 }
 

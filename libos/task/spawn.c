@@ -4,6 +4,7 @@
  */
 #include "abi/linux/resource.h"
 #include "abi/linux/wait.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/task/family.h"
@@ -207,7 +208,7 @@ static int helper_enter(struct process *p, struct thread *t)
     spin_lock(&p->lock);
     process_get(p);
     list_add_tail(&p->threads, &t->proc_link);
-    p->thread_count++;
+    atomic_post(&p->thread_count, p->thread_count + 1);
     spin_unlock(&p->lock);
     pid_slot_locked(tid)->thread = t;
     return 0;

@@ -1,4 +1,5 @@
 /* /proc/PID: what a process is and does. */
+#include "libos/base/atomic.h"
 #include "libos/fs/proc/attributes.h"
 #include "libos/fs/proc/numbers.h"
 #include "libos/fs/proc/pid_memory.h"
@@ -202,7 +203,7 @@ static int status_text(const struct proc_ref *ref, struct text *t)
              p->pid, ref->tid ? ref->tid : p->pid, process_parent_pid(p));
     status_ids(t, c, files != NULL);
     status_memory(t, p);
-    text_add(t, "Threads:\t%d\n", p->thread_count);
+    text_add(t, "Threads:\t%d\n", atomic_peek(&p->thread_count));
     status_signals(t, p);
     text_add(
         t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",

@@ -1,5 +1,6 @@
 /* /proc/PID/stat and /proc/PID/task/TID/stat: one line of numbers. A process's times and faults are the
  * sums of its threads, a thread's are its own; everything else is the process's. */
+#include "libos/base/atomic.h"
 #include "libos/fs/proc/numbers.h"
 #include "libos/fs/tty/tty_info.h"
 #include "libos/task/cputime.h"
@@ -95,7 +96,7 @@ static void first_fields(struct process *p, const struct numbers *n, struct text
              (unsigned long) n->used.minflt, (unsigned long) p->child_usage.minflt);
     text_add(t, "%ld %ld %ld %ld %d %d %d 0 %ld ", ticks(n->cpu.user_ns), ticks(n->cpu.system_ns),
              ticks(p->child_utime_ns), ticks(p->child_stime_ns), rt ? -1 - rt : 20 + p->nice,
-             p->nice, p->thread_count, ticks(p->start_ns));
+             p->nice, atomic_peek(&p->thread_count), ticks(p->start_ns));
 }
 
 int proc_stat_text(const struct proc_ref *ref, struct text *t)
