@@ -158,4 +158,21 @@ static inline struct cow_params cowdev_params(struct cowdev *d, uint64_t blocks)
 }
 
 #define COWNAME(s) ((struct cow_name){(s), strlen(s)})
+
+/* What is on the device, to be put back later: blocks are never changed in place. */
+struct cowdev_state {
+    const uint8_t *view[COWDEV_BLOCKS];
+};
+
+static inline struct cowdev_state cowdev_state(const struct cowdev *d)
+{
+    struct cowdev_state s;
+    memcpy(s.view, d->view, sizeof s.view);
+    return s;
+}
+
+static inline void cowdev_restore(struct cowdev *d, const struct cowdev_state *s)
+{
+    memcpy(d->view, s->view, sizeof s->view);
+}
 #endif

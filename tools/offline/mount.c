@@ -28,6 +28,39 @@ struct timespec mount_time(int64_t ns)
     return (struct timespec){ns / 1000000000, ns % 1000000000};
 }
 
+/* ---- making ----------------------------------------------------------------------------------- */
+static mount_make_fn maker; /* of what this process has mounted */
+
+static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+    return maker(path, S_IFREG | (mode & 07777), 0, NULL, &fi->fh);
+}
+
+static int do_mknod(const char *path, mode_t mode, dev_t dev)
+{
+    return maker(path, mode, dev, NULL, NULL);
+}
+
+static int do_mkdir(const char *path, mode_t mode)
+{
+    return maker(path, S_IFDIR | (mode & 07777), 0, NULL, NULL);
+}
+
+static int do_symlink(const char *target, const char *path)
+{
+    return maker(path, S_IFLNK | 0777, 0, target, NULL);
+}
+
+void mount_make_operations(struct fuse_operations *o, mount_make_fn make)
+{
+    maker = make;
+    o->create = do_create;
+    o->mknod = do_mknod;
+    o->mkdir = do_mkdir;
+    o->symlink = do_symlink;
+}
+
+/* ---- looking ---------------------------------------------------------------------------------- */
 static int do_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
 {
     struct fsys *f = mount_fsys();

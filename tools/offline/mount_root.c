@@ -56,8 +56,7 @@ static int make_at(struct inode *dir, struct qname name, uint32_t mode, uint64_t
     return r;
 }
 
-static int make(const char *path, uint32_t mode, uint64_t rdev, const char *target,
-                struct inode **ret)
+static int make(const char *path, uint32_t mode, uint64_t rdev, const char *target, uint64_t *ret)
 {
     AUTO(inode_put) struct inode *dir = NULL;
     AUTO(inode_put) struct inode *i = NULL;
@@ -66,28 +65,8 @@ static int make(const char *path, uint32_t mode, uint64_t rdev, const char *targ
     if (r == 0)
         r = make_at(dir, name, mode, rdev, target, &i);
     if (r == 0 && ret)
-        *ret = TAKE(i);
+        *ret = (uint64_t) TAKE(i);
     return r;
-}
-
-static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
-{
-    return make(path, S_IFREG | (mode & 07777), 0, NULL, (struct inode **) &fi->fh);
-}
-
-static int do_mknod(const char *path, mode_t mode, dev_t dev)
-{
-    return make(path, mode, dev, NULL, NULL);
-}
-
-static int do_mkdir(const char *path, mode_t mode)
-{
-    return make(path, S_IFDIR | (mode & 07777), 0, NULL, NULL);
-}
-
-static int do_symlink(const char *target, const char *path)
-{
-    return make(path, S_IFLNK | 0777, 0, target, NULL);
 }
 
 static int take_away(const char *path, bool directory)
@@ -322,10 +301,7 @@ void mount_root_operations(struct fuse_operations *o, bool writable)
     o->statfs = do_statfs;
     if (!writable)
         return;
-    o->create = do_create;
-    o->mknod = do_mknod;
-    o->mkdir = do_mkdir;
-    o->symlink = do_symlink;
+    mount_make_operations(o, make);
     o->unlink = do_unlink;
     o->rmdir = do_rmdir;
     o->link = do_link;

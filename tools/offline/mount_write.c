@@ -18,8 +18,7 @@ static void put(struct fsys_node *n)
     mount_fsys()->ops->put(mount_fsys(), n);
 }
 
-static int make(const char *path, uint32_t mode, uint64_t rdev, const char *target,
-                struct fsys_node **ret)
+static int make(const char *path, uint32_t mode, uint64_t rdev, const char *target, uint64_t *ret)
 {
     const struct fuse_context *c = fuse_get_context();
     const struct cow_new new = {.mode = mode,
@@ -38,30 +37,10 @@ static int make(const char *path, uint32_t mode, uint64_t rdev, const char *targ
     if (r < 0)
         return r;
     if (ret)
-        *ret = n;
+        *ret = (uint64_t) n;
     else
         put(n);
     return 0;
-}
-
-static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
-{
-    return make(path, S_IFREG | (mode & 07777), 0, NULL, (struct fsys_node **) &fi->fh);
-}
-
-static int do_mknod(const char *path, mode_t mode, dev_t dev)
-{
-    return make(path, mode, dev, NULL, NULL);
-}
-
-static int do_mkdir(const char *path, mode_t mode)
-{
-    return make(path, S_IFDIR | (mode & 07777), 0, NULL, NULL);
-}
-
-static int do_symlink(const char *target, const char *path)
-{
-    return make(path, S_IFLNK | 0777, 0, target, NULL);
 }
 
 static int do_unlink(const char *path)
@@ -238,10 +217,7 @@ static int do_statfs(const char *path, struct statvfs *ret)
 
 void mount_write_operations(struct fuse_operations *o)
 {
-    o->create = do_create;
-    o->mknod = do_mknod;
-    o->mkdir = do_mkdir;
-    o->symlink = do_symlink;
+    mount_make_operations(o, make);
     o->unlink = do_unlink;
     o->rmdir = do_unlink;
     o->link = do_link;

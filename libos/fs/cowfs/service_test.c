@@ -131,22 +131,6 @@ static struct cowdev *dev;
 static struct service_anchor anchor;
 static struct cow_params params;
 
-struct state {
-    const uint8_t *view[BLOCKS];
-};
-
-static struct state state_now(void)
-{
-    struct state s;
-    memcpy(s.view, dev->view, sizeof s.view);
-    return s;
-}
-
-static void state_set(const struct state *s)
-{
-    memcpy(dev->view, s->view, sizeof s->view);
-}
-
 static void with_key(const uint8_t *key)
 {
     service_anchor_init(&anchor, "root", key, ask);
@@ -204,18 +188,18 @@ static int look(void)
 TEST(cowfs_service_refuses_older)
 {
     start();
-    struct state old[4];
+    struct cowdev_state old[4];
     for (unsigned n = 0; n < 4; n++) {
         commit((char) ('a' + n));
-        old[n] = state_now();
+        old[n] = cowdev_state(dev);
     }
     for (unsigned n = 0; n < 4; n++) {
-        state_set(&old[n]);
+        cowdev_restore(dev, &old[n]);
         assert_int_equal(look(), n == 3 ? 0 : -ESTALE);
     }
     hide = 1u << ANCHOR_READ; /* "what volume?" */
     assert_int_equal(look(), -ENOKEY);
-    state_set(&old[1]);
+    cowdev_restore(dev, &old[1]);
     with_key(service_key);
     assert_int_equal(look(), -ESTALE); /* the service has it already, and says so with a MAC */
     hide = 1u << ANCHOR_READ | 1u << ANCHOR_REGISTER;
@@ -235,20 +219,20 @@ TEST(cowfs_service_lies)
     struct cow *c;
     start();
     commit('a');
-    struct state good = state_now();
+    struct cowdev_state good = cowdev_state(dev);
     for (flip_at = 0; flip_at < sizeof(struct anchor_message); flip_at++) {
         flip_in = 1;
         assert_int_equal(look(), -EPROTO);
     }
     const struct anchor_message old = last;
     commit('b');
-    struct state newer = state_now();
-    state_set(&good);
+    struct cowdev_state newer = cowdev_state(dev);
+    cowdev_restore(dev, &good);
     answer_instead = &old; /* of another question */
     assert_int_equal(look(), -EPROTO);
     answer_instead = NULL;
     assert_int_equal(look(), -ESTALE);
-    state_set(&newer);
+    cowdev_restore(dev, &newer);
     const struct row before = rows[ROWS - 1];
     for (flip_at = 0; flip_at < sizeof(struct anchor_message); flip_at += 23) {
         flip_in = 2;
@@ -256,7 +240,7 @@ TEST(cowfs_service_lies)
         assert_int_equal(change(c, 'c'), -EIO);
         assert_int_equal(cow_error(c), -EIO);
         cow_abandon(c);
-        state_set(&newer);
+        cowdev_restore(dev, &newer);
         rows[ROWS - 1] = before; /* it had advanced */
     }
     done();
@@ -287,13 +271,13 @@ TEST(cowfs_service_one_at_a_time)
     struct cow *a, *b;
     start();
     commit('x');
-    struct state both = state_now();
+    struct cowdev_state both = cowdev_state(dev);
     const struct row then = rows[ROWS - 1];
     assert_int_equal(cow_mount(&params, &a), 0);
     assert_int_equal(change(a, 'a'), 0);
-    struct state first = state_now();
+    struct cowdev_state first = cowdev_state(dev);
     cow_abandon(a);
-    state_set(&both);
+    cowdev_restore(dev, &both);
     const struct row now = rows[ROWS - 1];
     rows[ROWS - 1] = then; /* the second one has started before the first one's commit */
     assert_int_equal(cow_mount(&params, &b), 0);
@@ -301,7 +285,7 @@ TEST(cowfs_service_one_at_a_time)
     assert_int_equal(change(b, 'b'), -ESTALE);
     cow_abandon(b);
     assert_int_equal(look(), -ESTALE); /* the same number, another state */
-    state_set(&first);
+    cowdev_restore(dev, &first);
     assert_int_equal(look(), 0);
     done();
 }
@@ -320,9 +304,9 @@ TEST(cowfs_service_comes_later)
     with_key(service_key);
     assert_int_equal(look(), 0);
     with_key(NULL);
-    struct state old = state_now();
+    struct cowdev_state old = cowdev_state(dev);
     commit('b');
-    state_set(&old);
+    cowdev_restore(dev, &old);
     assert_int_equal(look(), -ESTALE);
     done();
 }

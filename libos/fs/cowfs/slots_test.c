@@ -107,28 +107,12 @@ TEST(cowfs_slots_none_left)
     cowdev_free(dev);
 }
 
-struct state { /* of the device */
-    const uint8_t *view[BLOCKS];
-};
-
-static struct state state_now(void)
-{
-    struct state s;
-    memcpy(s.view, dev->view, sizeof s.view);
-    return s;
-}
-
-static void state_set(const struct state *s)
-{
-    memcpy(dev->view, s->view, sizeof s->view);
-}
-
 /* Either key, and whoever did it does it again: then the old one is no more. */
-static void interrupted(const struct state *s, uint64_t content_is)
+static void interrupted(const struct cowdev_state *s, uint64_t content_is)
 {
     uint64_t now;
     struct cow_params seal = sealed(), one = user(first_key), two = user(second_key);
-    state_set(s);
+    cowdev_restore(dev, s);
     assert_int_equal(look(seal, &now), 0);
     assert_int_equal(now, content_is);
     int first = look(one, &now), second = look(two, &now);
@@ -152,7 +136,7 @@ TEST(cowfs_slots_crash)
     struct cow_params s = sealed(), one = user(first_key), two = user(second_key);
     assert_int_equal(look(s, &before), 0);
     assert_int_equal(cow_slot_put(&s, &one), 0);
-    struct state old = state_now();
+    struct cowdev_state old = cowdev_state(dev);
     dev->recording = true;
     assert_int_equal(cow_slot_put(&s, &two), 0);
     dev->recording = false;
@@ -165,13 +149,13 @@ TEST(cowfs_slots_crash)
             uint8_t torn[COW_BLOCK];
             memcpy(torn, e->data, cut);
             memcpy(torn + cut, old.view[e->block] + cut, COW_BLOCK - cut);
-            struct state cut_off = old;
+            struct cowdev_state cut_off = old;
             cut_off.view[e->block] = torn;
             interrupted(&cut_off, before);
         }
         old.view[e->block] = e->data;
     }
-    state_set(&old);
+    cowdev_restore(dev, &old);
     assert_int_equal(look(two, &now), 0);
     for (unsigned nth = 1; nth <= 6; nth++) {
         dev->fail_in = nth;
@@ -191,9 +175,9 @@ TEST(cowfs_slots_old_header)
     start();
     struct cow_params s = sealed(), one = user(first_key), two = user(second_key);
     assert_int_equal(cow_slot_put(&s, &one), 0);
-    struct state old = state_now();
+    struct cowdev_state old = cowdev_state(dev);
     assert_int_equal(cow_slot_put(&one, &two), 0);
-    struct state new = state_now();
+    struct cowdev_state new = cowdev_state(dev);
     dev->view[0] = old.view[0];
     assert_int_equal(look(one, &now), -ESTALE);
     assert_int_equal(look(two, &now), 0); /* by the copy that is left */
@@ -214,9 +198,9 @@ TEST(cowfs_slots_old_header)
     memcpy(block, old.view[0], sizeof block);
     memcpy(block + offsetof(struct cow_header_disk, slots[1].kind), &kind, sizeof kind);
     assert_int_equal(look(recovery(first_key), &now), -EKEYREJECTED);
-    state_set(&old); /* all of it, that is what an anchor is for */
+    cowdev_restore(dev, &old); /* all of it, that is what an anchor is for */
     assert_int_equal(look(one, &now), 0);
-    state_set(&new);
+    cowdev_restore(dev, &new);
     assert_int_equal(look(two, &now), 0);
     cowdev_free(dev);
 }
@@ -240,7 +224,7 @@ TEST(cowfs_slots_recovery)
     assert_int_equal(look(mine, &now), -EKEYREJECTED);
     assert_int_equal(look(lost, &now), 0);
     assert_int_equal(cow_slot_remove(&safe, COW_SLOT_RECOVERY), -EPERM);
-    struct state with = state_now();
+    struct cowdev_state with = cowdev_state(dev);
     assert_int_equal(cow_slot_remove(&lost, COW_SLOT_RECOVERY), 0);
     assert_int_equal(look(safe, &now), -EKEYREJECTED);
     dev->view[0] = with.view[0];
@@ -327,13 +311,13 @@ TEST(cowfs_slots_finished_later)
     log_level = LOG_OFF;
     struct cow_params s = sealed(), one = user(first_key);
     assert_int_equal(cow_slot_put(&s, &one), 0);
-    struct state old = state_now();
+    struct cowdev_state old = cowdev_state(dev);
     cowfs_user_key((struct cspan){second_key, 16});
     assert_int_equal(cowfs_keys(&s), 0);
-    struct state cut_off = old;
+    struct cowdev_state cut_off = old;
     cut_off.view[0] = dev->view[0];
     cut_off.view[1] = dev->view[1];
-    state_set(&cut_off);
+    cowdev_restore(dev, &cut_off);
     s = sealed();
     assert_int_equal(cowfs_keys(&s), 0);
     assert_int_equal(cow_mount(&s, &c), 0);
