@@ -31,10 +31,11 @@ _Static_assert(sizeof(struct elf64_ehdr) == 64, "ELF");
 _Static_assert(offsetof(struct elf64_ehdr, phoff) == 32, "ELF");
 _Static_assert(sizeof(struct elf64_phdr) == 56, "ELF");
 
-enum { ELF_ET_EXEC = 2, ELF_ET_DYN = 3, ELF_EM_X86_64 = 62 };
+enum { ELF_ET_EXEC = 2, ELF_ET_DYN = 3, ELF_ET_CORE = 4, ELF_EM_X86_64 = 62 };
 enum {
     ELF_PT_LOAD = 1,
     ELF_PT_INTERP = 3,
+    ELF_PT_NOTE = 4,
     ELF_PT_PHDR = 6,
     ELF_PT_GNU_STACK = 0x6474e551,
 };

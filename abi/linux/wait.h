@@ -23,4 +23,5 @@
 #define WAIT_STATUS_EXIT(code)   (((code) &0xff) << 8)
 #define WAIT_STATUS_STOPPED(sig) (((sig) << 8) | 0x7f)
 #define WAIT_STATUS_CONTINUED    0xffff
+#define WAIT_STATUS_CORE         0x80
 #endif

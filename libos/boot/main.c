@@ -10,6 +10,7 @@
 #include "libos/boot/control.h"
 #include "libos/boot/command.h"
 #include "libos/crypto/cpu.h"
+#include "libos/exec/core.h"
 #include "libos/exec/exec.h"
 #include "libos/exec/patch.h"
 #include "libos/fs/cowfs/volume.h"
@@ -107,6 +108,7 @@ void boot_thread(void *arg)
 {
     const struct boot_config *c = boot_config();
     mm_set_limit(c->header->limits.user_space_size);
+    core_to_host = c->header->identity.debuggable;
     syscall_trace = host_params.trace && c->header->identity.debuggable;
     process_init_exited = init_exited;
     process_init_stopped = init_stopped;

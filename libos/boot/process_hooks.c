@@ -1,5 +1,6 @@
 /* What processes need of files and exec, which lie above them. */
 #include "libos/boot/load_init.h"
+#include "libos/exec/core.h"
 #include "libos/fs/tty/tty.h"
 #include "libos/ipc/sem.h"
 #include "libos/sys/dispatch.h"
@@ -42,5 +43,6 @@ const struct process_hooks process_hooks = {
     .syscall_again = syscall_again,
     .tty_leader_exit = tty_leader_exit,
     .sem_exit = sem_process_exit,
+    .core_write = core_write,
     .pidfd_open = pidfd_open,
 };

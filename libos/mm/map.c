@@ -39,6 +39,7 @@ int map_add_locked(struct mm *mm, const struct map_request *q)
         .end = q->end,
         .kind = q->kind,
         .prot = q->prot,
+        .was_writable = q->kind == VMA_FILE && (q->prot & PROT_W),
         .file = q->file,
         .offset = q->offset,
         .stack = (q->flags & MAP_STACK_) != 0,
@@ -385,6 +386,7 @@ int mm_protect(struct mm *mm, uintptr_t addr, size_t len, int prot)
         if (r < 0)
             break;
         v->prot = prot;
+        v->was_writable |= v->kind == VMA_FILE && (prot & PROT_W);
         if (v->kind != VMA_SHARED) {
             upages_protect(v->start, v->end, prot);
             r = upages_claim(mm, v);

@@ -217,6 +217,7 @@ bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret)
         .shared = v->kind == VMA_SHARED,
         .stack = v->stack,
         .locked = v->locked,
+        .changed = v->was_writable,
         .heap = v->start >= mm->brk_start && v->end <= ROUND_UP(mm->brk, PAGE_SIZE),
         .offset = v->offset,
         .file = v->file,

@@ -120,6 +120,7 @@ struct mm_area {
     uintptr_t start, end;
     int prot;
     bool shared, stack, heap, vdso, locked;
+    bool changed; /* of a private mapping of a file pages may differ from the file's */
     uint64_t offset;
     struct file *file; /* a reference, or NULL */
 };

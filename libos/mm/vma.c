@@ -92,7 +92,7 @@ static bool joins(const struct vma *a, const struct vma *b)
     if (a->end != b->start || a->kind != b->kind || a->prot != b->prot || a->file != b->file ||
         a->stack != b->stack || a->locked != b->locked || a->noreserve != b->noreserve ||
         a->again != b->again || a->dontfork != b->dontfork || a->wipeonfork != b->wipeonfork ||
-        a->policy != b->policy)
+        a->policy != b->policy || a->was_writable != b->was_writable)
         return false;
     return a->kind == VMA_ANON ||
            (a->kind != VMA_STUBS && a->offset + (a->end - a->start) == b->offset);
@@ -104,6 +104,7 @@ void vma_advise_like(struct vma *v, const struct vma *other)
     v->wipeonfork = other->wipeonfork;
     v->locked = other->locked;
     v->policy = other->policy;
+    v->was_writable |= other->was_writable;
 }
 
 struct vma *vma_copy(const struct vma *v)

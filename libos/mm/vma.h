@@ -14,6 +14,7 @@ struct vma {
     enum vma_kind kind;
     int prot;
     bool stack, locked, noreserve;
+    bool was_writable;           /* FILE: a page may differ from the file's */
     bool dontfork, wipeonfork;   /* madvise */
     uint16_t policy;             /* mbind; kept, there is one node */
     uint32_t again;              /* SHARED: attached so often once more; attach.c */

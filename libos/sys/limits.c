@@ -46,7 +46,7 @@ SYSCALL(getrlimit, unsigned, resource, uaddr_t, ret_limit)
     return r < 0 ? r : put_user(ret_limit, old);
 }
 
-/* partial: RTPRIO, RTTIME, NICE, MEMLOCK, LOCKS, RSS, CORE are only stored */
+/* partial: RTPRIO, RTTIME, NICE, MEMLOCK, LOCKS, RSS are only stored */
 SYSCALL(setrlimit, unsigned, resource, uaddr_t, limit)
 {
     struct linux_rlimit new;
@@ -63,7 +63,7 @@ static bool may_limit(struct process *p)
            (mine->uid == theirs->uid && mine->uid == theirs->euid && mine->uid == theirs->suid);
 }
 
-/* partial: RTPRIO, RTTIME, NICE, MEMLOCK, LOCKS, RSS, CORE are only stored */
+/* partial: RTPRIO, RTTIME, NICE, MEMLOCK, LOCKS, RSS are only stored */
 SYSCALL(prlimit64, int, pid, unsigned, resource, uaddr_t, limit, uaddr_t, ret_old)
 {
     struct linux_rlimit new, old;

@@ -16,8 +16,10 @@
 #include "libos/mm/uaccess.h"
 #include "libos/task/family.h"
 #include "libos/task/cputime.h"
+#include "libos/task/coredump.h"
 #include "libos/task/futex.h"
 #include "libos/task/signal.h"
+#include "libos/task/wait.h"
 
 #define INIT_KILL_WAIT_NS (3 * NSEC_PER_SEC)
 
@@ -61,7 +63,7 @@ static bool leave_process(struct process *p, struct thread *t, int code)
     list_del(&t->proc_link);
     if (t == p->leader)
         p->leader = NULL;
-    if (p->exec_in_progress)
+    if (p->exec_in_progress || p->dumper)
         waitq_wake(&p->thread_wait, ~0u);
     return false;
 }
@@ -121,7 +123,7 @@ static struct linux_siginfo child_info(struct process *p, int sig)
 {
     struct linux_siginfo info = {.signo = sig};
     int status = p->exit_code;
-    info.code = (status & 0x7f) ? CLD_KILLED : CLD_EXITED;
+    info.code = wait_end_code(status);
     info.chld.pid = p->pid;
     info.chld.uid = process_uid(p);
     info.chld.status = (status & 0x7f) ? (status & 0x7f) : (status >> 8 & 0xff);
@@ -284,6 +286,7 @@ void process_exit_thread(int code)
 {
     struct thread *t = current();
     struct process *p = t->proc;
+    coredump_park(t);
     futex_exit_robust(t);
     futex_exit_pi(t);
     clear_tid_word(t);

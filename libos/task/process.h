@@ -68,7 +68,9 @@ struct process {
     struct thread *exec_thread;
     struct sighand *exec_sighand; /* between process_exec_begin and _commit */
     struct fdtable *exec_files;
-    struct waitq thread_wait; /* exec waits here for the others to go */
+    struct waitq thread_wait; /* exec waits here for the others to go, a dumper for them to park */
+    struct thread *dumper;    /* writes the core file; coredump.c */
+    int parked;               /* threads that wait for it */
 
     struct mm *mm;
     struct fdtable *files;
@@ -176,6 +178,8 @@ struct process_hooks {
     void (*tty_leader_exit)(struct process *p);
     /* p, which is about to end, undoes its semaphore operations. */
     void (*sem_exit)(struct process *p);
+    /* The core file of the calling process, whose other threads are parked; was it written? */
+    bool (*core_write)(const struct linux_siginfo *info);
     /* An open pidfd for p in the calling process; -errno. */
     int (*pidfd_open)(struct process *p);
 };

@@ -101,13 +101,20 @@ static void *xstate_buffer(struct signal_state *s)
     return s->xstate;
 }
 
+void *signal_xstate_keep(void)
+{
+    void *image = xstate_buffer(current()->sig);
+    if (image)
+        xstate_save(image);
+    return image;
+}
+
 static int push_xstate(uintptr_t where)
 {
-    uint8_t *image = xstate_buffer(current()->sig);
+    uint8_t *image = signal_xstate_keep();
     if (!image)
         return -ENOMEM;
     size_t size = xstate_size();
-    xstate_save(image);
     struct linux_fpx_sw_bytes sw = {
         .magic1 = FP_XSTATE_MAGIC_1,
         .extended_size = (uint32_t) size + FP_XSTATE_MAGIC_2_SIZE,

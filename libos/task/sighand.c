@@ -58,6 +58,12 @@ uint64_t sighand_handler(struct process *p, int sig)
     return atomic_load(&p->sighand->action[sig - 1].handler);
 }
 
+void sighand_default(struct process *p, int sig)
+{
+    SPIN_GUARD(&p->sighand->lock);
+    p->sighand->action[sig - 1] = (struct linux_sigaction){.handler = SIG_HANDLER_DFL};
+}
+
 int signal_action(int sig, const struct linux_sigaction *new, struct linux_sigaction *ret_old)
 {
     if (sig < 1 || sig > SIG_COUNT || (new && (sigbit(sig) & SIGMASK_UNBLOCKABLE)))

@@ -32,9 +32,12 @@ void signal_drop_all_locked(struct process *p, uint64_t set); /* process and all
 void signal_recalc_locked(struct thread *t);
 int signal_take_locked(struct thread *t, uint64_t mask, struct linux_siginfo *ret);
 uint64_t sighand_handler(struct process *p, int sig);
+void sighand_default(struct process *p, int sig);
 void signal_continue_locked(struct process *p);
 
 /* sigframe.c: 0, or -EFAULT (the process dies of SIGSEGV) */
 must_check int sigframe_push(struct user_frame *frame, const struct linux_sigaction *action,
                              const struct linux_siginfo *info, uint64_t mask, bool restart);
+/* The calling thread's vector state, kept in sig->xstate until the next signal; NULL: no memory. */
+void *signal_xstate_keep(void);
 #endif

@@ -84,14 +84,13 @@ static struct thread *choose_locked(struct process *p, int sig)
     return NULL;
 }
 
+/* Not those with a core file: a thread has to take them and write it. */
 static bool kills_at_once_locked(struct process *p, const struct thread *t, int sig)
 {
     if (sig == SIGKILL)
         return true;
-    enum sig_default d = sig_default(sig);
-    return (d == SIG_DEF_TERMINATE || d == SIG_DEF_CORE) &&
-           sighand_handler(p, sig) == SIG_HANDLER_DFL && !(t->sigmask & sigbit(sig)) &&
-           !(t->sig->waiting & sigbit(sig));
+    return sig_default(sig) == SIG_DEF_TERMINATE && sighand_handler(p, sig) == SIG_HANDLER_DFL &&
+           !(t->sigmask & sigbit(sig)) && !(t->sig->waiting & sigbit(sig));
 }
 
 static void notify_locked(struct process *p, struct thread *t, int sig)

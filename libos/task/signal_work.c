@@ -8,6 +8,7 @@
 #include "abi/linux/wait.h"
 #include "libos/base/atomic.h"
 #include "libos/base/log.h"
+#include "libos/task/coredump.h"
 #include "libos/task/family.h"
 #include "libos/task/job.h"
 #include "libos/task/signal_priv.h"
@@ -47,8 +48,9 @@ static void stay_stopped(struct thread *t)
 }
 
 /* ---- one signal ------------------------------------------------------------------------------- */
-static void default_action(struct process *p, int sig)
+static void default_action(struct process *p, const struct linux_siginfo *info)
 {
+    int sig = info->signo;
     switch (sig_default(sig)) {
     case SIG_DEF_IGNORE:
     case SIG_DEF_CONTINUE:
@@ -56,8 +58,9 @@ static void default_action(struct process *p, int sig)
     case SIG_DEF_STOP:
         stop_process(p, sig);
         return;
+    case SIG_DEF_CORE:
+        coredump_die(info);
     case SIG_DEF_TERMINATE:
-    case SIG_DEF_CORE: /* no core file is ever written, so the core bit stays clear */
         process_exit_group(sig);
     }
 }
@@ -89,7 +92,7 @@ static void run_handler(struct thread *t, struct user_frame *f,
     uint64_t old_mask = t->sig->restore_mask ? t->saved_sigmask : t->sigmask;
     if (sigframe_push(f, action, info, old_mask, restart) < 0) {
         if (info->signo == SIGSEGV)
-            process_exit_group(SIGSEGV);
+            coredump_die(info);
         signal_fault(SIGSEGV, SI_KERNEL, UADDR(0), 0, 0);
         return;
     }
@@ -125,7 +128,7 @@ static bool deliver_one(struct thread *t, struct user_frame *f, bool from_syscal
     if (!take_with_action(t, &info, &action) || action.handler == SIG_HANDLER_IGN)
         return false;
     if (action.handler == SIG_HANDLER_DFL) {
-        default_action(t->proc, info.signo);
+        default_action(t->proc, &info);
         return false;
     }
     run_handler(t, f, &action, &info, from_syscall);
@@ -201,11 +204,9 @@ void signal_fault(int sig, int code, uaddr_t addr, int trapno, uint64_t error_co
         "[%d] fault: signal %d code %d address 0x%lx vector %d error 0x%lx rip 0x%lx rsp 0x%lx",
         t->tid, sig, code, addr.v, trapno, error_code, f->rip, f->rsp);
     SPIN_GUARD(&p->lock);
-    bool blocked = t->sigmask & sigbit(sig);
-    uint64_t handler = sighand_handler(p, sig);
-    if (blocked || handler <= SIG_HANDLER_IGN) {
-        process_kill_locked(p, sig);
-        return;
+    if ((t->sigmask & sigbit(sig)) || sighand_handler(p, sig) == SIG_HANDLER_IGN) {
+        t->sigmask &= ~sigbit(sig);
+        sighand_default(p, sig);
     }
     (void) sigpending_add_locked(p, &t->sig->pending, &info); /* standard: cannot fail */
     signal_recalc_locked(t);

@@ -34,11 +34,18 @@ static void fill(struct wait_result *ret, struct process *c, int status, int cod
     ret->info.chld.status = si_status;
 }
 
+int wait_end_code(int status)
+{
+    if (status & WAIT_STATUS_CORE)
+        return CLD_DUMPED;
+    return status & 0x7f ? CLD_KILLED : CLD_EXITED;
+}
+
 static void take_zombie_locked(struct process *c, const struct wait_params *w,
                                struct wait_result *ret, struct process **ret_dead)
 {
     int status = c->exit_code, sig = status & 0x7f;
-    fill(ret, c, status, sig ? CLD_KILLED : CLD_EXITED, sig ? sig : status >> 8 & 0xff);
+    fill(ret, c, status, wait_end_code(status), sig ? sig : status >> 8 & 0xff);
     ret->info.chld.uid = process_uid(c);
     ret->used = (struct cputime){c->dead_utime_ns + c->child_utime_ns,
                                  c->dead_stime_ns + c->child_stime_ns};

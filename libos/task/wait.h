@@ -17,6 +17,8 @@ struct wait_result {
     struct cputime used; /* by the child and its children */
     struct usage usage;  /* the same */
 };
+/* What siginfo says of an end with this wait status: CLD_*. */
+int wait_end_code(int status);
 /* -ECHILD, -ERESTARTSYS, 0. Reaps unless WNOWAIT. */
 must_check int process_wait(const struct wait_params *params, struct wait_result *ret);
 #endif

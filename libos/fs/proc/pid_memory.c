@@ -40,7 +40,7 @@ static void count(struct mm *mm, const struct mm_area *a, struct sizes *s)
 {
     size_t n = mm_resident_in(mm, a->start, a->end);
     s->resident += n;
-    *(a->shared ? &s->shared : a->prot & PROT_W || !a->file ? &s->dirty : &s->clean) += n;
+    *(a->shared ? &s->shared : a->changed || !a->file ? &s->dirty : &s->clean) += n;
     s->anonymous += a->file ? 0 : n;
     s->locked += a->locked ? n : 0;
 }
