@@ -123,8 +123,11 @@ int socket_pair(int family, int type, int protocol, struct socket *ret[2])
 
 struct file *socket_file_new(struct socket *s, unsigned o_flags)
 {
-    return file_new_pathless(&s->inode, &socket_file_ops, s, O_RDWR | (o_flags & O_NONBLOCK),
-                             FILE_STREAM);
+    struct file *f = file_new_pathless(&s->inode, &socket_file_ops, s,
+                                       O_RDWR | (o_flags & O_NONBLOCK), FILE_STREAM);
+    if (f)
+        socket_list_add(s);
+    return f;
 }
 
 struct socket *socket_of(const struct file *f)
@@ -185,6 +188,7 @@ static long file_ops_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 static void file_ops_release(struct file *f)
 {
     struct socket *s = f->priv;
+    socket_list_del(s);
     if (s->ops->release)
         s->ops->release(s);
 }

@@ -90,6 +90,7 @@ struct socket {
     int64_t rcvtimeo_ns, sndtimeo_ns; /* 0: forever */
     struct linux_linger linger;
     struct linux_ucred peer_cred; /* SO_PEERCRED */
+    struct list list_link;        /* socket_list.c */
 };
 
 /* A new socket, unconnected, one reference; type without SOCK_NONBLOCK and the like. */
@@ -105,6 +106,17 @@ void socket_discard(struct socket *s);          /* ends one that never got a fil
 void socket_get(struct socket *s);
 void socket_put(struct socket *s);
 DEFINE_AUTO(struct socket, socket_put)
+
+/* Sockets of a family that have a file, each with a reference; NULL: no memory. */
+struct socket_list {
+    size_t count;
+    struct socket *at[];
+};
+must_check struct socket_list *socket_list(int family);
+void socket_list_put(struct socket_list *l);
+DEFINE_AUTO(struct socket_list, socket_list_put)
+void socket_list_add(struct socket *s); /* when its file comes and goes */
+void socket_list_del(struct socket *s);
 
 /* Operations with the family's default answers. */
 must_check long socket_send(struct socket *s, struct sock_msg *m);

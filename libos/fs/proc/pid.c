@@ -1,6 +1,7 @@
 /* /proc/PID: what a process is and does. */
 #include "libos/base/atomic.h"
 #include "libos/fs/proc/attributes.h"
+#include "libos/fs/proc/net.h"
 #include "libos/fs/proc/numbers.h"
 #include "libos/fs/proc/pid_memory.h"
 #include "libos/mm/heap.h"
@@ -533,6 +534,7 @@ const struct proc_entry proc_pid_children[] = {
     PROC_FILE("gid_map", proc_id_map_text),
     PROC_FILE("setgroups", proc_setgroups_text),
     PROC_DIR("ns", proc_ns_children),
+    PROC_DIR("net", proc_net_children),
     {.name = NULL},
 };
 

@@ -268,6 +268,11 @@ static long self_mounts_text(const struct proc_ref *ref, char *buf, size_t size)
     return (long) fmt_str(buf, size, "self/mounts");
 }
 
+static long self_net_text(const struct proc_ref *ref, char *buf, size_t size)
+{
+    return (long) fmt_str(buf, size, "self/net");
+}
+
 /* ---- /proc/sys ---- */
 
 #define UTS_TEXT(field)                                                                            \
@@ -471,6 +476,7 @@ const struct proc_entry proc_system_children[] = {
     PROC_LINK("self", self_text),
     PROC_LINK("thread-self", thread_self_text),
     PROC_LINK("mounts", self_mounts_text),
+    PROC_LINK("net", self_net_text),
     PROC_FILE("meminfo", meminfo_text),
     PROC_FILE("cpuinfo", cpuinfo_text),
     PROC_FILE("stat", system_stat_text),
