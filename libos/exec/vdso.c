@@ -19,6 +19,8 @@ int vdso_init(void)
     size_t pages = ROUND_UP(size, PAGE_SIZE) / PAGE_SIZE;
     uintptr_t at;
     int r = window_alloc(pages + 1, &at);
+    if (r == 0)
+        r = window_open(at, at + (pages + 1) * PAGE_SIZE);
     if (r < 0)
         return r;
     struct clock_params clock;

@@ -110,22 +110,28 @@ static int populate_around(struct mm *mm, struct vma *v, uintptr_t addr)
     return populate(mm, v, page, page + PAGE_SIZE);
 }
 
-/* A shared page behind the end of its file is no memory; one the file has grown over is opened. */
+#define SHARED_AROUND (16 * PAGE_SIZE)
+
+/* A shared page behind the end of its file is no memory; others are opened, some at a time. */
 static int shared_ready(const struct vma *v, uintptr_t addr)
 {
     if (!window_closed(addr))
         return 0;
-    uint64_t at = v->offset + (ROUND_DOWN(addr, PAGE_SIZE) - v->start);
-    if (at >= mm_file_ops->size(mm_file_ops->inode(v->file)))
+    uint64_t size = mm_file_ops->size(mm_file_ops->inode(v->file));
+    if (v->offset + (ROUND_DOWN(addr, PAGE_SIZE) - v->start) >= size)
         return -ENXIO;
-    window_open(addr);
-    return 0;
+    uintptr_t around = ROUND_DOWN(addr, SHARED_AROUND), first = MAX(around, v->start);
+    uint64_t left = size - (v->offset + (first - v->start));
+    uintptr_t end = MIN(around + SHARED_AROUND, v->end);
+    return window_open(first, left < end - first ? first + ROUND_UP(left, PAGE_SIZE) : end);
 }
 
 static int shared_run(const struct vma *v, uintptr_t addr)
 {
     int r = shared_ready(v, addr);
-    return r < 0 ? r : window_run(v->start, v->end);
+    if (r == 0)
+        window_run(v->start, v->end);
+    return r;
 }
 
 static int fault_locked(struct mm *mm, uintptr_t addr, int access, int *ret_code)

@@ -144,22 +144,23 @@ struct mm_file_ops {
     int (*pass_page)(struct inode *i, uint64_t index, void *dst);
     bool (*at_hand)(struct inode *i, uint64_t index); /* read_page would only copy it */
     /* MAP_SHARED: the inode's page cache moves into the shared window for good (its home); the
-     * address where page `first` .. first + count lives. -ENOMEM: no window space. The pages are
-     * committed RW; a page beyond the end of the file is zero. */
+     * address where page `first` .. first + count lives. -ENOMEM: no window space. What has content is there, other
+     * pages are zeros that the first touch opens (window_open). */
     int (*shared_home)(struct inode *i, uint64_t first, uint64_t count, uintptr_t *ret_addr);
     int (*sync)(struct inode *i, uint64_t first, uint64_t count); /* write back */
     int (*punch)(struct file *f, uint64_t offset, uint64_t len);  /* -EACCES: not writable */
 };
 extern const struct mm_file_ops *mm_file_ops;
 
-/* The shared window: page ranges for the page caches of shared objects. Pages come committed RW and
- * zeroed; processes that map them are recorded by mm. */
+/* The shared window: page ranges for the page caches of shared objects, zeros that have to be opened before they are
+ * touched; processes that map them are recorded by mm. */
 must_check int window_alloc(uint64_t pages, uintptr_t *ret_addr);
+bool window_closed(uintptr_t addr);               /* not open: zeros */
 void window_free(uintptr_t addr, uint64_t pages); /* nobody maps it any more */
-/* Before the kernel touches a page there: pages behind the end of the file may be closed. Cheap. */
-void window_open(uintptr_t page);
-/* Pages behind the end of a file: closed, so that touching them faults (SIGBUS), until the file grows
- * over them. All pages of a range just allocated are open. */
+/* Pages that somebody touches now; cheap when they are open already. -ENOMEM: the host has no memory for pages that
+ * were never open; one that was can always be opened again. */
+must_check int window_open(uintptr_t start, uintptr_t end);
+/* Pages behind the end of a file: closed, so that touching them faults (SIGBUS), until the file grows over them. */
 void window_close(uintptr_t start, uintptr_t end);
 /* Anonymous shared memory (MAP_SHARED|MAP_ANONYMOUS) is a memfd-like inode made by vfs. */
 extern struct file *(*mm_anon_shared_file)(uint64_t size); /* NULL: out of memory */

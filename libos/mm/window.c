@@ -1,8 +1,18 @@
 /* The shared window: one address for each page of a shared object. Ranges are handed out first fit from
- * a sorted list of free ranges; pages stay committed when they come back and are zeroed then. A page is readable and
- * writable whatever its mappings say, but for those behind the end of a file (closed), and executable once somebody
- * ran code in it whose mapping allows that, until its range comes back or is closed. */
+ * a sorted list of free ranges, each behind a page of its own that nobody can touch, so that running over the start
+ * or end of an object reaches no other one.
+ *
+ * A page is absent until it is opened for the first touch: a large object of which a program uses little costs little,
+ * neither when it is made nor when it goes. From then on it stays committed, zeroed when its range comes back, which
+ * absent pages need not be. It is readable and writable whatever its mappings say, unless it is closed (behind the
+ * end of a file), and executable (code) once somebody ran code in it whose mapping allows that.
+ *
+ *     absent, closed -- window_open --> open -- window_run --> code;   open, code -- window_close --> closed
+ *
+ * States are bytes in books. They change under the lock, from open and code under the mutex only, which is above it: taking
+ * away permissions is a host call and must not meet another change. */
 #include "abi/layout.h"
+#include "libos/base/atomic.h"
 #include "libos/base/errno.h"
 #include "libos/base/list.h"
 #include "libos/base/lock.h"
@@ -13,6 +23,13 @@
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/window.h"
+#include "libos/task/mutex.h"
+
+#define BOOK_PAGES   PAGE_SIZE
+#define BOOK_COUNT   ((SHARED_END - SHARED_BASE) / PAGE_SIZE / BOOK_PAGES)
+#define OPEN_AT_ONCE (1024 * PAGE_SIZE) /* the lock is free in between */
+
+enum state { ABSENT, OPEN, CODE, CLOSED };
 
 struct hole {
     struct list link;
@@ -21,17 +38,64 @@ struct hole {
 
 static struct {
     struct spinlock lock;
-    struct list holes; /* freed and committed; by address, never side by side */
+    struct mutex mutex;
+    struct list holes; /* freed; by address, never side by side */
     uintptr_t next;    /* never used from here on */
     uintptr_t global_start, global_end;
-    struct list closed; /* ranges without access */
-    uint32_t closed_count;
-    struct list executable; /* ranges */
-} window = {.closed = LIST_INIT(window.closed),
-            .executable = LIST_INIT(window.executable),
-            .holes = LIST_INIT(window.holes),
-            .next = SHARED_BASE};
+    uint8_t *books[BOOK_COUNT]; /* up to next; never freed */
+} window = {
+    .mutex = MUTEX_INIT(window.mutex), .holes = LIST_INIT(window.holes), .next = SHARED_BASE};
 
+/* ---- states of pages -------------------------------------------------------------------------- */
+static uint8_t *entry_of(uintptr_t addr)
+{
+    uintptr_t page = (addr - SHARED_BASE) / PAGE_SIZE;
+    check(page / BOOK_PAGES < BOOK_COUNT);
+    uint8_t *book = atomic_load(&window.books[page / BOOK_PAGES]);
+    check(book);
+    return &book[page % BOOK_PAGES];
+}
+
+static enum state state_of(uintptr_t addr)
+{
+    return atomic_load(entry_of(addr));
+}
+
+static void set_state(uintptr_t at, uintptr_t end, enum state state)
+{
+    for (; at < end; at += PAGE_SIZE)
+        atomic_store(entry_of(at), (uint8_t) state);
+}
+
+/* Where the pages end that are in the same state as the one at `at`. */
+static uintptr_t run_end(uintptr_t at, uintptr_t end)
+{
+    enum state state = state_of(at);
+    do
+        at += PAGE_SIZE;
+    while (at < end && state_of(at) == state);
+    return at;
+}
+
+static bool grow_books_locked(uintptr_t end)
+{
+    uintptr_t count = (end - SHARED_BASE + BOOK_PAGES * PAGE_SIZE - 1) / (BOOK_PAGES * PAGE_SIZE);
+    for (uintptr_t i = (window.next - SHARED_BASE) / (BOOK_PAGES * PAGE_SIZE); i < count; i++) {
+        uint8_t *book = window.books[i] ? NULL : kpages_alloc(1);
+        if (book)
+            atomic_store(&window.books[i], book);
+        if (!window.books[i])
+            return false;
+    }
+    return true;
+}
+
+static int prot_of(enum state state)
+{
+    return state == CODE ? PROT_R | PROT_W | PROT_X : state == OPEN ? PROT_R | PROT_W : 0;
+}
+
+/* ---- ranges ----------------------------------------------------------------------------------- */
 static uintptr_t take_hole_locked(uint64_t size)
 {
     struct hole *h;
@@ -49,22 +113,29 @@ static uintptr_t take_hole_locked(uint64_t size)
     return 0;
 }
 
+static uintptr_t take_fresh_locked(uint64_t size)
+{
+    uintptr_t at = window.next;
+    if (size > SHARED_END - at || !grow_books_locked(at + size))
+        return 0;
+    window.next += size;
+    return at;
+}
+
 int window_alloc(uint64_t pages, uintptr_t *ret_addr)
 {
-    if (pages == 0 || pages > (SHARED_END - SHARED_BASE) / PAGE_SIZE)
+    if (pages == 0 || pages >= (SHARED_END - SHARED_BASE) / PAGE_SIZE)
         return -ENOMEM;
-    uint64_t size = pages * PAGE_SIZE;
+    uint64_t size = (pages + 1) * PAGE_SIZE;
     spin_lock(&window.lock);
     uintptr_t at = take_hole_locked(size);
-    bool fresh = !at;
-    if (fresh && size <= SHARED_END - window.next) {
-        at = window.next;
-        window.next += size;
-    }
+    if (!at)
+        at = take_fresh_locked(size);
     spin_unlock(&window.lock);
-    if (!at || (fresh && epc_commit(at, pages) < 0))
+    if (!at)
         return -ENOMEM;
-    *ret_addr = at;
+    *ret_addr = at + PAGE_SIZE;
+    window_close(at, *ret_addr);
     return 0;
 }
 
@@ -92,150 +163,94 @@ static void add_hole_locked(struct hole *h)
     }
 }
 
-/* ---- code ------------------------------------------------------------------------------------- */
-static struct hole *range_at_locked(struct list *ranges, uintptr_t page)
+/* Makes pages of one state zeros that nobody runs. */
+static void clear_run(uintptr_t at, uintptr_t end)
 {
-    struct hole *h;
-    list_for_each (h, ranges, link)
-        if (page >= h->start && page < h->end)
-            return h;
-    return NULL;
-}
-
-/* The first page from at on that is in neither list, or (plain false) is; or end. */
-static uintptr_t find_locked(uintptr_t at, uintptr_t end, bool plain)
-{
-    for (; at < end; at += PAGE_SIZE)
-        if (plain ==
-            (!range_at_locked(&window.executable, at) && !range_at_locked(&window.closed, at)))
-            return at;
-    return end;
-}
-
-int window_run(uintptr_t start, uintptr_t end)
-{
-    SPIN_GUARD(&window.lock);
-    uintptr_t stop;
-    for (uintptr_t at = find_locked(start, end, true); at < end;
-         at = find_locked(stop, end, true)) {
-        struct hole *h = new_zero(struct hole);
-        if (!h)
-            return -ENOMEM;
-        stop = find_locked(at, end, false);
-        epc_protect(at, (stop - at) / PAGE_SIZE, PROT_R | PROT_W, PROT_R | PROT_W | PROT_X);
-        *h = (struct hole){.start = at, .end = stop};
-        list_add_tail(&window.executable, &h->link);
-    }
-    return 0;
-}
-
-/* Some range of code in [start, end), which is none any more; false: there is none. */
-static bool take_code(uintptr_t start, uintptr_t end, uintptr_t *ret_start, uintptr_t *ret_end)
-{
-    struct hole *h;
-    SPIN_GUARD(&window.lock);
-    list_for_each (h, &window.executable, link)
-        if (h->start < end && start < h->end) {
-            *ret_start = h->start;
-            *ret_end = h->end;
-            list_del(&h->link);
-            kfree(h);
-            return true;
-        }
-    return false;
-}
-
-/* Whole ranges: what is left of one outside is made executable again when it runs. */
-static void forget_code(uintptr_t start, uintptr_t end)
-{
-    uintptr_t first, last;
-    while (take_code(start, end, &first, &last))
-        epc_protect(first, (last - first) / PAGE_SIZE, PROT_R | PROT_W | PROT_X, PROT_R | PROT_W);
+    enum state state = state_of(at);
+    if (state == ABSENT)
+        return;
+    if (state != OPEN)
+        epc_protect(at, (end - at) / PAGE_SIZE, prot_of(state), prot_of(OPEN));
+    set_state(at, end, OPEN);
+    memset(enclave_ptr(at), 0, end - at);
 }
 
 void window_free(uintptr_t addr, uint64_t pages)
 {
-    forget_code(addr, addr + pages * PAGE_SIZE);
-    for (uint64_t i = 0; i < pages; i++)
-        window_open(addr + i * PAGE_SIZE);
-    memset(enclave_ptr(addr), 0, pages * PAGE_SIZE);
+    uintptr_t end = addr + pages * PAGE_SIZE;
+    mutex_lock(&window.mutex);
+    for (uintptr_t at = addr, stop; at < end; at = stop) {
+        stop = run_end(at, end);
+        clear_run(at, stop);
+    }
+    mutex_unlock(&window.mutex);
     struct hole *h = new_zero(struct hole);
     if (!h)
         return; /* the range is lost, not reused: safe */
-    h->start = addr;
-    h->end = addr + pages * PAGE_SIZE;
+    h->start = addr - PAGE_SIZE;
+    h->end = end;
     SPIN_GUARD(&window.lock);
     add_hole_locked(h);
 }
 
-/* ---- closed pages ----------------------------------------------------------------------------- */
-static struct hole *closed_at_locked(uintptr_t page)
+/* ---- pages that are opened and closed --------------------------------------------------------- */
+bool window_closed(uintptr_t addr)
 {
-    return range_at_locked(&window.closed, page);
+    enum state state = state_of(addr);
+    return state == ABSENT || state == CLOSED;
 }
 
-static void closed_add_locked(struct hole *h, uintptr_t start, uintptr_t end)
+static int open_run_locked(uintptr_t at, uintptr_t end)
 {
-    *h = (struct hole){.start = start, .end = end};
-    list_add_tail(&window.closed, &h->link);
-    window.closed_count++;
+    size_t pages = (end - at) / PAGE_SIZE;
+    enum state state = state_of(at);
+    if (state == ABSENT && epc_commit(at, pages) < 0)
+        return -ENOMEM;
+    if (state == CLOSED)
+        epc_protect(at, pages, prot_of(CLOSED), prot_of(OPEN)); /* extends: no host call */
+    if (state == ABSENT || state == CLOSED)
+        set_state(at, end, OPEN);
+    return 0;
 }
 
-static void closed_drop_locked(struct hole *h)
+int window_open(uintptr_t start, uintptr_t end)
 {
-    list_del(&h->link);
-    window.closed_count--;
-    kfree(h);
+    for (uintptr_t at = start, stop; at < end; at = stop) {
+        stop = run_end(at, MIN(end, at + OPEN_AT_ONCE));
+        if (!window_closed(at))
+            continue;
+        SPIN_GUARD(&window.lock);
+        stop = run_end(at, stop); /* again: somebody else may have been first */
+        int r = open_run_locked(at, stop);
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 void window_close(uintptr_t start, uintptr_t end)
 {
-    for (uintptr_t a = start; a < end; a += PAGE_SIZE)
-        window_open(a); /* one state for all of them */
-    forget_code(start, end);
-    struct hole *h = start < end ? new_zero(struct hole) : NULL;
-    if (!h)
-        return; /* they stay readable zeros */
-    epc_protect(start, (end - start) / PAGE_SIZE, PROT_R | PROT_W, 0);
-    SPIN_GUARD(&window.lock);
-    closed_add_locked(h, start, end);
+    MUTEX_GUARD(&window.mutex);
+    for (uintptr_t at = start, stop; at < end; at = stop) {
+        stop = run_end(at, end);
+        enum state state = state_of(at);
+        if (state != OPEN && state != CODE)
+            continue;
+        epc_protect(at, (stop - at) / PAGE_SIZE, prot_of(state), prot_of(CLOSED));
+        set_state(at, stop, CLOSED);
+    }
 }
 
-bool window_closed(uintptr_t addr)
+void window_run(uintptr_t start, uintptr_t end)
 {
-    if (likely(window.closed_count == 0))
-        return false;
-    SPIN_GUARD(&window.lock);
-    return closed_at_locked(addr) != NULL;
-}
-
-/* Opens one page; without memory for the split, the whole range. Extending needs no host call. */
-static void open_locked(struct hole *h, uintptr_t page, struct hole *tail)
-{
-    uintptr_t start = tail ? page : h->start, end = tail ? page + PAGE_SIZE : h->end;
-    epc_protect(start, (end - start) / PAGE_SIZE, 0, PROT_R | PROT_W);
-    if (tail && end < h->end)
-        closed_add_locked(tail, end, h->end);
-    else
-        kfree(tail);
-    h->end = start;
-    if (h->end == h->start)
-        closed_drop_locked(h);
-}
-
-void window_open(uintptr_t page)
-{
-    if (likely(window.closed_count == 0))
-        return;
-    page = ROUND_DOWN(page, PAGE_SIZE);
-    struct hole *tail = new_zero(struct hole);
-    spin_lock(&window.lock);
-    struct hole *h = closed_at_locked(page);
-    if (h)
-        open_locked(h, page, tail);
-    spin_unlock(&window.lock);
-    if (!h)
-        kfree(tail);
+    MUTEX_GUARD(&window.mutex);
+    for (uintptr_t at = start, stop; at < end; at = stop) {
+        stop = run_end(at, end);
+        if (state_of(at) != OPEN)
+            continue;
+        epc_protect(at, (stop - at) / PAGE_SIZE, prot_of(OPEN), prot_of(CODE));
+        set_state(at, stop, CODE);
+    }
 }
 
 int window_global(uintptr_t addr, uint64_t pages, int prot)

@@ -3,9 +3,8 @@
 #define MM_WINDOW_H
 #include "libos/base/types.h"
 
-bool window_closed(uintptr_t addr);
-/* Code runs there: makes the pages of the range executable, but closed ones; -ENOMEM. */
-must_check int window_run(uintptr_t start, uintptr_t end);
+/* Code runs there: makes the pages of the range executable that are open. */
+void window_run(uintptr_t start, uintptr_t end);
 /* Pages every process may read (the vDSO); prot as in the EPCM. */
 must_check int window_global(uintptr_t addr, uint64_t pages, int prot);
 bool window_is_global(uintptr_t start, uintptr_t end);

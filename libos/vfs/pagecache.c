@@ -61,8 +61,7 @@ bool pages_at_home(const struct inode *i, uint64_t index)
 uint8_t *pages_home_data(const struct pages *p, uint64_t index)
 {
     uintptr_t addr = p->home + index * PAGE_SIZE;
-    window_open(addr);
-    return enclave_ptr(addr);
+    return window_open(addr, addr + PAGE_SIZE) == 0 ? enclave_ptr(addr) : NULL;
 }
 
 struct cpage *pages_find_locked(struct pages *p, uint64_t index)
@@ -97,15 +96,18 @@ static bool stored(const struct inode *i)
 }
 
 /* Home pages never leave the tree. */
-static void settle_at_home_locked(struct inode *i, struct cpage *page)
+static int settle_at_home_locked(struct inode *i, struct cpage *page)
 {
     uint8_t *home = pages_home_data(&i->pages, page->index);
+    if (!home)
+        return -ENOMEM;
     if (i->ops->read_page)
         memcpy(home, page->data, PAGE_SIZE);
     if (page->data)
         kpages_free(page->data, 1);
     page->data = home;
     page->at_home = 1;
+    return 0;
 }
 
 int cpage_publish_locked(struct inode *i, struct cpage *page, struct cpage **ret, bool *ret_full)
@@ -114,8 +116,8 @@ int cpage_publish_locked(struct inode *i, struct cpage *page, struct cpage **ret
     *ret = pages_find_locked(p, page->index);
     if (*ret)
         return 0;
-    if (p->home && page->index < p->home_pages)
-        settle_at_home_locked(i, page);
+    if (p->home && page->index < p->home_pages && settle_at_home_locked(i, page) < 0)
+        return -ENOMEM;
     int r = limit_take(i) ? pagetree_insert(p, page) : -ENOSPC;
     if (r < 0) {
         if (r != -ENOSPC)
@@ -303,6 +305,14 @@ void pages_written(struct inode *i, struct cpage *page, size_t off, size_t len)
         cpage_dirty_locked(i, now);
 }
 
+/* Those that are not open are zeros. */
+static void home_zero_locked(struct pages *p, uint64_t index, size_t off, size_t len)
+{
+    uintptr_t addr = p->home + index * PAGE_SIZE;
+    if (!window_closed(addr))
+        memset((uint8_t *) enclave_ptr(addr) + off, 0, len);
+}
+
 /* Home pages keep their place: they are zeroed instead. */
 void pages_drop(struct inode *i, uint64_t first, uint64_t end)
 {
@@ -316,7 +326,7 @@ void pages_drop(struct inode *i, uint64_t first, uint64_t end)
         if (gone)
             cpage_detach_locked(p, page);
         else if (page || home)
-            memset(pages_home_data(p, at), 0, PAGE_SIZE);
+            home_zero_locked(p, at, 0, PAGE_SIZE);
         spin_unlock(&p->lock);
         if (gone)
             cpage_unpin(page);
@@ -356,7 +366,7 @@ void pages_zero_part(struct inode *i, uint64_t index, size_t off, size_t len)
     struct cpage *page = pages_find(i, index);
     if (!page && pages_at_home(i, index)) {
         SPIN_GUARD(&i->pages.lock);
-        memset(pages_home_data(&i->pages, index) + off, 0, len);
+        home_zero_locked(&i->pages, index, off, len);
     }
     if (!page)
         return;

@@ -7,6 +7,7 @@
 #include "libos/vfs/pagecache_priv.h"
 
 #define HOME_SLACK 64
+#define OPEN_EARLY 16 /* pages: a mapping of so few will be touched */
 
 /* Moves one cached page to its home; pages lock held. The old one is freed when unpinned. */
 static int move_home_locked(struct inode *i, struct cpage *page, struct cpage **ret_old)
@@ -16,6 +17,10 @@ static int move_home_locked(struct inode *i, struct cpage *page, struct cpage **
     if (!fresh)
         return -ENOMEM;
     fresh->data = pages_home_data(p, page->index);
+    if (!fresh->data) {
+        kfree(fresh);
+        return -ENOMEM;
+    }
     fresh->index = page->index;
     fresh->inode = i;
     fresh->pins = 1;
@@ -92,6 +97,15 @@ static uint64_t next_to_move(struct inode *i, uint64_t index, uint64_t first, ui
     return index < first && i->ops->read_page ? MIN(cached, first) : cached;
 }
 
+/* Opens what is about to get content, or so little that a fault for it would cost more. */
+static int home_open(struct inode *i, uint64_t first, uint64_t end)
+{
+    uint64_t last = MIN(end, (inode_size(i) + PAGE_SIZE - 1) / PAGE_SIZE);
+    if ((!i->ops->read_page && end - first > OPEN_EARLY) || first >= last)
+        return 0;
+    return window_open(i->pages.home + first * PAGE_SIZE, i->pages.home + last * PAGE_SIZE);
+}
+
 int pages_shared_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t *ret_addr)
 {
     uint64_t end;
@@ -99,6 +113,8 @@ int pages_shared_home(struct inode *i, uint64_t first, uint64_t count, uintptr_t
         return -ENOMEM;
     bool fresh = i->pages.home == 0;
     int r = home_reserve(i, end);
+    if (r == 0)
+        r = home_open(i, first, end);
     if (r < 0)
         return r;
     /* everything cached moves at once; after that only the pages asked for */

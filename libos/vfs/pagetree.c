@@ -30,7 +30,8 @@ struct cpage *pagetree_lookup(const struct pages *p, uint64_t index)
         n = n->slot[(index >> ((h - 1) * FAN_BITS)) % FAN];
     struct cpage *page = n ? n->slot[index % FAN] : NULL;
     if (page && page->at_home)
-        window_open((uintptr_t) page->data);
+        check(window_open((uintptr_t) page->data, (uintptr_t) page->data + PAGE_SIZE) ==
+              0); /* it was before */
     return page;
 }
 

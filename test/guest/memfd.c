@@ -265,3 +265,81 @@ TEST_CASE(data_is_not_run)
     CHECK(WIFSIGNALED(status));
     CHECK_EQ(WTERMSIG(status), SIGSEGV);
 }
+
+enum { NEIGHBOUR = 8 << 20 }; /* no room is left behind objects of this size */
+
+CHILD(holds_a_mapping)
+{
+    char *p = map(make(NEIGHBOUR, 0), NEIGHBOUR), c;
+    memset(p, 'n', PAGE);
+    memset(p + NEIGHBOUR - PAGE, 'n', PAGE);
+    CHECK_EQ(argc, 2);
+    CHECK_EQ(write(atoi(argv[0]), "x", 1), 1);
+    return read(atoi(argv[1]), &c, 1) != 0; /* until the parent has seen enough */
+}
+
+static pid_t start_neighbour(int *ret_stop)
+{
+    int ready[2], stop[2];
+    char c, ready_name[16], stop_name[16];
+    OK(pipe(ready));
+    OK(pipe(stop));
+    OK(fcntl(stop[1], F_SETFD, FD_CLOEXEC));
+    snprintf(ready_name, sizeof ready_name, "%d", ready[1]);
+    snprintf(stop_name, sizeof stop_name, "%d", stop[0]);
+    pid_t pid = child_start("holds_a_mapping", ready_name, stop_name, NULL);
+    close(ready[1]);
+    close(stop[0]);
+    CHECK_EQ(read(ready[0], &c, 1), 1);
+    close(ready[0]);
+    *ret_stop = stop[1];
+    return pid;
+}
+
+/* Around a shared mapping is nothing of another process. */
+TEST_CASE(nobody_is_next_to_it)
+{
+    int stop[2], status;
+    pid_t before = start_neighbour(&stop[0]);
+    char *p = map(make(NEIGHBOUR, 0), NEIGHBOUR);
+    unsigned char in;
+    pid_t after = start_neighbour(&stop[1]);
+    p[0] = p[NEIGHBOUR - 1] = 1;
+    if (mincore(p - PAGE, PAGE, &in) <
+        0) /* else something of this process is there, as may be on Linux */
+        CHECK_FAULT(fault_write(p - 1), SIGSEGV, SEGV_MAPERR, p - 1);
+    if (mincore(p + NEIGHBOUR, PAGE, &in) < 0)
+        CHECK_FAULT(fault_write(p + NEIGHBOUR), SIGSEGV, SEGV_MAPERR, p + NEIGHBOUR);
+    for (int i = 0; i < 2; i++)
+        close(stop[i]);
+    CHECK_EQ(waitpid(before, &status, 0), before);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(waitpid(after, &status, 0), after);
+    CHECK_EQ(status, 0);
+    OK(munmap(p, NEIGHBOUR));
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t));
+    return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
+}
+
+/* What a program does not touch of a large object costs it nothing, also when the object goes. */
+TEST_CASE(untouched_memory_is_free)
+{
+    const size_t size = 512 << 20;
+    double start = cpu_seconds();
+    for (int i = 0; i < 40; i++) {
+        int fd = make(size, 0);
+        char *p = map(fd, size);
+        for (size_t at = 0; at < size; at += size / 4) {
+            CHECK_EQ(p[at], 0);
+            p[at] = (char) i;
+        }
+        OK(munmap(p, size));
+        OK(close(fd));
+    }
+    CHECK(cpu_seconds() - start < 1.0);
+}
