@@ -63,7 +63,7 @@ static long move_all(struct transfer *t, const struct user_iovec *remote, size_t
                 return done ? (long) done : n;
             at += (uint64_t) n;
             done += (size_t) n;
-            if (thread_interrupted())
+            if (thread_dying()) /* a signal does not cut it short */
                 return (long) done;
         }
     return (long) done;

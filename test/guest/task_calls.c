@@ -204,6 +204,43 @@ TEST_CASE(memory_of_this_process)
     CHECK_ERR(process_vm_writev(getpid(), l, 1, r, 2000, 0), EINVAL);
 }
 
+static void do_nothing(UNUSED int sig)
+{
+}
+
+static void *send_signals(void *stop)
+{
+    for (; !*(volatile bool *) stop; usleep(50))
+        pthread_kill(test_thread, SIGUSR1);
+    return NULL;
+}
+
+/* Signals that come meanwhile wait until all of it is there. */
+TEST_CASE(memory_is_moved_whole)
+{
+    enum { SIZE = 8 << 20 };
+    bool stop = false;
+    char *from = calloc(1, SIZE), *to = calloc(1, SIZE);
+    CHECK(from && to);
+    memset(from, 1, SIZE);
+    struct sigaction act = {.sa_handler = do_nothing}, old;
+    OK(sigaction(SIGUSR1, &act, &old));
+    pthread_t sender;
+    ZERO(pthread_create(&sender, NULL, send_signals, &stop));
+    ssize_t n = SIZE;
+    for (int i = 0; i < 50 && n == SIZE; i++)
+        n = vm_read(getpid(), to, from, SIZE);
+    *(volatile bool *) &stop = true;
+    ZERO(pthread_join(sender, NULL));
+    OK(sigaction(SIGUSR1, &old, NULL));
+    if (n < 0 && errno == ENOSYS)
+        SKIP("a kernel without it");
+    CHECK_EQ(n, SIZE);
+    CHECK_EQ(memcmp(to, from, SIZE), 0);
+    free(from);
+    free(to);
+}
+
 TEST_CASE(process_madvise)
 {
     int self = (int) OK_OR_SKIP(syscall(SYS_pidfd_open, getpid(), 0));
