@@ -1,6 +1,6 @@
 /*
  * Runs the command lines of a file and prints, framed, what each wrote to standard output and how it
- * ended. A small shell without fork: words with quotes, <file >file >>file, and pipelines. Used on Linux
+ * ended. A small shell without fork: words with quotes, <file >file >>file 2>&1, and pipelines. Used on Linux
  * and inside the LibOS alike, so that one enclave start serves a whole list (scripts/run-apps).
  * The commands run in the directory of the list.
  * usage: driver LIST [SECONDS PER COMMAND]
@@ -24,7 +24,7 @@ enum { MAX_WORDS = 128, MAX_STAGES = 8, NOT_STARTED = 127, TIMED_OUT = 124 };
 struct stage {
     char *argv[MAX_WORDS + 1];
     char *in, *out;
-    bool append;
+    bool append, errors; /* >>, 2>&1 */
     int count;
 };
 
@@ -73,6 +73,9 @@ static int parse(char *line, struct stage *stages)
             line += 2;
             if (++n == MAX_STAGES)
                 return 0;
+        } else if (strncmp(line, "2>&1", 4) == 0) {
+            line += 4;
+            s->errors = true;
         } else if (line[0] == '<') {
             line++;
             s->in = next_word(&line);
@@ -105,6 +108,8 @@ static int start(struct stage *s, int in, int out, pid_t *ret_pid)
         posix_spawn_file_actions_addopen(&acts, 1, s->out, how, 0644);
     else
         posix_spawn_file_actions_adddup2(&acts, out, 1);
+    if (s->errors)
+        posix_spawn_file_actions_adddup2(&acts, 1, 2);
     int error = posix_spawnp(ret_pid, s->argv[0], &acts, NULL, s->argv, environ);
     posix_spawn_file_actions_destroy(&acts);
     return error;
@@ -150,6 +155,13 @@ static int run_stages(struct stage *stages, int n, int out, unsigned limit)
     int status = wait_all(pids, started);
     alarm(0);
     return error ? NOT_STARTED : status;
+}
+
+/* As the first process it inherits whom its commands left behind: those that have ended are no zombies for long. */
+static void reap_orphans(void)
+{
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
 }
 
 static void copy_out(int fd)
@@ -209,6 +221,7 @@ int main(int argc, char **argv)
         printf("\001end %d status %d ms %ld\n", i, status, ms);
         fflush(stdout);
         close(out);
+        reap_orphans();
     }
     fclose(list);
     return 0;
