@@ -244,6 +244,7 @@ static const struct op {
     {op_write, {"a", NULL, 0, 2}},
     {op_write, {"a", NULL, 130, 1}},
     {op_write, {"d/b", NULL, 1, 40}},
+    {op_write, {"d/c", NULL, 3, 64}},
     {op_truncate, {"a", NULL, 0, 0}},
     {op_truncate, {"a", NULL, 5000, 0}},
     {op_truncate, {"d/b", NULL, 1ull << 33, 0}},
@@ -256,6 +257,12 @@ static const struct op {
 
 /* ---- the course of a workload ---- */
 
+static void note(uint64_t txg)
+{
+    check(txg < TXG_MAX);
+    live[txg] = last_digest;
+}
+
 static void operate(const struct op *o)
 {
     now++;
@@ -266,7 +273,7 @@ static void operate(const struct op *o)
         fail("an operation of the workload fails: error %d", -r);
     uint64_t txg = cow_txg(vol);
     if (txg > last_txg)
-        live[txg] = last_digest;
+        note(txg);
     last_txg = txg;
     last_digest = tree_digest(vol);
 }
@@ -278,7 +285,7 @@ static void sync_it(void)
     last_txg = cow_txg(vol);
     check(last_txg < TXG_MAX);
     if (!live[last_txg]) /* else it was noted meanwhile */
-        live[last_txg] = last_digest;
+        note(last_txg);
     disk_record(recorder, EVENT_ACK, last_txg, NULL);
 }
 
@@ -293,7 +300,7 @@ static void remount(void)
         fail("the workload cannot mount its volume again");
     recorder->meanwhile = others;
     last_txg = cow_txg(vol);
-    live[last_txg] = last_digest;
+    note(last_txg);
 }
 
 /* The process is killed between a superblock and its barrier, and the next one goes on. */
@@ -308,9 +315,10 @@ static void kill_it(void)
         fail("a volume whose process was killed does not open");
     last_txg = cow_txg(vol);
     last_digest = tree_digest(vol);
+    check(last_txg < TXG_MAX);
     if (live[last_txg] && live[last_txg] != last_digest)
         fail("after a kill, txg %lu differs", last_txg);
-    live[last_txg] = last_digest;
+    note(last_txg);
 }
 
 static struct disk *empty_disk(struct disk *d)
@@ -428,8 +436,9 @@ static void meanwhile(void)
         return;
     recorder->meanwhile = NULL;
     last_txg = cow_txg(vol);
+    check(last_txg < TXG_MAX);
     if (!live[last_txg])
-        live[last_txg] = last_digest;
+        note(last_txg);
     for (uint32_t n = rnd(4); n > 0; n--)
         random_operation();
     if (rnd(3) == 0)
