@@ -5,6 +5,8 @@
 #include "libos/task/mutex.h"
 #include "libos/task/thread.h"
 
+#define SPINS 400u /* about 10 us */
+
 static void wake_thread(struct waiter *w, uint32_t events)
 {
     thread_wake(w->thread);
@@ -97,11 +99,24 @@ bool mutex_try_take(struct mutex *m)
                                        __ATOMIC_RELAXED);
 }
 
+/* Most holders are on another vCPU and done soon. Who sleeps instead loses more than that: a parked vCPU comes back late. */
+static bool try_awhile(struct mutex *m)
+{
+    for (unsigned n = 0; smp && n < SPINS; n++) {
+        if (!atomic_peek(&m->owner) && mutex_try_take(m))
+            return true;
+        cpu_relax();
+    }
+    return false;
+}
+
 void mutex_take(struct mutex *m)
 {
     if (likely(mutex_try_take(m)))
         return;
     check(!mutex_held(m));
+    if (try_awhile(m))
+        return;
     (void) wait_event(&m->queue, mutex_try_take(m), SLEEP_UNINTERRUPTIBLE,
                       FOREVER); /* cannot fail */
 }
