@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "host/files.h"
 #include "host/runtime.h"
+#include "host/start.h"
 
 void host_stat_fill(struct host_stat *s, const struct stat *st)
 {
@@ -128,8 +129,10 @@ int64_t host_call_file_sync(struct host_vcpu *v)
     int fd = f->write_fd >= 0 ? f->write_fd : files_readable(f);
     if (fd < 0)
         return fd;
-    if (v->args[1] == HOST_SYNC_START)
-        return result(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+    if (v->args[1] == HOST_SYNC_START) {
+        start_writing(v->args[0]);
+        return 0;
+    }
     if (v->args[1] == HOST_SYNC_SUPER)
         return result(syncfs(fd));
     return result(v->args[1] == HOST_SYNC_DATA ? fdatasync(fd) : fsync(fd));

@@ -106,10 +106,11 @@ struct inode_ops {
     /* The same for count pages (1 .. LOAD_PAGES), in any order; each has its own result. NULL: one by one. */
     void (*read_pages)(struct inode *i, const uint64_t *index, uint32_t count, void *const *dst,
                        int *ret_each);
-    /* A file system with a store: puts changed pages of a regular file there; size is the file's.
+    /* A file system with a store: puts changed pages of a regular file there, several threads at the same time; size
+     * is the file's, or less.
      * room: may so many pages more become changed? sync: all of the inode is durable. next: the first
      * page at or above index that is data or a hole (UINT64_MAX: none). punch: pages become holes. */
-    int (*write_pages)(struct inode *i, uint64_t index, uint32_t count, const void *src,
+    int (*write_pages)(struct inode *i, uint64_t index, uint32_t count, const void *const *src,
                        uint64_t size);
     int (*room)(struct inode *i, uint64_t pages);
     int (*sync)(struct inode *i);

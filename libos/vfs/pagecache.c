@@ -238,27 +238,43 @@ int pages_put_whole(struct inode *i, struct cpage *page)
 static bool pass_first(struct inode *i, uint64_t index)
 {
     struct pages *p = &i->pages;
-    size_t words = i->size / PAGE_SIZE / 64 + 1;
+    size_t words = inode_size(i) / PAGE_SIZE / 64 + 1;
     if (words > PASSED_WORDS)
         return false;
     uint64_t *fresh = atomic_load(&p->passed) ? NULL : kzalloc(words * sizeof *fresh), bit;
     SPIN_GUARD(&p->lock);
-    if (!p->passed)
+    if (!p->passed && fresh) {
         p->passed = TAKE(fresh);
+        p->passed_words = words;
+    }
     kfree(fresh);
     bit = 1ull << (index % 64);
-    if (!p->passed || index / 64 >= words || (p->passed[index / 64] & bit))
+    if (!p->passed || index / 64 >= p->passed_words || (p->passed[index / 64] & bit))
         return false;
     p->passed[index / 64] |= bit;
     return true;
 }
 
+/* 1: dst has what the file has; 0: perhaps an older state. */
+static int pass_read(struct inode *i, uint64_t index, void *dst)
+{
+    struct load_mark mark = load_mark(i, index);
+    if (pages_has(i, index))
+        return 0;
+    int r = i->ops->read_page(i, index, dst);
+    if (r < 0)
+        return r;
+    SPIN_GUARD(&i->pages.lock);
+    return !load_stale_locked(i, index, mark) && !pagetree_lookup(&i->pages, index);
+}
+
 int pages_pass(struct inode *i, uint64_t index, void *dst)
 {
     struct cpage *page = pages_find(i, index);
-    if (!page && pass_first(i, index))
-        return i->ops->read_page(i, index, dst);
-    int r = page ? 0 : pages_get(i, index, false, &page);
+    int r = !page && pass_first(i, index) ? pass_read(i, index, dst) : 0;
+    if (r != 0)
+        return MIN(r, 0);
+    r = page ? 0 : pages_get(i, index, false, &page);
     if (r < 0 || !page)
         return r;
     memcpy(dst, page->data, PAGE_SIZE);

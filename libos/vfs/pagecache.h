@@ -17,6 +17,7 @@
 #include "libos/base/types.h"
 #include "libos/task/mutex.h"
 
+struct flush;
 struct inode;
 struct page_node;
 
@@ -41,7 +42,9 @@ struct pages {
     uint64_t home_pages;
     uint32_t cuts;      /* times that pages were cut off or out */
     struct mutex flush; /* of whoever writes pages to the store, or cuts the store: one at a time */
-    uint64_t *passed;   /* bit per page that pages_pass() read; NULL: none */
+    struct flush *flushing; /* pages lock: that others can help with; NULL: none */
+    uint64_t *passed;       /* bit per page that pages_pass() read; NULL: none */
+    size_t passed_words;
 };
 
 void pages_init(struct pages *p);
@@ -70,8 +73,8 @@ must_check int pages_put_whole(struct inode *i, struct cpage *page);
 struct cpage *cpage_new(uint64_t index);
 void cpage_free(struct cpage *page); /* one that is in no tree */
 void cpage_unpin(struct cpage *p);
-/* A page of an immutable file for somebody who keeps it: the first time it is read straight to dst (zeroed,
- * undefined on failure), and only the second reader makes the cache keep it. */
+/* A page of a file that can be read again for somebody who keeps it, or reads here and there: the first time it is read
+ * straight to dst (zeroed, undefined on failure), and only the second reader makes the cache keep it. */
 must_check int pages_pass(struct inode *i, uint64_t index, void *dst);
 /* After a copy into p at off, len: repeats it if the page moved to its home meanwhile. */
 void pages_written(struct inode *i, struct cpage *p, size_t off, size_t len);
@@ -90,6 +93,9 @@ must_check int pages_shared_home(struct inode *i, uint64_t first, uint64_t count
 /* Writes changed pages first .. end - 1 to the store (inode_ops.write_pages). Returns when they are there, whoever
  * wrote them. Pages that processes have mapped shared count as changed: nobody sees what they write. */
 must_check int pages_flush(struct inode *i, uint64_t first, uint64_t end);
+/* Writes some of them, together with whoever does it already, until enough() or there are no more to take. Others
+ * may still be on their way. */
+must_check int pages_flush_help(struct inode *i, bool (*enough)(void));
 /* Around a change of the store that takes content away, so that no page is written there, or found there, that was
  * before it: the inode's pages beyond it have to go between the two. */
 void pages_cut_begin(struct inode *i);

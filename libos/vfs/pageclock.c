@@ -10,8 +10,8 @@
 #include "libos/mm/mm.h"
 #include "libos/vfs/pagecache_priv.h"
 
-#define CLOCK_SHARE   3 /* at most 1/3 of the heap limit holds pages that can be read again */
-#define WRITTEN_SHARE 8 /* ... and 1/8 of that what was only written */
+#define CLOCK_SHARE   3  /* at most 1/3 of the heap limit holds pages that can be read again */
+#define WRITTEN_SHARE 16 /* ... and 1/16 of that what was only written */
 
 static struct {
     struct spinlock lock;

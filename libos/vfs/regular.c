@@ -4,6 +4,7 @@
 #include "libos/vfs/file.h"
 #include "libos/mm/heap.h"
 #include "libos/mm/mm.h"
+#include "libos/mm/spare.h"
 #include "libos/task/process.h"
 #include "libos/vfs/memfd.h"
 #include "libos/vfs/writeback.h"
@@ -40,9 +41,30 @@ static int read_page_get(struct file *f, struct inode *i, uint64_t pos, size_t l
     return pages_get_ahead(i, pos / PAGE_SIZE, &plan, ret);
 }
 
+/* One page here, one there, of a file that changes: what is read once does not get memory of its own. */
+static bool scattered(const struct file *f, struct inode *i, uint64_t pos, size_t left)
+{
+    return i->ops->read_page && i->ops->write_pages && f->ahead.window == 0 &&
+           pos % PAGE_SIZE + left <= PAGE_SIZE && !pages_has(i, pos / PAGE_SIZE);
+}
+
+static int read_past_cache(struct inode *i, struct uio *uio, uint64_t pos, size_t n)
+{
+    static struct spare pages;
+    uint8_t *page = spare_take(&pages, 1);
+    int r = page ? pages_pass(i, pos / PAGE_SIZE, page) : -ENOMEM;
+    if (r == 0)
+        r = uio_put(uio, page + pos % PAGE_SIZE, n);
+    if (page)
+        spare_give(&pages, page, 1);
+    return r;
+}
+
 static int read_part(struct file *f, struct inode *i, struct uio *uio, uint64_t pos, size_t n)
 {
     struct cpage *page;
+    if (scattered(f, i, pos, uio->left))
+        return read_past_cache(i, uio, pos, n);
     int r = read_page_get(f, i, pos, uio->left, &page);
     if (r < 0)
         return r;

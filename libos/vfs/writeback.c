@@ -2,8 +2,9 @@
  * there are too many changed pages. `since` is 0 when nothing has changed since the last sync began. What fails is
  * tried again later; whoever asks for durability is told by the file system.
  *
- * Writers that are faster than the thread stop at STOP_SHARE until it has come down to RESUME_SHARE, so that it never
- * waits for them. One that it does not help within HELP_NS (it fails, or is busy elsewhere) writes pages itself.
+ * Writers that are faster than the thread stop at STOP_SHARE and write pages of their file, beside it, until there are no
+ * more than RESUME_SHARE. If their file has no more they wait for others; one that nobody helps within HELP_NS (the
+ * thread fails, or is busy elsewhere) writes what there is.
  *
  * The thread's struct has two owners: the super, and the thread, which uses it after it has said that it ends. */
 #include "libos/vfs/writeback.h"
@@ -13,9 +14,9 @@
 #include "libos/task/thread.h"
 #include "libos/task/waitq.h"
 
-#define START_SHARE  8 /* of the page cache: the thread starts to write */
-#define STOP_SHARE   4 /* writers wait for it ... */
-#define RESUME_SHARE 5 /* ... until no more than this are changed */
+#define START_SHARE  16 /* of the page cache: the thread starts to write */
+#define STOP_SHARE   8  /* writers wait for it ... */
+#define RESUME_SHARE 10 /* ... until no more than this are changed */
 #define HELP_NS      (200 * NSEC_PER_MS)
 
 struct writeback {
@@ -135,15 +136,23 @@ static bool helps(const struct writeback *w)
     return w && w != &closed && !atomic_load(&w->ended) && !atomic_load(&w->fails);
 }
 
+static bool relieved(void)
+{
+    return !pages_dirty_over(RESUME_SHARE);
+}
+
 int writeback_balance(struct inode *i)
 {
     writeback_note(i->super);
     if (likely(!pages_dirty_over(STOP_SHARE)))
         return 0;
+    int r = pages_flush_help(i, relieved);
+    if (r < 0 || !pages_dirty_over(STOP_SHARE))
+        return r;
     const struct writeback *w = atomic_load(&i->super->writeback);
-    (void) wait_event(&relief, !pages_dirty_over(RESUME_SHARE) || !helps(w), SLEEP_UNINTERRUPTIBLE,
+    (void) wait_event(&relief, relieved() || !helps(w), SLEEP_UNINTERRUPTIBLE,
                       clock_mono_ns() + HELP_NS); /* what it came to is looked at */
-    int r = pages_dirty_over(STOP_SHARE) ? pages_flush(i, 0, UINT64_MAX) : 0;
+    r = pages_dirty_over(STOP_SHARE) ? pages_flush(i, 0, UINT64_MAX) : 0;
     if (r == 0 && pages_dirty_over(STOP_SHARE))
         r = i->super->ops->writeback(i->super);
     return r;

@@ -7,11 +7,13 @@
  * so that what belongs to one commit is written with few calls. It goes in turns (laps) through what lies below the
  * highest place that was ever used, while enough of that is free: blocks that the host has written once are cheaper
  * to write than new ones. A lap takes runs of at least lap_run; one that found little is followed by one for shorter
- * runs. */
+ * runs. Rows, full and aligned, have a cursor of their own: what a host keeps and writes in large pieces is cheap for it,
+ * and metadata in between would spoil that. */
 #include "libos/base/panic.h"
 #include "libos/fs/cowfs/priv.h"
 
 #define WORD_BITS 64u
+_Static_assert(COW_ROW == WORD_BITS, "a row is a word of the map");
 #define GROW_STEP 16384u /* blocks: 64 MiB */
 #define SLACK     32u
 #define LAP_SHARE 4u /* this part of what was used once must be free for another turn */
@@ -63,7 +65,7 @@ int cow_alloc_init(struct cow *c)
     for (uint64_t i = 0; i < COW_FIRST; i++)
         bit_put(c, c->used, i, true);
     c->free_count = c->block_count - COW_FIRST;
-    c->hint = c->high = COW_FIRST;
+    c->hint = c->row_hint = c->high = COW_FIRST;
     c->lap_run = WORD_BITS;
     return 0;
 }
@@ -87,7 +89,7 @@ int cow_alloc_load(struct cow *c)
     for (uint64_t i = 0; r == 0 && i < COW_FIRST; i++)
         if (!bit(c->used, i))
             r = -EUCLEAN;
-    c->hint = COW_FIRST;
+    c->hint = c->row_hint = COW_FIRST;
     c->lap_run = WORD_BITS;
     return r;
 }
@@ -150,6 +152,24 @@ int cow_alloc(struct cow *c, uint64_t *ret)
     return 0;
 }
 
+bool cow_alloc_row(struct cow *c, uint64_t *ret)
+{
+    uint64_t end = lap_end(c), n = find_run(c, c->row_hint, end, WORD_BITS);
+    if (n >= end) {
+        end = c->block_count;
+        n = find_run(c, COW_FIRST, end, WORD_BITS);
+    }
+    if (n >= end)
+        return false;
+    for (uint64_t k = n; k < n + COW_ROW; k++)
+        bit_put(c, c->used, k, true);
+    c->free_count -= COW_ROW;
+    c->row_hint = n + COW_ROW;
+    c->high = MAX(c->high, n + COW_ROW);
+    *ret = n;
+    return true;
+}
+
 void cow_free(struct cow *c, const struct cow_ptr *p)
 {
     if (!cow_ptr_ok(c, p) || !cow_block_used(c, p->addr)) {
@@ -157,6 +177,7 @@ void cow_free(struct cow *c, const struct cow_ptr *p)
         return;
     }
     if (cow_newborn(c, p)) {
+        cow_land_those(c, p->addr, p->addr + 1); /* somebody may get it at once */
         bit_put(c, c->used, p->addr, false);
         c->free_count++;
         return;
@@ -336,6 +357,12 @@ static bool enough(const struct cow *c, uint64_t blocks, enum cow_use use)
     return c->free_count >= need + reserve;
 }
 
+/* What was freed, and what is kept free for the blocks that changed; a few of those are nothing. */
+static bool commit_frees(const struct cow *c)
+{
+    return c->pending_count || c->settling_count || c->dirty_count + c->changed_count > SLACK;
+}
+
 int cow_begin(struct cow *c, uint64_t blocks, enum cow_use use)
 {
     int r = cow_claim_locked(c);
@@ -348,8 +375,7 @@ int cow_begin(struct cow *c, uint64_t blocks, enum cow_use use)
         r = grow(c);
     if (r == -ENOSPC || r == -ENOMEM || r == -EFBIG)
         r = 0; /* perhaps there is room after a commit */
-    if (r == 0 && !enough(c, blocks, use) && (c->pending_count || c->settling_count) &&
-        c->holds == 0)
+    if (r == 0 && !enough(c, blocks, use) && commit_frees(c) && c->holds == 0)
         r = cow_commit(c, 0);
     return r == 0 && !enough(c, blocks, use) ? -ENOSPC : r;
 }

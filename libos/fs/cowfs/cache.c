@@ -203,8 +203,9 @@ int cow_queue_block(struct cow *c, uint64_t addr, uint8_t **ret)
     return 0;
 }
 
-int cow_queue_yield(struct cow *c, uint64_t addr, uint32_t count)
+int cow_queue_yield(struct cow *c, uint64_t addr, uint64_t count)
 {
+    cow_land_those(c, addr, addr + count);
     bool holds = addr < c->queue_addr + c->queue_count && c->queue_addr < addr + count;
     return holds ? cow_queue_flush(c) : 0;
 }

@@ -64,6 +64,8 @@ static int commit_write(struct cow *c, uint32_t flags)
     if (r == 0)
         r = cow_queue_flush(c);
     if (r == 0)
+        r = cow_land(c);
+    if (r == 0)
         r = cow_super_write(c, flags);
     if (r < 0)
         return r;
@@ -80,7 +82,7 @@ static int commit_done(struct cow *c, uint64_t txg, int r)
     if (r < 0)
         return cow_poison(c, r, "a commit failed");
     if (c->durable >= txg)
-        return c->error;
+        return cow_error(c);
     c->durable = txg;
     cow_alloc_settle(c);
     if (c->anchor)
@@ -101,8 +103,8 @@ int cow_commit(struct cow *c, uint32_t flags)
 {
     bool born = c->txg == 0;
     int r = 0;
-    if (c->error || nothing_to_do(c))
-        return c->error;
+    if (cow_error(c) || nothing_to_do(c))
+        return cow_error(c);
     if (born || c->durable < c->txg)
         flags |= COW_SUPER_TWO_BARRIERS;
     if (changed(c))
@@ -128,6 +130,8 @@ static int data_ahead(struct cow *c)
 {
     uint64_t ctr = c->ctr;
     int r = cow_queue_flush(c);
+    if (r == 0)
+        r = cow_land(c);
     if (r == 0)
         r = barrier_outside(c);
     if (r == 0)
@@ -160,11 +164,11 @@ int cow_sync(struct cow *c)
     mutex_lock(&c->lock);
     cow_wait_turn(c, false);
     atomic_store(&c->syncing, true);
-    if (c->claimed && c->txg && !c->error && cow_undurable(c) > COW_WALK_MAX)
+    if (c->claimed && c->txg && !cow_error(c) && cow_undurable(c) > COW_WALK_MAX)
         r = data_ahead(c);
     cow_wait_turn(c, true);
     if (r == 0)
-        r = c->error || nothing_to_do(c) || c->txg == 0 ? cow_commit(c, 0) : sync_outside(c);
+        r = cow_error(c) || nothing_to_do(c) || c->txg == 0 ? cow_commit(c, 0) : sync_outside(c);
     atomic_store(&c->syncing, false);
     waitq_wake(&c->held, ~0u);
     mutex_unlock(&c->lock);

@@ -117,9 +117,10 @@ void cow_read_list(struct cow *c, struct cow_inode *i, const uint64_t *block, ui
                    void *const *dst, int *ret_each);
 must_check int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
                          const void *src, uint64_t size); /* size: of the file, at least */
-/* The same for data that cow_room found room for: it does not run out now. */
+/* The same for data that cow_room found room for: it does not run out now. Each block has its own place in memory,
+ * and may change meanwhile: then it is written again later. */
 must_check int cow_write_back(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
-                              const void *src, uint64_t size);
+                              const void *const *src, uint64_t size);
 /* Blocks that wait for others to be written with go to the device. */
 must_check int cow_send(struct cow *c);
 must_check int cow_punch(struct cow *c, struct cow_inode *i, uint64_t block, uint64_t count);

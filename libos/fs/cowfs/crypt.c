@@ -4,6 +4,7 @@
  * belong to the epoch whose salt is in the superblock; a mount's first commit writes it anew. */
 #include "libos/arch/fpu.h"
 #include "libos/arch/random.h"
+#include "libos/base/atomic.h"
 #include "libos/base/log.h"
 #include "libos/crypto/hkdf.h"
 #include "libos/fs/cowfs/priv.h"
@@ -16,8 +17,8 @@ struct block_aad { /* what a sealed block claims to be */
 
 int cow_poison(struct cow *c, int r, const char *what)
 {
-    if (!c->error) {
-        c->error = -EIO;
+    if (!atomic_load(&c->error)) {
+        atomic_store(&c->error, -EIO);
         log_error("cowfs: %s, error %d: the volume takes no more changes", what, -r);
     }
     return r;
@@ -109,10 +110,19 @@ bool cow_ptr_ok(const struct cow *c, const struct cow_ptr *p)
            p->nonce >> COW_CTR_BITS < c->epoch_count;
 }
 
+static uint64_t counter_of(uint64_t nonce)
+{
+    return nonce & (((uint64_t) 1 << COW_CTR_BITS) - 1);
+}
+
 bool cow_newborn(const struct cow *c, const struct cow_ptr *p)
 {
-    return p->nonce >> COW_CTR_BITS == c->epoch &&
-           (p->nonce & (((uint64_t) 1 << COW_CTR_BITS) - 1)) >= c->ctr_start;
+    return p->nonce >> COW_CTR_BITS == c->epoch && counter_of(p->nonce) >= c->ctr_start;
+}
+
+bool cow_nonce_young(const struct cow *c, uint64_t nonce)
+{
+    return counter_of(nonce) >= MAX(c->ctr_start, c->durable_ctr);
 }
 
 static void nonce_bytes(uint64_t nonce, uint8_t ret[GCM_NONCE_SIZE])
@@ -121,17 +131,34 @@ static void nonce_bytes(uint64_t nonce, uint8_t ret[GCM_NONCE_SIZE])
     memcpy(ret, &nonce, sizeof nonce);
 }
 
-int cow_seal(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t index, uint64_t addr,
-             const uint8_t *in, uint8_t *out, struct cow_ptr *ret)
+const struct gcm_key *cow_nonces(struct cow *c, uint32_t count, uint64_t *ret_first)
 {
     const struct gcm_key *k = epoch_key(c, c->epoch);
     if (!k)
-        return -ENOMEM;
+        return NULL;
+    *ret_first = (uint64_t) c->epoch << COW_CTR_BITS | c->ctr;
+    c->ctr += count;
+    return k;
+}
+
+void cow_seal_with(const struct cow *c, const struct gcm_key *k, const struct cow_tree *t,
+                   uint32_t level, uint64_t index, const uint8_t *in, uint8_t *out,
+                   struct cow_ptr *ret)
+{
     const struct block_aad aad = {t->ino, t->generation, level, index};
     uint8_t nonce[GCM_NONCE_SIZE];
-    *ret = (struct cow_ptr){addr, (uint64_t) c->epoch << COW_CTR_BITS | c->ctr++, {0}};
     nonce_bytes(ret->nonce, nonce);
     c->cipher->seal(k, nonce, CSPAN_OF(aad), (struct cspan){in, COW_BLOCK}, out, ret->tag);
+}
+
+int cow_seal(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t index, uint64_t addr,
+             const uint8_t *in, uint8_t *out, struct cow_ptr *ret)
+{
+    *ret = (struct cow_ptr){.addr = addr};
+    const struct gcm_key *k = cow_nonces(c, 1, &ret->nonce);
+    if (!k)
+        return -ENOMEM;
+    cow_seal_with(c, k, t, level, index, in, out, ret);
     return 0;
 }
 

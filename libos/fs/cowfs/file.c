@@ -1,11 +1,8 @@
-/* Content and attributes of inodes. Data blocks of files are sealed at once and go to new places on the device, or wait
- * in the queue until a run of them is full; the pointers to them wait for the commit. */
+/* Attributes of inodes, and content that is read, cut off or looked for; write.c has what is written. */
 #include "libos/arch/fpu.h"
 #include "libos/base/ckmath.h"
 #include "libos/fs/cowfs/priv.h"
 #include "abi/linux/fs.h"
-
-#define SIZE_LIMIT (cow_tree_span(COW_DEPTH_MAX) * COW_BLOCK)
 
 int cow_get(struct cow *c, uint64_t ino, struct cow_inode **ret)
 {
@@ -190,61 +187,7 @@ void cow_read_list(struct cow *c, struct cow_inode *i, const uint64_t *block, ui
             ret_each[w.which[k]] = cow_read(c, i, block[w.which[k]], 1, dst[w.which[k]]);
 }
 
-/* ---- writing ---- */
-
-static int write_one(struct cow *c, struct cow_inode *i, uint64_t block, const uint8_t *src)
-{
-    uint64_t addr;
-    uint8_t *out;
-    struct cow_ptr p;
-    int r = cow_alloc(c, &addr);
-    if (r < 0)
-        return r;
-    r = cow_queue_block(c, addr, &out);
-    if (r == 0)
-        r = cow_seal(c, &i->tree, 0, block, addr, src, out, &p);
-    if (r < 0)
-        return cow_poison(c, r, "a data block could not be written");
-    r = cow_tree_set(c, &i->tree, block, &p);
-    if (r < 0)
-        cow_free(c, &p);
-    return r;
-}
-
-static int write_blocks(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
-                        const void *src, uint64_t size, enum cow_use use)
-{
-    MUTEX_GUARD(&c->lock);
-    uint64_t end;
-    const uint8_t *from = src;
-    if (ck_add(&end, block, (uint64_t) count) || end > SIZE_LIMIT / COW_BLOCK || size > SIZE_LIMIT)
-        return -EFBIG;
-    int r = cow_begin(c, count + count / COW_FAN + 2 * COW_DEPTH_MAX, use);
-    for (uint32_t k = 0; k < count && r == 0; k++)
-        r = write_one(c, i, block + k, from + (size_t) k * COW_BLOCK);
-    if (r == 0)
-        i->d.size = MAX(i->d.size, size);
-    cow_inode_change(c, i);
-    return r;
-}
-
-int cow_send(struct cow *c)
-{
-    MUTEX_GUARD(&c->lock);
-    return cow_queue_flush(c);
-}
-
-int cow_write(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count, const void *src,
-              uint64_t size)
-{
-    return write_blocks(c, i, block, count, src, size, COW_ADDS);
-}
-
-int cow_write_back(struct cow *c, struct cow_inode *i, uint64_t block, uint32_t count,
-                   const void *src, uint64_t size)
-{
-    return write_blocks(c, i, block, count, src, size, COW_ADMITTED);
-}
+/* ---- changing ---- */
 
 /* What lies behind the end in the last block becomes zero, so that growing shows zeros. */
 static int zero_tail(struct cow *c, struct cow_inode *i, uint64_t size)
@@ -260,7 +203,7 @@ static int zero_tail(struct cow *c, struct cow_inode *i, uint64_t size)
     r = cow_ptr_ok(c, &p) ? open_run(c, i, block, 1, &p, buf) : -EUCLEAN;
     if (r == 0) {
         memset(buf + size % COW_BLOCK, 0, COW_BLOCK - size % COW_BLOCK);
-        r = write_one(c, i, block, buf);
+        r = cow_write_one(c, i, block, buf);
     }
     kfree(buf);
     return r;
@@ -270,7 +213,7 @@ int cow_truncate(struct cow *c, struct cow_inode *i, uint64_t size)
 {
     MUTEX_GUARD(&c->lock);
     bool shrinks = size < i->d.size;
-    if (size > SIZE_LIMIT)
+    if (size > COW_SIZE_LIMIT)
         return -EFBIG;
     int r = cow_begin(c, 8, COW_REMOVES);
     if (r == 0 && shrinks)

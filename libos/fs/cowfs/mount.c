@@ -33,6 +33,7 @@ static struct cow *cow_new(const struct cow_params *p)
         return NULL;
     mutex_init(&c->lock);
     waitq_init(&c->held);
+    waitq_init(&c->landed);
     list_init(&c->lru);
     list_init(&c->changed);
     cow_tree_init(&c->table, COW_INO_TABLE, 0);
@@ -65,7 +66,8 @@ void cow_abandon(struct cow *c)
     kfree(c->chunk_settling);
     kfree(c->queue);
     kfree(c->birth);
-    kpages_free(c->list_buf.p, COW_IO_BLOCKS);
+    spare_fini(&c->list_buf, COW_IO_BLOCKS);
+    spare_fini(&c->seal_buf, COW_IO_BLOCKS);
     kfree(c);
 }
 
@@ -359,8 +361,8 @@ static int become_writer(struct cow *c)
 
 int cow_claim_locked(struct cow *c)
 {
-    if (c->error || c->claimed)
-        return c->error;
+    if (cow_error(c) || c->claimed)
+        return cow_error(c);
     int r = cow_dev_claim(c->dev);
     if (r < 0)
         return r;

@@ -206,8 +206,8 @@ static int cowfs_read_page(struct inode *i, uint64_t index, void *dst)
     return r;
 }
 
-static int cowfs_write_pages(struct inode *i, uint64_t index, uint32_t count, const void *src,
-                             uint64_t size)
+static int cowfs_write_pages(struct inode *i, uint64_t index, uint32_t count,
+                             const void *const *src, uint64_t size)
 {
     return seen(cow_write_back(cowfs_cow(i), cowfs_inner(i), index, count, src, size));
 }

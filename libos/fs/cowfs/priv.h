@@ -55,9 +55,10 @@ struct cow_epoch {
 #define COW_HASH      1024u
 #define COW_BLK_HASH  4096u
 #define COW_QUEUE     COW_IO_BLOCKS
+#define COW_FLIGHTS   8u
 #define COW_CHUNK     (COW_BLOCK * 8u) /* blocks that one block of the bitmap describes */
 #define COW_WALK_MAX  4096u /* newborn blocks that a mount verifies; more are made durable first */
-#define COW_DIRTY_MAX 256u  /* changed blocks and inodes; then an operation commits first */
+#define COW_DIRTY_MAX 1024u /* changed blocks and inodes; then an operation commits first */
 
 struct cow {
     struct mutex lock;
@@ -66,7 +67,7 @@ struct cow {
     struct cow_anchor *anchor;
     bool anchored;                   /* the superblock says that there was an anchor */
     uint8_t super_tag[GCM_TAG_SIZE]; /* of the last commit's superblock */
-    int error;
+    int error;                       /* atomic */
     bool claimed;                  /* changes are possible: the device is ours, there is an epoch */
     struct cow_header_disk *birth; /* of a new volume of which nothing is written yet */
     uint32_t holds;
@@ -90,7 +91,8 @@ struct cow {
     uint8_t *used, *pending, *settling;
     uint8_t *chunk_dirty, *chunk_settling; /* per block of the bitmap */
     uint64_t block_count, blocks_max, free_count, pending_count, settling_count;
-    uint64_t hint, high; /* behind the last block given out, and behind the highest one ever */
+    uint64_t hint, row_hint,
+        high; /* behind the last block, row given out, behind the highest one ever */
     uint64_t lap_found;
     uint32_t lap_run;
 
@@ -103,6 +105,13 @@ struct cow {
     uint32_t queue_count;
 
     struct spare list_buf; /* cow_read_list */
+
+    /* write.c: runs that their writers write without the lock. One begins with the lock held. */
+    struct cow_flight {
+        uint64_t first, end; /* end: atomic; 0: this one is free */
+    } flights[COW_FLIGHTS];
+    struct waitq landed;
+    struct spare seal_buf;
 
     /* inode.c */
     struct cow_inode *inodes[COW_HASH];
@@ -124,6 +133,14 @@ must_check int cow_anchor_advance(struct cow *c); /* to the last commit */
 void cow_super_key(const struct cow *c, const uint8_t salt[32], struct gcm_key *ret);
 must_check int cow_seal(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t index,
                         uint64_t addr, const uint8_t *in, uint8_t *out, struct cow_ptr *ret);
+/* The same in two steps, the second without the volume's lock; ret has the nonce, and gets the tag. */
+const struct gcm_key *cow_nonces(struct cow *c, uint32_t count,
+                                 uint64_t *ret_first); /* NULL: no memory */
+void cow_seal_with(const struct cow *c, const struct gcm_key *k, const struct cow_tree *t,
+                   uint32_t level, uint64_t index, const uint8_t *in, uint8_t *out,
+                   struct cow_ptr *ret);
+/* Will a block with that nonce be verified by a mount, if it is put into the tree now? */
+bool cow_nonce_young(const struct cow *c, uint64_t nonce);
 /* Deciphers in place: -EUCLEAN for a pointer that cannot be, -EBADMSG for a block that is not it. */
 must_check int cow_open(struct cow *c, const struct cow_tree *t, uint32_t level, uint64_t index,
                         const struct cow_ptr *p, uint8_t *data);
@@ -170,7 +187,14 @@ must_check int cow_dev_read(struct cow *c, uint64_t addr, uint32_t count, void *
 must_check int cow_queue_block(struct cow *c, uint64_t addr, uint8_t **ret); /* fill it at once */
 must_check int cow_queue_flush(struct cow *c);
 must_check int cow_queue_yield(struct cow *c, uint64_t addr,
-                               uint32_t count); /* if it has one of these */
+                               uint64_t count); /* if it has one of these */
+
+/* write.c */
+#define COW_SIZE_LIMIT (cow_tree_span(COW_DEPTH_MAX) * COW_BLOCK)
+must_check int cow_write_one(struct cow *c, struct cow_inode *i, uint64_t block,
+                             const uint8_t *src);
+must_check int cow_land(struct cow *c); /* all that got a place is at the device, or in the queue */
+void cow_land_those(struct cow *c, uint64_t first, uint64_t end); /* of blocks that may be there */
 
 /* tree.c */
 uint64_t cow_tree_span(uint32_t level); /* data blocks below a node of that level */
@@ -187,6 +211,8 @@ must_check int cow_tree_commit(struct cow *c, struct cow_tree *t);
 must_check int cow_alloc_init(struct cow *c);
 must_check int cow_alloc_load(struct cow *c);
 must_check int cow_alloc(struct cow *c, uint64_t *ret);
+#define COW_ROW COW_IO_BLOCKS
+bool cow_alloc_row(struct cow *c, uint64_t *ret); /* so many, aligned; false: there are none */
 void cow_free(struct cow *c, const struct cow_ptr *p);
 void cow_alloc_written(struct cow *c); /* the superblock is */
 void cow_alloc_settle(struct cow *c);  /* it is durable */

@@ -4,6 +4,7 @@
  * Lists of one block, random reads, are copied from where the host has mapped the file, which costs no exit. What cannot be
  * had there (the file became shorter), or is not what it should be, is read again with a call. */
 #include "libos/fs/cowfs/volume.h"
+#include "libos/base/atomic.h"
 #include "libos/base/log.h"
 #include "libos/host/host.h"
 #include "libos/host/validate.h"
@@ -11,6 +12,8 @@
 #include "libos/task/sched.h"
 #include "libos/task/waitq.h"
 
+#define START_BLOCKS                                                                               \
+    4096u             /* so many written: the disk has to begin, or a sync waits for all of it */
 #define TRIES      32 /* of a call that is interrupted or does only a part */
 #define CLAIM_TRY  (20 * NSEC_PER_MS)
 #define CLAIM_WAIT NSEC_PER_SEC /* for others to end that only read */
@@ -54,6 +57,12 @@ static long volume_read_list(struct cow_dev *d, const uint64_t *blocks, uint32_t
     return r < 0 ? r : r / COW_BLOCK;
 }
 
+void volume_start(struct volume *v)
+{
+    atomic_store(&v->unsent, 0u);
+    (void) hostcall(HOSTCALL_file_sync, v->token, HOST_SYNC_START, 0); /* only speed */
+}
+
 static int volume_write(struct cow_dev *d, uint64_t block, uint32_t count, const void *src)
 {
     size_t size = (size_t) count * COW_BLOCK, done = 0;
@@ -65,7 +74,11 @@ static int volume_write(struct cow_dev *d, uint64_t block, uint32_t count, const
             return (int) r;
         done += r > 0 ? (size_t) r : 0;
     }
-    return done == size ? 0 : -EIO;
+    if (done != size)
+        return -EIO;
+    if (atomic_add(&volume_of(d)->unsent, count) + count >= START_BLOCKS)
+        volume_start(volume_of(d));
+    return 0;
 }
 
 static int call(enum hostcall_nr nr, uint64_t token, uint64_t arg)
@@ -80,11 +93,6 @@ static int volume_barrier(struct cow_dev *d)
 {
     sched_share();
     return call(HOSTCALL_file_sync, volume_of(d)->token, HOST_SYNC_DATA);
-}
-
-void volume_start(struct volume *v)
-{
-    (void) call(HOSTCALL_file_sync, v->token, HOST_SYNC_START); /* only speed */
 }
 
 static int volume_grow(struct cow_dev *d, uint64_t blocks)

@@ -10,6 +10,7 @@ struct volume {
     struct cow_dev dev;
     uint32_t token;
     uint64_t map, map_blocks; /* where the host shows it; 0: nowhere */
+    uint32_t unsent;          /* blocks since volume_start; atomic */
 };
 /* Opens the host's file for a volume of that name, beside others that read. *ret_create: it is a new
  * instance's, nothing was ever in it. -ENOENT: there is none; -EBUSY: somebody else changes it. */

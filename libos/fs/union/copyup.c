@@ -21,12 +21,15 @@ bool union_is_whiteout(const struct inode *i)
 static int copy_run(struct inode *up, struct inode *low, uint64_t index, uint32_t count,
                     uint8_t *buf)
 {
+    const void *page[COPY_PAGES];
     for (uint32_t n = 0; n < count; n++) {
         int r = inode_read_page(low, index + n, buf + n * PAGE_SIZE);
         if (r < 0)
             return r;
+        page[n] = buf + n * PAGE_SIZE;
     }
-    return up->ops->write_pages(up, index, count, buf, MIN(low->size, (index + count) * PAGE_SIZE));
+    return up->ops->write_pages(up, index, count, page,
+                                MIN(low->size, (index + count) * PAGE_SIZE));
 }
 
 /* Into the upper layer's store, past the page cache: the inode is new, nobody has it yet. */
