@@ -57,6 +57,7 @@ enum { /* lflag */
        TTY_ECHOCTL = 0001000,
        TTY_ECHOKE = 0004000,
        TTY_IEXTEN = 0100000,
+       TTY_EXTPROC = 0200000,
 };
 enum { /* cc */
        TTY_VINTR = 0,

@@ -215,7 +215,7 @@ bool mm_area_at(struct mm *mm, uintptr_t addr, struct mm_area *ret)
         .end = v->end,
         .prot = v->prot,
         .shared = v->kind == VMA_SHARED,
-        .stack = v->stack,
+        .stack = vma_main_stack(v),
         .locked = v->locked,
         .changed = v->was_writable,
         .heap = v->start >= mm->brk_start && v->end <= ROUND_UP(mm->brk, PAGE_SIZE),

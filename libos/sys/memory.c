@@ -21,9 +21,10 @@ enum {
 enum { MREMAP_MAYMOVE_ = 1, MREMAP_FIXED_ = 2, MREMAP_DONTUNMAP_ = 4 };
 enum { MSYNC_ASYNC = 1, MSYNC_INVALIDATE = 2, MSYNC_SYNC = 4 };
 enum { MLOCK_ONFAULT_ = 1, MLOCKALL_CURRENT = 1, MLOCKALL_FUTURE = 2, MLOCKALL_ONFAULT = 4 };
-/* PROT_SEM and PROT_GROWSDOWN/UP are hints Linux accepts; GROWS* only in mprotect. */
-#define PROT_BITS (PROT_R | PROT_W | PROT_X)
-#define PROT_SEM_ 8
+/* PROT_SEM is a hint that Linux accepts; PROT_GROWSDOWN is for mprotect: down to where the stack begins. */
+#define PROT_BITS       (PROT_R | PROT_W | PROT_X)
+#define PROT_SEM_       8
+#define PROT_GROWSDOWN_ 0x01000000
 
 static bool page_aligned(uint64_t v)
 {
@@ -68,14 +69,34 @@ SYSCALL(munmap, uint64_t, addr, uint64_t, len)
     return mm_unmap(current_mm(), addr, len);
 }
 
+/* The range grows down to the start of the stack that addr is in. */
+static int from_stack_start(uint64_t *addr, uint64_t *len)
+{
+    struct mm_area a;
+    if (!mm_area_at(current_mm(), *addr, &a) || a.start >= *addr + *len)
+        return -ENOMEM;
+    if (a.file)
+        file_put(a.file);
+    if (!a.stack)
+        return -EINVAL;
+    *len += *addr - MIN(*addr, a.start);
+    *addr = MIN(*addr, a.start);
+    return 0;
+}
+
 static long protect(uint64_t addr, uint64_t len, int prot)
 {
-    if (!page_aligned(addr) || (prot & ~(PROT_BITS | PROT_SEM_)))
+    if (!page_aligned(addr) || (prot & ~(PROT_BITS | PROT_SEM_ | PROT_GROWSDOWN_)))
         return -EINVAL;
     if (len == 0)
         return 0;
     if (len > ELRANGE_SIZE || addr > ELRANGE_SIZE - len)
         return -ENOMEM;
+    if (prot & PROT_GROWSDOWN_) {
+        int r = from_stack_start(&addr, &len);
+        if (r < 0)
+            return r;
+    }
     return mm_protect(current_mm(), addr, len, prot & PROT_BITS);
 }
 

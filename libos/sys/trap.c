@@ -77,17 +77,34 @@ static bool emulate_syscall(struct user_frame *f)
     return true;
 }
 
+/* Illegal in an enclave, where Linux lets a program run into a general protection fault: port I/O, INT n,
+ * RDPMC (Intel SDM vol. 3D, "Illegal Instructions"). */
+static bool is_privileged(const uint8_t op[4])
+{
+    size_t i = 0;
+    while (i < 2 && (op[i] == 0x66 || op[i] == 0xf2 || op[i] == 0xf3 || (op[i] & 0xf0) == 0x40))
+        i++;
+    uint8_t b = op[i];
+    return (b >= 0x6c && b <= 0x6f) || (b >= 0xe4 && b <= 0xe7) || (b >= 0xec && b <= 0xef) ||
+           b == 0xcd || (b == 0x0f && op[i + 1] == 0x33);
+}
+
 /* True if it was a system call. */
 static bool undefined_opcode(struct user_frame *f)
 {
-    uint8_t op[2] = {0};
-    if (copy_from_user(SPAN_OF(op), UADDR(f->rip)) == 0 && op[0] == 0x0f) {
+    uint8_t op[4] = {0};
+    if (copy_from_user((struct span){op, 2}, UADDR(f->rip)) == 0 && op[0] == 0x0f) {
         if (op[1] == 0x05)
             return emulate_syscall(f);
         if (op[1] == 0xa2) {
             emulate_cpuid(f);
             return false;
         }
+    }
+    (void) copy_from_user((struct span){op + 2, 2}, UADDR(f->rip + 2)); /* a page may end there */
+    if (is_privileged(op)) {
+        signal_fault(SIG_SEGV, CODE_KERNEL, UADDR(0), TRAP_GP, 0);
+        return false;
     }
     signal_fault(SIG_ILL, ILL_ILLOPN, UADDR(f->rip), TRAP_UD, 0);
     return false;

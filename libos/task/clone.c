@@ -35,6 +35,8 @@ static void copy_identity(struct process *child, struct process *parent)
     child->personality = parent->personality;
     child->thp_disabled = parent->thp_disabled;
     child->oom_score_adj = parent->oom_score_adj;
+    child->login_uid = parent->login_uid;
+    child->login_session = parent->login_session;
     child->tty_link = parent->tty_link;
     child->arg_start = parent->arg_start;
     child->arg_end = parent->arg_end;

@@ -33,6 +33,7 @@ enum {
     CAP_SYS_TIME = 25,
     CAP_SYS_TTY_CONFIG = 26,
     CAP_MKNOD = 27,
+    CAP_AUDIT_CONTROL = 30,
     CAP_SYSLOG = 34,
     CAP_LAST = 40,
 };

@@ -114,7 +114,8 @@ struct process {
     int nice, ioprio;
     uint32_t personality;
     bool thp_disabled;
-    int oom_score_adj; /* kept and shown */
+    int oom_score_adj;                 /* kept and shown */
+    uint32_t login_uid, login_session; /* as audit has them; UINT32_MAX: not set */
 };
 
 static inline struct process *current_process(void)

@@ -101,6 +101,7 @@ static struct process *spawn_new(const struct spawn_params *params, struct threa
     memcpy(p->rlimits, default_rlimits, sizeof p->rlimits);
     t->cred = cred_get(p->cred);
     p->dumpable = true;
+    p->login_uid = p->login_session = UINT32_MAX;
     p->outside = !params->idle;
     p->exit_signal = SIGCHLD;
     t->sigmask = ~sigbit(SIGKILL); /* loading is not interrupted; what comes meanwhile waits */

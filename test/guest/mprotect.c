@@ -182,3 +182,23 @@ TEST_CASE(in_many_pieces)
     }
     OK(munmap(p, pages * PAGE));
 }
+
+/* What the dynamic linker does for a library that wants an executable stack. */
+TEST_CASE(grows_down)
+{
+    uint8_t deep[3 * PAGE];
+    uintptr_t page = (uintptr_t) &deep[2 * PAGE] & ~(PAGE - 1);
+    OK(mprotect((void *) page, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN));
+    static const uint8_t ret42[] = {0xb8, 42, 0, 0, 0, 0xc3};
+    memcpy(deep, ret42, sizeof ret42); /* below the page that was named */
+    int (*volatile code)(void);
+    void *at = deep;
+    memcpy((void *) &code, &at, sizeof at);
+    CHECK_EQ(code(), 42);
+    OK(mprotect((void *) page, PAGE, PROT_READ | PROT_WRITE | PROT_GROWSDOWN));
+    void *p = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK_ERR(mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN), EINVAL);
+    CHECK_ERR(mprotect(p, PAGE, PROT_READ | 0x04000000), EINVAL);
+    munmap(p, PAGE);
+    CHECK_ERR(mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN), ENOMEM);
+}

@@ -136,3 +136,42 @@ TEST_CASE(sys_files)
         CHECK(strchr(text_of("/sys/kernel/mm/transparent_hugepage/enabled"), '['));
     CHECK(path_exists("/sys/class") && path_exists("/sys/fs/cgroup"));
 }
+
+/* What pam_loginuid does: root sets it once more or less at will, others once, children inherit it. */
+static long read_id(const char *name)
+{
+    char path[64], text[32] = "";
+    snprintf(path, sizeof path, "/proc/self/%s", name);
+    int fd = open(path, O_RDONLY);
+    if (fd < 0)
+        return -1;
+    OK(read(fd, text, sizeof text - 1));
+    close(fd);
+    return strtol(text, NULL, 10);
+}
+TEST_CASE(login_uid)
+{
+    SKIP_IF(read_id("loginuid") < 0, "a kernel without audit");
+    SKIP_IF(geteuid() != 0, "needs root");
+    pid_t pid = (pid_t) OK(fork());
+    if (pid == 0) {
+        int fd = (int) OK(open("/proc/self/loginuid", O_WRONLY));
+        CHECK_EQ(write(fd, "1234", 4), 4);
+        CHECK_EQ(read_id("loginuid"), 1234);
+        CHECK(read_id("sessionid") != UINT32_MAX);
+        CHECK_ERR(pwrite(fd, "x", 1, 0), EINVAL);
+        pid_t child = (pid_t) OK(fork());
+        if (child == 0)
+            _exit(read_id("loginuid") != 1234);
+        int status;
+        OK(waitpid(child, &status, 0));
+        CHECK_EQ(status, 0);
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/loginuid", getppid());
+        CHECK_ERR(write((int) OK(open(path, O_WRONLY)), "1", 1), EPERM);
+        _exit(0);
+    }
+    int status;
+    OK(waitpid(pid, &status, 0));
+    CHECK_EQ(status, 0);
+}

@@ -21,6 +21,30 @@ static void privileged(void *arg)
     (void) arg;
     __asm__ volatile("hlt");
 }
+static void port_in(void *arg)
+{
+    (void) arg;
+    __asm__ volatile("inl (%%dx), %%eax" : : "d"(0x5658) : "rax");
+}
+static void port_out(void *arg)
+{
+    (void) arg;
+    __asm__ volatile("outb %%al, $0x80" : : : "memory");
+}
+static void port_string(void *arg)
+{
+    __asm__ volatile("rep insw" : : "D"(arg), "c"(1), "d"(0x1f0) : "memory");
+}
+static void interrupt(void *arg)
+{
+    (void) arg;
+    __asm__ volatile("int $0x81");
+}
+static void counter(void *arg)
+{
+    (void) arg;
+    __asm__ volatile("rdpmc" : : "c"(0x7fff) : "rax", "rdx");
+}
 static void breakpoint(void *arg)
 {
     (void) arg;
@@ -87,8 +111,12 @@ TEST_CASE(kinds)
     CHECK(f.sig == SIGFPE && f.code == FPE_INTDIV && f.addr != NULL);
     f = fault_run(undefined, NULL);
     CHECK(f.sig == SIGILL && f.code == ILL_ILLOPN && f.addr != NULL);
-    f = fault_run(privileged, NULL);
-    CHECK(f.sig == SIGSEGV && f.code == SI_KERNEL);
+    void (*const protected[])(void *) = {privileged,  port_in,   port_out,
+                                         port_string, interrupt, counter};
+    for (size_t i = 0; i < ARRAY_LEN(protected); i++) {
+        f = fault_run(protected[i], &n);
+        CHECK(f.sig == SIGSEGV && f.code == SI_KERNEL && f.addr == NULL);
+    }
     f = fault_run(breakpoint, NULL);
     CHECK(f.sig == SIGTRAP && f.code == SI_KERNEL);
     f = fault_run(not_canonical, NULL);

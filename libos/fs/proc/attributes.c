@@ -1,5 +1,6 @@
 /* Small files of /proc/PID that show or set one property of a process. */
 #include "libos/fs/proc/attributes.h"
+#include "libos/base/atomic.h"
 #include "libos/mm/mm.h"
 #include "libos/mm/uaccess.h"
 #include "libos/task/auxv.h"
@@ -60,11 +61,53 @@ int proc_schedstat_text(const struct proc_ref *ref, struct text *t)
     return 0;
 }
 
-/* Nobody has audit: no login, no session of it. */
-int proc_unset_id_text(const struct proc_ref *ref, struct text *t)
+/* ---- settable --------------------------------------------------------------------------------- */
+static int number_of(const char *s, size_t n, long *ret)
 {
-    text_add(t, "4294967295");
+    bool minus = n > 0 && *s == '-';
+    long v = 0;
+    size_t i = minus;
+    for (; i < n && s[i] >= '0' && s[i] <= '9' && i < 12; i++)
+        v = v * 10 + (s[i] - '0');
+    if (i == (size_t) minus || (i < n && s[i] != '\n'))
+        return -EINVAL;
+    *ret = minus ? -v : v;
     return 0;
+}
+
+/* Who logged in, and how often somebody has: what PAM sets for a session. Nobody audits. */
+int proc_loginuid_text(const struct proc_ref *ref, struct text *t)
+{
+    AUTO(process_put) struct process *p = owner_get(ref);
+    if (!p)
+        return -ESRCH;
+    text_add(t, "%u", p->login_uid);
+    return 0;
+}
+
+int proc_sessionid_text(const struct proc_ref *ref, struct text *t)
+{
+    AUTO(process_put) struct process *p = owner_get(ref);
+    if (!p)
+        return -ESRCH;
+    text_add(t, "%u", p->login_session);
+    return 0;
+}
+
+long proc_loginuid_write(const struct proc_ref *ref, const char *s, size_t n)
+{
+    static uint32_t sessions;
+    struct process *p = current_process();
+    long v;
+    if (ref->pid != p->pid)
+        return -EPERM;
+    if (number_of(s, n, &v) < 0 || v < 0 || v > UINT32_MAX)
+        return -EINVAL;
+    if (p->login_uid != UINT32_MAX && !capable(CAP_AUDIT_CONTROL))
+        return -EPERM;
+    p->login_uid = (uint32_t) v;
+    p->login_session = v == UINT32_MAX ? UINT32_MAX : atomic_add(&sessions, 1) + 1;
+    return (long) n;
 }
 
 int proc_wchan_text(const struct proc_ref *ref, struct text *t)
@@ -95,20 +138,6 @@ int proc_oom_score_text(const struct proc_ref *ref, struct text *t)
     if (mm)
         mm_stats(mm, &s);
     text_add(t, "%d\n", (int) MAX(MIN((long) s.resident / 1024 + p->oom_score_adj, 1000l), 0l));
-    return 0;
-}
-
-/* ---- settable --------------------------------------------------------------------------------- */
-static int number_of(const char *s, size_t n, long *ret)
-{
-    bool minus = n > 0 && *s == '-';
-    long v = 0;
-    size_t i = minus;
-    for (; i < n && s[i] >= '0' && s[i] <= '9' && i < 12; i++)
-        v = v * 10 + (s[i] - '0');
-    if (i == (size_t) minus || (i < n && s[i] != '\n'))
-        return -EINVAL;
-    *ret = minus ? -v : v;
     return 0;
 }
 

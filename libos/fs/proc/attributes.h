@@ -6,7 +6,9 @@
 int proc_auxv_raw(const struct proc_ref *ref, struct uio *uio, uint64_t pos);
 int proc_personality_text(const struct proc_ref *ref, struct text *t);
 int proc_schedstat_text(const struct proc_ref *ref, struct text *t);
-int proc_unset_id_text(const struct proc_ref *ref, struct text *t);
+int proc_loginuid_text(const struct proc_ref *ref, struct text *t);
+long proc_loginuid_write(const struct proc_ref *ref, const char *s, size_t n);
+int proc_sessionid_text(const struct proc_ref *ref, struct text *t);
 int proc_wchan_text(const struct proc_ref *ref, struct text *t);
 int proc_id_map_text(const struct proc_ref *ref, struct text *t);
 int proc_setgroups_text(const struct proc_ref *ref, struct text *t);

@@ -298,7 +298,7 @@ static const struct file_ops slave_ops = {
 static bool master_has_input(struct pty *p)
 {
     MUTEX_GUARD(&p->mutex);
-    return p->slave_gone || ldisc_collectable(&p->line);
+    return p->slave_gone || p->packet.status || ldisc_collectable(&p->line);
 }
 
 static long master_read(struct file *f, struct uio *uio, uint64_t *pos)
@@ -308,7 +308,7 @@ static long master_read(struct file *f, struct uio *uio, uint64_t *pos)
         return 0;
     for (;;) {
         mutex_lock(&p->mutex);
-        long r = ldisc_collect(&p->line, uio);
+        long r = packet_collect(p, uio);
         if (r == -EAGAIN && p->slave_gone)
             r = -EIO;
         mutex_unlock(&p->mutex);
@@ -329,10 +329,13 @@ static long type_locked(struct pty *p, struct uio *uio)
     int r = uio_take(uio, buf, n);
     if (r < 0)
         return r;
+    bool stopped = p->line.stopped;
     for (size_t i = 0; i < n; i++) {
         int sig = ldisc_receive(&p->line, buf[i]);
         if (sig)
             tty_signal(&p->tty, sig);
+        packet_note_flow(p, stopped);
+        stopped = p->line.stopped;
     }
     return (long) n;
 }
@@ -371,9 +374,9 @@ static uint32_t master_poll(struct file *f, struct poll_table *pt)
     struct pty *p = pty_of(f);
     poll_wait(pt, &p->master_queue);
     MUTEX_GUARD(&p->mutex);
-    bool input = p->slave_gone || ldisc_collectable(&p->line);
-    return (input ? POLL_IN | POLL_RDNORM : 0) | (p->slave_gone ? POLL_HUP : 0) |
-           (ldisc_room(&p->line) ? POLL_OUT | POLL_WRNORM : 0);
+    bool input = p->slave_gone || p->packet.status || ldisc_collectable(&p->line);
+    return (p->packet.status ? POLL_PRI : 0) | (input ? POLL_IN | POLL_RDNORM : 0) |
+           (p->slave_gone ? POLL_HUP : 0) | (ldisc_room(&p->line) ? POLL_OUT | POLL_WRNORM : 0);
 }
 
 static void master_release(struct file *f)

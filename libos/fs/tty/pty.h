@@ -7,6 +7,7 @@
 #ifndef FS_TTY_PTY_H
 #define FS_TTY_PTY_H
 #include "libos/fs/tty/ldisc.h"
+#include "libos/fs/tty/packet.h"
 #include "libos/fs/tty/tty.h"
 
 #define PTY_MAX   256
@@ -18,6 +19,7 @@ struct pty {
     struct mutex mutex; /* all below; copies to and from user memory happen under it */
     struct ldisc line;
     struct linux_termios frozen; /* nobody may change what is set here (TIOCSLCKTRMIOS) */
+    struct packet_mode packet;
     struct linux_winsize size;
     unsigned slaves; /* open slave files */
     bool locked;     /* no slave may be opened (TIOCSPTLCK) */

@@ -86,9 +86,13 @@ static long set_termios(struct pty *p, enum form form, bool flush, uint64_t arg)
         t.base.cflag &= ~(uint32_t) (TTY_CSIZE | TTY_PARENB); /* as Linux: there is no wire */
         t.base.cflag |= TTY_CS8 | TTY_CREAD;
         keep_frozen(&t.base, &p->line.termios.base, &p->frozen);
-        if (flush)
+        if (flush) {
             ldisc_flush_input(&p->line);
+            packet_note(p, PACKET_FLUSHREAD);
+        }
+        const struct linux_termios old = p->line.termios.base;
         ldisc_set_termios(&p->line, &t);
+        packet_note_termios(p, &old);
     }
     mutex_unlock(&p->mutex);
     if (r < 0)
@@ -181,6 +185,9 @@ static long flush(struct pty *p, bool master, uint64_t queue)
         ldisc_flush_input(&p->line);
     if (master ? read_side : write_side)
         ldisc_flush_output(&p->line);
+    if (!master)
+        packet_note(p, (uint8_t) ((read_side ? PACKET_FLUSHREAD : 0) |
+                                  (write_side ? PACKET_FLUSHWRITE : 0)));
     mutex_unlock(&p->mutex);
     waitq_wake(&p->slave_queue, ~0u);
     waitq_wake(&p->master_queue, ~0u);
@@ -196,11 +203,13 @@ static long flow(struct pty *p, uint64_t action)
         return r;
     mutex_lock(&p->mutex);
     const uint8_t *cc = p->line.termios.base.cc;
+    bool stopped = p->line.stopped;
     uint8_t c = action == TCIOFF ? cc[TTY_VSTOP] : action == TCION ? cc[TTY_VSTART] : 0;
     if (c)
         ldisc_send(&p->line, c);
     else if (action == TCOOFF || action == TCOON)
         p->line.stopped = action == TCOOFF;
+    packet_note_flow(p, stopped);
     mutex_unlock(&p->mutex);
     waitq_wake(&p->slave_queue, ~0u);
     waitq_wake(&p->master_queue, ~0u);
@@ -272,12 +281,14 @@ static long set_flag_from_user(bool *flag, uint64_t arg)
     return 0;
 }
 
-static long packet_mode(uint64_t arg)
+static long packet_mode(struct pty *p, uint64_t arg)
 {
     int on;
     if (get_user(&on, UADDR(arg)) < 0)
         return -EFAULT;
-    return on ? -EINVAL : 0;
+    MUTEX_GUARD(&p->mutex);
+    packet_turn(p, on != 0);
+    return 0;
 }
 
 static long signal_slave(struct pty *p, uint64_t sig)
@@ -300,9 +311,9 @@ static long master_ioctl(struct pty *p, unsigned cmd, uint64_t arg)
     case TIOCGPTPEER:
         return open_peer(p, arg);
     case TIOCPKT:
-        return packet_mode(arg);
+        return packet_mode(p, arg);
     case TIOCGPKT:
-        return put_user(UADDR(arg), 0);
+        return put_user(UADDR(arg), (int) p->packet.on);
     case TIOCSIG:
         return signal_slave(p, arg);
     default:
