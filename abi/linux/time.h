@@ -56,6 +56,8 @@ struct linux_tms {
 };
 _Static_assert(sizeof(struct linux_tms) == 32, "Linux ABI");
 
+#define ADJ_OFFSET_SS_READ 0xa001 /* what adjtime() has left: nothing changes */
+
 struct linux_timex {
     uint32_t modes, pad0;
     int64_t offset, freq, maxerror, esterror;

@@ -10,7 +10,7 @@ static bool sig_valid(int sig)
 
 static long send_to_pid(int pid, const struct linux_siginfo *info)
 {
-    AUTO(process_put) struct process *p = process_lookup_get(pid);
+    AUTO(process_put) struct process *p = process_of_task_get(pid);
     if (!p)
         return -ESRCH;
     if (!signal_permitted(p, info->signo))

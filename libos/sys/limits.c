@@ -69,7 +69,7 @@ SYSCALL(prlimit64, int, pid, unsigned, resource, uaddr_t, limit, uaddr_t, ret_ol
     struct linux_rlimit new, old;
     if (!uaddr_null(limit) && get_user(&new, limit) < 0)
         return -EFAULT;
-    AUTO(process_put) struct process *p = process_lookup_get(pid ? pid : current_process()->pid);
+    AUTO(process_put) struct process *p = process_of_task_get(pid ? pid : current_process()->pid);
     if (!p)
         return -ESRCH;
     if (!may_limit(p))

@@ -177,7 +177,7 @@ SYSCALL(set_mempolicy_home_node, uint64_t, addr, uint64_t, len, uint64_t, node, 
 static struct mm *memory_of(int pid, int *ret_error)
 {
     AUTO(process_put)
-    struct process *p = process_lookup_get(pid ? pid : current_process()->pid);
+    struct process *p = process_of_task_get(pid ? pid : current_process()->pid);
     *ret_error = -ESRCH;
     if (!p)
         return NULL;

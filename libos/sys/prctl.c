@@ -68,6 +68,14 @@ static long set_name(uaddr_t name)
     return 0;
 }
 
+/* All 16 bytes, without what an earlier name left behind the end. */
+static long get_name(uaddr_t ret_name)
+{
+    char name[sizeof current()->comm] = "";
+    str_copy(name, current()->comm, sizeof name);
+    return copy_to_user(ret_name, CSPAN_OF(name));
+}
+
 static long capbset_drop(uint64_t cap)
 {
     if (!capable(CAP_SETPCAP))
@@ -177,7 +185,7 @@ static long prctl_get(struct process *p, int option, uint64_t a)
     case PR_GET_KEEPCAPS:
         return !!(current_cred()->securebits & SECURE_KEEP_CAPS);
     case PR_GET_NAME:
-        return copy_to_user(UADDR(a), CSPAN_OF(current()->comm));
+        return get_name(UADDR(a));
     case PR_GET_SECCOMP:
     case PR_GET_TIMING: /* PR_TIMING_STATISTICAL */
         return 0;

@@ -88,7 +88,7 @@ struct vectors {
 static long move_between(int pid, struct vectors *v, uint64_t local_count, uint64_t remote_count,
                          bool write)
 {
-    AUTO(process_put) struct process *p = process_lookup_get(pid);
+    AUTO(process_put) struct process *p = process_of_task_get(pid);
     if (!p)
         return -ESRCH;
     AUTO(mm_put) struct mm *mm = process_mm_get(p);
@@ -252,8 +252,8 @@ static long compare(struct process *a, struct process *b, int type, uint64_t idx
 /* partial: no KCMP_EPOLL_TFD */
 SYSCALL(kcmp, int, pid1, int, pid2, int, type, uint64_t, idx1, uint64_t, idx2)
 {
-    AUTO(process_put) struct process *a = process_lookup_get(pid1);
-    AUTO(process_put) struct process *b = process_lookup_get(pid2);
+    AUTO(process_put) struct process *a = process_of_task_get(pid1);
+    AUTO(process_put) struct process *b = process_of_task_get(pid2);
     if (!a || !b)
         return -ESRCH;
     if (!may_look(a) || !may_look(b))

@@ -344,7 +344,7 @@ static int priority_one(struct process *p, void *arg)
 
 static int priority_all(struct priority_request *q)
 {
-    struct process *me = current_process(), *other = NULL;
+    struct process *me = current_process();
     if (q->which < OF_PROCESS || q->which > OF_USER)
         return -EINVAL;
     if (q->who == 0)
@@ -352,11 +352,9 @@ static int priority_all(struct priority_request *q)
                  : q->which == OF_GROUP ? me->pgid
                                         : (int) current_cred()->uid;
     if (q->which == OF_PROCESS) { /* a thread stands for its process */
-        AUTO(thread_put) struct thread *t = q->who > 0 ? thread_lookup_get(q->who, &other) : NULL;
-        if (t)
-            q->who = other->pid;
+        AUTO(process_put) struct process *other = process_of_task_get(q->who);
         if (other)
-            process_put(other);
+            q->who = other->pid;
     }
     q->best = INT32_MAX;
     process_for_each(priority_one, q);

@@ -70,7 +70,7 @@ static long adjtime_read(uaddr_t timex)
     struct linux_timex tx;
     if (get_user(&tx, timex) < 0)
         return -EFAULT;
-    if (tx.modes)
+    if (tx.modes && tx.modes != ADJ_OFFSET_SS_READ)
         return -EPERM;
     tx = (struct linux_timex){.status = 0x40,
                               .maxerror = 16000000,

@@ -78,6 +78,8 @@ static int setpgid_target_locked(int pid, struct process **ret)
     struct process *me = current_process();
     struct pid_slot *s = pid_slot_locked(pid);
     struct process *p = s ? s->proc : NULL;
+    if (!p && process_of_task_locked(pid)) /* a thread that is not the first */
+        return -EINVAL;
     if (!p || p->state != PROCESS_LIVE || (p != me && p->parent != me))
         return -ESRCH;
     if (p != me && p->sid != me->sid)
@@ -113,11 +115,8 @@ int job_setpgid(int pid, int pgid)
 
 static int job_ids_locked(int pid, struct process **ret)
 {
-    struct pid_slot *s = pid_slot_locked(pid ? pid : current_process()->pid);
-    if (!s || !s->proc)
-        return -ESRCH;
-    *ret = s->proc;
-    return 0;
+    *ret = process_of_task_locked(pid ? pid : current_process()->pid);
+    return *ret ? 0 : -ESRCH;
 }
 
 int job_getpgid(int pid)

@@ -20,6 +20,7 @@ struct pid_slot {
 
 extern struct spinlock process_table_lock;
 
+struct process *process_of_task_locked(int id); /* of a process or any of its threads; or NULL */
 struct pid_slot *pid_slot_locked(int pid);      /* NULL: never used */
 struct pid_slot *pid_slot_make_locked(int pid); /* NULL: no memory */
 int pid_alloc_locked(void);                     /* reserves a number; -EAGAIN: none left */

@@ -145,7 +145,8 @@ static struct timer_value value_locked(const struct itimers *it, int which)
 static void set_locked(struct itimers *it, int which, const struct timer_value *new)
 {
     struct itimer *t = &it->timer[which];
-    t->interval_ns = new->interval_ns;
+    /* Only the CPU timers remember the interval of one that is disarmed, as on Linux. */
+    t->interval_ns = which != ITIMER_REAL || new->value_ns ? new->interval_ns : 0;
     t->expiry_ns = new->value_ns ? ns_add(itimer_now_locked(it, which), new->value_ns) : 0;
     if (which != ITIMER_REAL)
         cpu_arm_locked(it);
@@ -159,7 +160,7 @@ int itimer_set(int which, const struct timer_value *new, struct timer_value *ret
         return -EINVAL;
     struct process *p = current_process();
     *ret_old = (struct timer_value){0};
-    if (!p->itimers && (!new || new->value_ns == 0))
+    if (!p->itimers && (!new || (new->value_ns == 0 && new->interval_ns == 0)))
         return 0;
     struct itimers *it = itimers_of(p);
     if (!it)

@@ -78,6 +78,14 @@ void pid_free_locked(int pid)
 }
 
 /* ---- lookup ----------------------------------------------------------------------------------- */
+struct process *process_of_task_locked(int id)
+{
+    struct pid_slot *s = pid_slot_locked(id);
+    if (!s)
+        return NULL;
+    return s->proc ? s->proc : s->thread ? s->thread->proc : NULL;
+}
+
 struct process *process_lookup_get(int pid)
 {
     SPIN_GUARD(&process_table_lock);
@@ -86,6 +94,15 @@ struct process *process_lookup_get(int pid)
         return NULL;
     process_get(s->proc);
     return s->proc;
+}
+
+struct process *process_of_task_get(int id)
+{
+    SPIN_GUARD(&process_table_lock);
+    struct process *p = process_of_task_locked(id);
+    if (p)
+        process_get(p);
+    return p;
 }
 
 struct process *process_next_get(int pid)

@@ -124,7 +124,9 @@ static inline struct process *current_process(void)
 }
 
 struct process *process_lookup_get(int pid); /* a new reference, or NULL; zombies are found too */
-struct process *process_next_get(int pid);   /* the first with this pid or a higher one */
+/* Most calls that take a pid take the id of any thread as well and mean its process. */
+struct process *process_of_task_get(int id);
+struct process *process_next_get(int pid); /* the first with this pid or a higher one */
 /* The thread and its process, both with a new reference; NULL if it is gone. A thread's proc pointer
  * alone is good only while the thread lives. */
 struct thread *thread_lookup_get(int tid, struct process **ret_proc);

@@ -84,6 +84,8 @@ void file_put(struct file *f)
 
 void file_flush(struct file *f, const struct fdtable *table)
 {
+    if (f->mode & FILE_PATH)
+        return;
     if (f->inode->locks)
         lock_flush(f, table);
     if (f->ops->flush)

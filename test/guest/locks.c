@@ -76,6 +76,17 @@ TEST_CASE(neighbours_merge)
     CHECK_EQ(other("merge", F_WRLCK, 0, 0), 0);
 }
 
+TEST_CASE(closing_a_path_keeps_the_locks)
+{
+    int fd = make("path");
+    OK(lock(fd, F_SETLK, F_WRLCK, 0, 0));
+    OK(close((int) OK(open(test_path("path"), O_PATH))));
+    CHECK_EQ(other("path", F_WRLCK, 0, 0), EAGAIN);
+    OK(close((int) OK(open(test_path("path"), O_RDONLY))));
+    CHECK_EQ(other("path", F_WRLCK, 0, 0), 0);
+    OK(close(fd));
+}
+
 TEST_CASE(ranges)
 {
     int fd = make("ranges");

@@ -17,6 +17,17 @@ TEST_CASE(names)
     CHECK_ERR(prctl(PR_GET_NAME, 8L), EFAULT);
 }
 
+TEST_CASE(name_is_padded)
+{
+    char name[16], zero[16] = "new";
+    OK(prctl(PR_SET_NAME, "a longer name"));
+    OK(prctl(PR_SET_NAME, "new"));
+    memset(name, 1, sizeof name);
+    OK(prctl(PR_GET_NAME, name));
+    CHECK(memcmp(name, zero, sizeof name) == 0);
+    OK(prctl(PR_SET_NAME, "prctl"));
+}
+
 TEST_CASE(death_signal)
 {
     int sig = 99;

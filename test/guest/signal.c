@@ -1,5 +1,7 @@
 /* Signals: actions, masks, queues, order, who sent them, what they do by default. */
 #include "guest_signal.h"
+#include <sys/resource.h>
+#include <sys/uio.h>
 
 TEST_CASE(raise_runs_the_handler)
 {
@@ -210,6 +212,55 @@ TEST_CASE(kill_errors)
     CHECK_ERR(syscall(SYS_tgkill, getpid(), 999999, SIGUSR1), ESRCH);
     CHECK_ERR(syscall(SYS_tgkill, -1, getpid(), SIGUSR1), EINVAL);
     CHECK_ERR(syscall(SYS_tkill, 999999, SIGUSR1), ESRCH);
+}
+
+/* ---- a thread's id stands for its process ---- */
+static struct {
+    pid_t tid;
+    pthread_barrier_t barrier;
+} named;
+
+static void *has_an_id(UNUSED void *arg)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    named.tid = (pid_t) syscall(SYS_gettid);
+    pthread_barrier_wait(&named.barrier);
+    pthread_barrier_wait(&named.barrier);
+    return NULL;
+}
+
+static void use_tid(pid_t tid)
+{
+    union sigval value = {.sival_int = 5};
+    last_code = 0;
+    OK(kill(tid, SIGUSR1));
+    CHECK_EQ(last_code, SI_USER);
+    OK(sigqueue(tid, SIGUSR1, value));
+    CHECK_EQ(last_code, SI_QUEUE);
+    CHECK_EQ(OK(getpgid(tid)), getpgrp());
+    CHECK_EQ(OK(getsid(tid)), getsid(0));
+    CHECK_ERR(setpgid(tid, 0), EINVAL);
+    struct rlimit limit;
+    OK(syscall(SYS_prlimit64, tid, RLIMIT_NOFILE, NULL, &limit));
+    char here = 'x', there = 0;
+    struct iovec local = {&there, 1}, remote = {&here, 1};
+    CHECK_EQ(OK(process_vm_readv(tid, &local, 1, &remote, 1, 0)), 1);
+    CHECK_EQ(there, 'x');
+}
+
+TEST_CASE(thread_id_for_its_process)
+{
+    catch_info(SIGUSR1, 0);
+    pthread_t t;
+    ZERO(pthread_barrier_init(&named.barrier, NULL, 2));
+    ZERO(pthread_create(&t, NULL, has_an_id, NULL));
+    pthread_barrier_wait(&named.barrier);
+    use_tid(named.tid);
+    pthread_barrier_wait(&named.barrier);
+    ZERO(pthread_join(t, NULL));
+    CHECK_ERR(kill(named.tid, 0), ESRCH);
 }
 
 CHILD(waits_blocked)

@@ -29,6 +29,26 @@ TEST_CASE(bad_clocks)
     CHECK_ERR(syscall(SYS_clock_gettime, CLOCK_REALTIME, 8L), EFAULT);
 }
 
+TEST_CASE(what_adjtime_has_left)
+{
+    struct timeval left = {9, 9};
+    OK(adjtime(NULL, &left)); /* reading takes no privilege */
+    CHECK(left.tv_sec == 0);
+}
+
+/* The interval of a disarmed timer is remembered but for real time. */
+TEST_CASE(interval_of_a_disarmed_timer)
+{
+    static const int timers[] = {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF};
+    struct itimerval only = {.it_interval = {10, 0}}, none = {{0, 0}, {0, 0}}, old;
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
+        OK(setitimer(timers[i], &only, NULL));
+        OK(setitimer(timers[i], &none, &old));
+        CHECK_EQ(old.it_interval.tv_sec, timers[i] == ITIMER_REAL ? 0 : 10);
+        CHECK_EQ(old.it_value.tv_sec, 0);
+    }
+}
+
 TEST_CASE(plausible_date)
 {
     struct timeval tv;
