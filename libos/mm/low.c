@@ -90,12 +90,14 @@ static int join(struct mm *mm, uint64_t program)
     return 0;
 }
 
+/* The caller's old mm may be the resident that hands over to mm: from here on the thread is bound to no
+ * turn, or who is next would wait for the turn that waits for it. */
 int mm_claim_low(struct mm *mm, uint64_t program)
 {
+    current()->turn_pin = true;
     while (!family_try_pin(&low_family, mm))
         if (thread_sleep(SLEEP_KILLABLE, clock_mono_ns() + NSEC_PER_MS / 4) == -EINTR)
             return family_give_up(&low_family, mm), -EINTR;
-    current()->turn_pin = true;
     int r = join(mm, program);
     if (r < 0)
         family_unpin(&low_family, mm);

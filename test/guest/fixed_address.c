@@ -145,3 +145,31 @@ TEST_CASE(busy_child_gives_way)
     OK(kill(pid, SIGKILL));
     CHECK_EQ(child_wait(pid), 128 + SIGKILL);
 }
+
+/* A child of vfork waits for the turn of its new program while it runs in the memory of the one that has it, and whose
+ * other threads never give it up. */
+static atomic_bool busy_end;
+
+static void *busy(UNUSED void *arg)
+{
+    while (!busy_end)
+        ;
+    return NULL;
+}
+
+CHILD(ends)
+{
+    return 0;
+}
+
+TEST_CASE(started_by_a_busy_program)
+{
+    pthread_t t[2];
+    for (int i = 0; i < 2; i++)
+        ZERO(pthread_create(&t[i], NULL, busy, NULL));
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(child_wait(child_start("ends", NULL)), 0);
+    busy_end = true;
+    for (int i = 0; i < 2; i++)
+        ZERO(pthread_join(t[i], NULL));
+}
