@@ -14,9 +14,9 @@
 #include "libos/task/thread.h"
 #include "libos/task/waitq.h"
 
-#define START_SHARE  16 /* of the page cache: the thread starts to write */
-#define STOP_SHARE   8  /* writers wait for it ... */
-#define RESUME_SHARE 10 /* ... until no more than this are changed */
+#define START_SHARE  8 /* of the page cache: the thread starts to write */
+#define STOP_SHARE   4 /* writers wait for it ... */
+#define RESUME_SHARE 5 /* ... until no more than this are changed */
 #define HELP_NS      (200 * NSEC_PER_MS)
 
 struct writeback {

@@ -154,12 +154,15 @@ int cow_alloc(struct cow *c, uint64_t *ret)
 
 bool cow_alloc_row(struct cow *c, uint64_t *ret)
 {
+    if (c->rows_gone)
+        return false;
     uint64_t end = lap_end(c), n = find_run(c, c->row_hint, end, WORD_BITS);
     if (n >= end) {
         end = c->block_count;
         n = find_run(c, COW_FIRST, end, WORD_BITS);
     }
-    if (n >= end)
+    c->rows_gone = n >= end;
+    if (c->rows_gone)
         return false;
     for (uint64_t k = n; k < n + COW_ROW; k++)
         bit_put(c, c->used, k, true);
@@ -224,6 +227,7 @@ void cow_alloc_settle(struct cow *c)
     }
     c->free_count += c->settling_count;
     c->settling_count = 0;
+    c->rows_gone = false;
 }
 
 /* A new place for a block of the bitmap, before its content is final. */
@@ -345,6 +349,7 @@ static int grow(struct cow *c)
         return r;
     c->free_count += blocks - c->block_count;
     c->block_count = blocks;
+    c->rows_gone = false;
     c->super_changed = true;
     return 0;
 }

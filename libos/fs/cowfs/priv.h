@@ -91,8 +91,9 @@ struct cow {
     uint8_t *used, *pending, *settling;
     uint8_t *chunk_dirty, *chunk_settling; /* per block of the bitmap */
     uint64_t block_count, blocks_max, free_count, pending_count, settling_count;
-    uint64_t hint, row_hint,
-        high; /* behind the last block, row given out, behind the highest one ever */
+    uint64_t hint, row_hint; /* behind the last block, the last row that was given out */
+    uint64_t high;           /* behind the highest block ever */
+    bool rows_gone;          /* none was found since blocks became free */
     uint64_t lap_found;
     uint32_t lap_run;
 
