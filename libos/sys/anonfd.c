@@ -1,6 +1,7 @@
 /* Descriptors of objects without names: eventfd, timerfd, memfd, inotify. */
 #include "libos/sys/path.h"
 #include "libos/sys/timespec.h"
+#include "libos/task/cred.h"
 #include "libos/vfs/eventfd.h"
 #include "libos/vfs/inotify.h"
 #include "libos/vfs/memfd.h"
@@ -42,6 +43,9 @@ SYSCALL(timerfd_create, int, clock, int, flags)
     bool known = clock == 0 || clock == 1 || clock == 7 || clock == 8 || clock == 9;
     if (!known || (flags & ~(O_CLOEXEC | O_NONBLOCK)))
         return -EINVAL;
+    if ((clock == 8 || clock == 9) &&
+        !capable(CAP_WAKE_ALARM)) /* CLOCK_*_ALARM wake a machine that sleeps */
+        return -EPERM;
     struct file *f = NULL;
     return install(timerfd_new(clock, (unsigned) flags, &f), f, (unsigned) flags);
 }

@@ -35,6 +35,7 @@ enum {
     CAP_MKNOD = 27,
     CAP_AUDIT_CONTROL = 30,
     CAP_SYSLOG = 34,
+    CAP_WAKE_ALARM = 35,
     CAP_LAST = 40,
 };
 #define CAP_BIT(cap) (1ull << (cap))

@@ -7,6 +7,7 @@
  */
 #include "abi/linux/resource.h"
 #include "libos/mm/heap.h"
+#include "libos/task/cred.h"
 #include "libos/task/family.h"
 #include "libos/task/signal_priv.h"
 #include "libos/task/timers.h"
@@ -175,6 +176,9 @@ int posix_timer_create(int clock, const struct linux_sigevent *ev, int *ret_id)
     int r = check_event(e);
     if (r == 0)
         r = posix_clock_read(clock, &ignored);
+    if (r == 0 && (clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM) &&
+        !capable(CAP_WAKE_ALARM))
+        r = -EPERM;
     if (r < 0)
         return r;
     struct posix_timer *t = new_zero(struct posix_timer);

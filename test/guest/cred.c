@@ -2,6 +2,7 @@
 #include "guest_test.h"
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 
 struct cap_header { /* musl-gcc has no linux/capability.h */
     uint32_t version;
@@ -501,6 +502,25 @@ CHILD(thread_identity)
     ZERO(pthread_join(t, &r));
     return (int) (long) r;
 }
+CHILD(alarm_clocks)
+{
+    for (int clock = CLOCK_REALTIME_ALARM; clock <= CLOCK_BOOTTIME_ALARM; clock++) {
+        int fd = (int) OK(timerfd_create(clock, 0));
+        close(fd);
+    }
+    OK(setresuid(5, 5, 5));
+    CHECK_ERR(timerfd_create(CLOCK_REALTIME_ALARM, 0), EPERM);
+    CHECK_ERR(timerfd_create(CLOCK_BOOTTIME_ALARM, 0), EPERM);
+    CHECK_ERR(timerfd_create(CLOCK_BOOTTIME_ALARM, 1), EINVAL);
+    OK(timerfd_create(CLOCK_BOOTTIME, 0));
+    return 0;
+}
+/* Only a privileged process may wake a machine that sleeps. */
+TEST_CASE(wake_alarm)
+{
+    CHECK_EQ(child_wait(child_start("alarm_clocks", NULL)), 0);
+}
+
 TEST_CASE(threads_inherit)
 {
     CHECK_EQ(child_wait(child_start("thread_identity", NULL)), 5);
