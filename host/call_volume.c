@@ -3,7 +3,8 @@
  * NAME.anchor is the freshness anchor of volume NAME, run/anchors/NAME: the user may make that directory a link to
  * storage that is trusted more. What an empty one means the enclave knows.
  *
- * NAME.new, made empty by `occlum build` for a new instance, is the order to make the volume, and the file that it
+ * NAME.new, made empty by `occlum build` for a new instance or because a program asks for a volume (mount with "create"),
+ * is the order to make the volume, and the file that it
  * is made in; it becomes NAME, beside the trace NAME.made, when the enclave says that it holds something. So a
  * volume that is lost or damaged later is an error, never a new empty one.
  *
@@ -72,14 +73,16 @@ static int open_shared(struct volume_path p, int flags)
     return r < 0 ? r : fd;
 }
 
-/* The file in which a new volume is to be made. -ENOENT: there is no such order (any more). */
-static int open_order(const char *name)
+/* The file in which a new volume is to be made. -ENOENT: there is no such order (any more), or there was a
+ * volume already. program: it orders one. */
+static int open_order(const char *name, bool program)
 {
-    struct volume_path order = path_of(name, ".new"), volume = path_of(name, "");
+    struct volume_path order = path_of(name, ".new"), volume = path_of(name, ""),
+                       made = path_of(name, ".made");
     struct stat opened, there;
-    if (access(volume.text, F_OK) == 0)
+    if (access(volume.text, F_OK) == 0 || (program && access(made.text, F_OK) == 0))
         return -ENOENT;
-    int fd = open_shared(order, 0);
+    int fd = open_shared(order, program ? O_CREAT : 0);
     if (fd < 0 || (fstat(fd, &opened) == 0 && stat(order.text, &there) == 0 &&
                    opened.st_ino == there.st_ino && opened.st_dev == there.st_dev))
         return fd;
@@ -108,7 +111,7 @@ int64_t host_call_volume_open(struct host_vcpu *v)
         return -EINVAL;
     memcpy(name, v->data, n);
     name[n] = 0;
-    int fd = is_anchor(name) ? -ENOENT : open_order(name);
+    int fd = is_anchor(name) ? -ENOENT : open_order(name, v->args[0] != 0);
     struct host_volume h = {.create = fd >= 0};
     if (fd == -ENOENT)
         fd = is_anchor(name) ? open_shared(anchor_path(name), O_CREAT)

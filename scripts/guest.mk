@@ -31,6 +31,7 @@ $(B)/test/glibc/bin/%: test/guest/%.cc
 
 test-volume: all ## the encrypted volume over several starts, with several programs and attacks
 	@test/tools/volume.sh $(B)
+	@test/tools/runtime_mount.sh $(B)
 
 test-conformance: all guest-programs ## random operations against models on every file system (FSX_OPS=1000000, TREE_OPS, SEEDS)
 	@FSX_OPS=$(or $(FSX_OPS),1000000) TREE_OPS=$(or $(TREE_OPS),100000) test/tools/conformance.sh $(B)
@@ -59,6 +60,7 @@ guest-programs: $(GUEST_MUSL) $(GUEST_GLIBC)
 test: $(GUEST_NEEDS) $(GUEST_MUSL) ## run the guest tests inside the LibOS, built with musl
 	@OCCLUM_BUILD=$(B) scripts/run-tests --libc musl --times $(or $(times),1) $(TESTS)
 	@$(if $(TESTS),,test/tools/volume.sh $(B))
+	@$(if $(TESTS),,test/tools/runtime_mount.sh $(B))
 	@$(if $(TESTS),,$(MAKE) --no-print-directory guest-programs && SEEDS=1 test/tools/conformance.sh $(B))
 	@$(if $(TESTS),,test/tools/attack.sh $(B))
 	@$(if $(TESTS),,test/tools/noticks.sh $(B))

@@ -8,6 +8,7 @@
 #include "libos/base/log.h"
 #include "libos/base/printf.h"
 #include "libos/mm/heap.h"
+#include "libos/vfs/mount_option.h"
 #include "libos/vfs/registry.h"
 
 #define COWFS_MAGIC    0x434f5753
@@ -15,6 +16,8 @@
 #define LARGEST_BLOCKS (1ull << 28) /* 1 TiB */
 #define METADATA_SHARE 16u          /* at most 1/16 of the kernel's heap holds metadata */
 #define NAME_SIZE      64u
+#define SOURCE_SIZE    256u
+#define KEY_TEXT_SIZE  (3 * VOLUME_KEY_MAX + 1)
 
 static struct cowfs_super *super_of(const struct super *s)
 {
@@ -353,13 +356,22 @@ static uint32_t metadata_share(void)
     return (uint32_t) MIN(h.limit / METADATA_SHARE, (size_t) 1 << 20);
 }
 
-static int open_cow(struct cowfs_super *s, const char *name, bool create)
+/* How it is mounted, apart from the anchor. */
+struct cowfs_options {
+    char name[NAME_SIZE];
+    bool order;   /* if there is no such volume and never was, one is to be made */
+    bool has_key; /* this key opens it, no other one */
+    uint8_t secret[32];
+};
+
+static struct cow_params params_of(struct cowfs_super *s, const struct cowfs_options *o)
 {
-    struct cow_params p = {
+    return (struct cow_params){
         .dev = &s->volume.dev,
-        .name = name,
-        .kind = COW_SLOT_SEALED,
-        .slot_secret = cow_secret_sealed,
+        .name = o->name,
+        .kind = o->has_key ? COW_SLOT_USER : COW_SLOT_SEALED,
+        .slot_secret = o->has_key ? cow_secret_user : cow_secret_sealed,
+        .user_key = o->has_key ? o->secret : NULL,
         .blocks = FIRST_BLOCKS,
         .blocks_max = LARGEST_BLOCKS,
         .anchor = s->anchored == ANCHORED_FILE      ? &s->anchor.anchor
@@ -367,6 +379,13 @@ static int open_cow(struct cowfs_super *s, const char *name, bool create)
                                                     : NULL,
         .cache_blocks = metadata_share(),
     };
+}
+
+static int open_cow(struct cowfs_super *s, const struct cowfs_options *o, bool create)
+{
+    struct cow_params p = params_of(s, o);
+    if (o->has_key)
+        return create ? cow_mount_new(&p, &s->cow) : cow_mount(&p, &s->cow);
     if (create && !cowfs_has_user_key() && s->anchored == ANCHORED_SERVICE)
         return -ENOKEY;
     if (create && !cowfs_has_user_key())
@@ -377,30 +396,19 @@ static int open_cow(struct cowfs_super *s, const char *name, bool create)
     return r == 0 ? cow_mount(&p, &s->cow) : r;
 }
 
-/* Of a list with commas. */
-static bool has_option(const char *options, const char *option)
-{
-    size_t n = strlen(option);
-    for (const char *o = options; o; o = strchr(o, ',') ? strchr(o, ',') + 1 : NULL)
-        if (str_starts(o, option) && (o[n] == 0 || o[n] == ','))
-            return true;
-    return false;
-}
-
-/* options: "anchor=file", "anchor=service", or nothing. */
 static int open_anchor(struct cowfs_super *s, const char *name, const char *options)
 {
     char file[NAME_SIZE];
     bool create;
-    if (has_option(options, "anchor=service")) {
+    if (mount_option_is(options, "anchor=service")) {
         str_copy(s->name, name, sizeof s->name);
         service_anchor_init(&s->service, s->name, cowfs_service_key(), volume_ask);
         s->anchored = ANCHORED_SERVICE;
     }
-    if (!has_option(options, "anchor=file"))
+    if (!mount_option_is(options, "anchor=file"))
         return 0;
     fmt_str(file, sizeof file, "%s" VOLUME_ANCHOR, name);
-    int r = volume_open(&s->anchor_file, file, &create);
+    int r = volume_open(&s->anchor_file, file, false, &create);
     if (r < 0)
         return r;
     file_anchor_init(&s->anchor, &s->anchor_file.dev);
@@ -445,27 +453,55 @@ int cowfs_super_over(struct cow *c, unsigned long flags, struct super **ret)
     return r;
 }
 
+/* "dir=" is Occlum's name for the source of a mount that a program makes. */
+static int options_of(const char *source, const char *options, struct cowfs_options *ret)
+{
+    char dir[SOURCE_SIZE], key[KEY_TEXT_SIZE];
+    long r = mount_option(options, "dir", dir, sizeof dir);
+    if (r < 0 && r != -ENOENT)
+        return (int) r;
+    *ret = (struct cowfs_options){.order = mount_option_is(options, "create")};
+    int bad = volume_name(r >= 0 ? dir : source, ret->name);
+    if (bad < 0)
+        return bad;
+    r = mount_option(options, "key", key, sizeof key);
+    if (r == -ENOENT)
+        return 0;
+    ret->has_key = true;
+    bad = r < 0 ? (int) r : cowfs_key_of_text(key, ret->secret);
+    wipe(key, sizeof key);
+    return bad;
+}
+
+static int open_volume(struct cowfs_super *s, const struct cowfs_options *o, const char *options)
+{
+    bool create = false;
+    int r = open_anchor(s, o->name, options);
+    if (r == 0)
+        r = volume_open(&s->volume, o->name, o->order, &create);
+    if (r < 0)
+        return r;
+    r = open_cow(s, o, create);
+    if (r < 0)
+        volume_close(&s->volume);
+    return r;
+}
+
+/* options: anchor=file|service; of a program's own mounts also dir=NAME, key=HEX and create (docs/config.md). */
 static int cowfs_mount(const char *source, const char *options, unsigned long flags,
                        struct super **ret)
 {
-    char name[NAME_SIZE];
-    bool create = false;
-    int r = volume_name(source, name);
+    struct cowfs_options o;
+    int r = options_of(source, options, &o);
     struct cowfs_super *s = r == 0 ? super_new(flags) : NULL;
     if (!s)
         return r < 0 ? r : -ENOMEM;
-    r = open_anchor(s, name, options);
-    if (r == 0)
-        r = volume_open(&s->volume, name, &create);
-    if (r == 0) {
-        r = open_cow(s, name, create);
-        if (r < 0)
-            volume_close(&s->volume);
-    }
+    r = open_volume(s, &o, options);
+    wipe(o.secret, sizeof o.secret);
     if (r == 0)
         r = open_root(s);
     if (r < 0) {
-        log_error("encrypted volume \"%s\": %s (error %d)", name, why(r), -r);
+        log_error("encrypted volume \"%s\": %s (error %d)", o.name, why(r), -r);
         super_put(&s->super);
         return r;
     }
@@ -475,3 +511,6 @@ static int cowfs_mount(const char *source, const char *options, unsigned long fl
 
 FILESYSTEM(cowfs, cowfs_type);
 const struct fs_type cowfs_type = {.name = "cowfs", .mount = cowfs_mount};
+/* By Occlum's name. */
+FILESYSTEM(sefs, sefs_type);
+const struct fs_type sefs_type = {.name = "sefs", .mount = cowfs_mount};

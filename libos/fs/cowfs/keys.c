@@ -57,3 +57,35 @@ int cowfs_keys(struct cow_params *sealed)
         "cowfs: a volume of another enclave is opened with the user's key and sealed to this one");
     return cow_slot_put(&user, sealed);
 }
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int cowfs_key_of_text(const char *text, uint8_t ret[32])
+{
+    uint8_t key[VOLUME_KEY_MAX];
+    size_t n = 0;
+    int r = 0;
+    while (r == 0 && *text) {
+        int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
+        if (low < 0 || n == sizeof key) {
+            r = -EINVAL;
+            break;
+        }
+        key[n++] = (uint8_t) (high << 4 | low);
+        text += 2;
+        if (text[0] == '-' && text[1])
+            text++;
+    }
+    if (n < VOLUME_KEY_MIN)
+        r = -EINVAL;
+    if (r == 0)
+        derive((struct cspan){key, n}, VOLUME_KEY_INFO, ret);
+    wipe(key, sizeof key);
+    return r;
+}

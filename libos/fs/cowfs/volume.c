@@ -134,11 +134,11 @@ static const struct cow_dev_ops volume_ops = {
     .born = volume_born,
 };
 
-int volume_open(struct volume *v, const char *name, bool *ret_create)
+int volume_open(struct volume *v, const char *name, bool order, bool *ret_create)
 {
     struct host_volume h;
     struct cspan in = {(const uint8_t *) name, strlen(name)};
-    long r = hostcall_io(HOSTCALL_volume_open, in, SPAN_OF(h), 0, 0, 0, 0);
+    long r = hostcall_io(HOSTCALL_volume_open, in, SPAN_OF(h), order, 0, 0, 0);
     if (r < 0)
         return (int) r;
     bool mapped = h.map && host_range_ok(h.map, h.map_size);

@@ -13,10 +13,10 @@ struct volume {
     uint32_t unsent;          /* blocks since volume_start; atomic */
 };
 /* Opens the host's file for a volume of that name, beside others that read. *ret_create: it is a new
- * instance's, nothing was ever in it. -ENOENT: there is none; -EBUSY: somebody else changes it. */
+ * instance's, or order asked for it, and nothing was ever in it. -ENOENT: there is none; -EBUSY: somebody else changes it. */
 #define VOLUME_ANCHOR                                                                              \
     ".anchor" /* behind a volume's name: its anchor's file, made empty if it is not there */
-must_check int volume_open(struct volume *v, const char *name, bool *ret_create);
+must_check int volume_open(struct volume *v, const char *name, bool order, bool *ret_create);
 void volume_close(struct volume *v);
 /* For a service_anchor: through the host. */
 int volume_ask(struct service_anchor *s, const struct anchor_message *in,
@@ -28,6 +28,11 @@ void cowfs_user_key(struct cspan key);
 /* Before a mount with these parameters: sees to the volume's slots. Errors as of cow_mount. */
 must_check int cowfs_keys(struct cow_params *sealed);
 bool cowfs_has_user_key(void);
+/* The secret of a key that a program gives as hexadecimal digits, dashes allowed between bytes; -EINVAL: it has less
+ * than 16 bytes or more than 64, or is none. */
+#define VOLUME_KEY_MIN 16u
+#define VOLUME_KEY_MAX 64u
+must_check int cowfs_key_of_text(const char *text, uint8_t ret[32]);
 const uint8_t *cowfs_service_key(void); /* of the freshness service; NULL: without a user's key */
 
 void volume_start(struct volume *v); /* the host begins to write what it was given */

@@ -8,9 +8,11 @@
 #include "libos/fs/hostfs/hostfs.h"
 #include "libos/base/atomic.h"
 #include "libos/mm/heap.h"
+#include "libos/vfs/mount_option.h"
 #include "libos/vfs/registry.h"
 
 #define SOURCES_MAX 16
+#define SOURCE_SIZE 256u
 #define INO_BITS    48
 
 static struct {
@@ -163,7 +165,12 @@ static int open_root(struct super *s, const char *source)
 static int hostfs_mount(const char *source, const char *options, unsigned long flags,
                         struct super **ret)
 {
+    char dir[SOURCE_SIZE];
     unsigned n = 0;
+    long named = mount_option(options, "dir", dir, sizeof dir); /* Occlum's name for the source */
+    if (named < 0 && named != -ENOENT)
+        return (int) named;
+    source = named >= 0 ? dir : source;
     while (n < allowed_count && !str_eq(allowed[n].source, source))
         n++;
     if (n == allowed_count)

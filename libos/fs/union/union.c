@@ -10,7 +10,9 @@
 #include "libos/fs/union/union.h"
 #include "libos/base/atomic.h"
 #include "libos/base/log.h"
+#include "libos/base/printf.h"
 #include "libos/mm/heap.h"
+#include "libos/vfs/mount_option.h"
 #include "libos/vfs/registry.h"
 
 static const struct inode_ops union_dir_ops, union_file_ops;
@@ -477,21 +479,61 @@ int union_super_new(struct super *lower, struct super *upper, struct super **ret
     return stack(lower, upper, true, ret);
 }
 
+/* One more layer, read only, on top of what is there (NULL: nothing), which is taken over also on failure. */
+static int add_lower(char *layer, const char *source, const char *options, unsigned long flags,
+                     struct super **below)
+{
+    struct super *next;
+    int r = mount_layer(layer, source, options, flags | MOUNT_RDONLY, &next);
+    if (r < 0 && *below)
+        super_put(*below);
+    else if (r == 0 && *below)
+        r = stack(*below, next, false, &next);
+    *below = r == 0 ? next : NULL;
+    return r;
+}
+
+/* Occlum's form, for mounts that programs make: volumes instead of layers, the highest lower one first. They get all
+ * the options. */
+static int union_of_volumes(const char *options, unsigned long flags, struct super **ret)
+{
+    char list[LAYER_SIZE], upper[LAYER_SIZE], layer[LAYER_SIZE + 8];
+    struct super *below = NULL, *top;
+    long r = mount_option(options, "lowerdir", list, sizeof list);
+    if (r >= 0)
+        r = mount_option(options, "upperdir", upper, sizeof upper);
+    if (r < 0)
+        return r == -ENOENT ? -EINVAL : (int) r;
+    while (r >= 0 && list[0]) {
+        char *colon = strrchr(list, ':');
+        fmt_str(layer, sizeof layer, "cowfs:%s", colon ? colon + 1 : list);
+        *(colon ? colon : list) = 0;
+        r = add_lower(layer, "", options, flags, &below);
+    }
+    if (!below)
+        return r < 0 ? (int) r : -EINVAL;
+    fmt_str(layer, sizeof layer, "cowfs:%s", upper);
+    r = mount_layer(layer, "", options, flags, &top);
+    if (r == 0)
+        return union_super_new(below, top, ret);
+    super_put(below);
+    return (int) r;
+}
+
 /* options: "lower=LAYER,lower=LAYER,...,upper=LAYER,..."; a layer is TYPE or TYPE:SOURCE, the lowest first, and what
- * follows the upper one are its options. Layers without a source get the union's. */
+ * follows the upper one are its options. Layers without a source get the union's. Or Occlum's form. */
 static int union_mount(const char *source, const char *options, unsigned long flags,
                        struct super **ret)
 {
     char layer[LAYER_SIZE];
     struct super *below = NULL, *next;
-    const char *o = options ? options : "";
+    const char *o = options;
     int r = 0;
+    if (str_starts(o, "lowerdir=") || str_starts(o, "upperdir="))
+        return union_of_volumes(options, flags, ret);
     while (r == 0 && str_starts(o, "lower=")) {
         o = value_of(o, "lower=", layer);
-        r = mount_layer(layer, source, "", flags | MOUNT_RDONLY, &next);
-        if (r == 0 && below)
-            r = stack(below, next, false, &next);
-        below = r == 0 ? next : NULL;
+        r = add_lower(layer, source, "", flags, &below);
     }
     if (r == 0)
         r = below && str_starts(o, "upper=") ? 0 : -EINVAL;
