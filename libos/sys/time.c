@@ -120,14 +120,29 @@ SYSCALL(nanosleep, uaddr_t, time, uaddr_t, ret_left)
     return r < 0 ? r : sleep_relative(ns, ret_left);
 }
 
-/* partial: no sleeping by CPU clocks */
+static long sleep_by_cpu_clock(int clock, bool absolute, uaddr_t time, uaddr_t ret_left)
+{
+    int64_t ns, left;
+    int own = 0, r = timespec_from_user(time, &ns);
+    if (r < 0)
+        return r;
+    if (posix_clock_pin(CLOCK_THREAD_CPUTIME_ID, &own) < 0 || posix_clock_pin(clock, &clock) < 0 ||
+        clock == own)
+        return -EINVAL; /* a clock that stands still meanwhile */
+    r = sleep_on_cpu_clock(clock, absolute, ns, &left);
+    if (r < 0 && !absolute && !uaddr_null(ret_left) && timespec_to_user(ret_left, left) < 0)
+        return -EFAULT;
+    return r;
+}
+
+/* full */
 SYSCALL(clock_nanosleep, int, clock, int, flags, uaddr_t, time, uaddr_t, ret_left)
 {
     int64_t ns, offset;
     if (clock == CLOCK_THREAD_CPUTIME_ID)
         return -EINVAL;
     if (posix_clock_is_cpu(clock))
-        return -EOPNOTSUPP;
+        return sleep_by_cpu_clock(clock, flags & TIMER_ABSTIME, time, ret_left);
     int r = posix_clock_offset(clock, &offset);
     if (r == 0)
         r = timespec_from_user(time, &ns);

@@ -6,6 +6,10 @@
 
 must_check int posix_clock_read(int id, int64_t *ret_ns); /* -EINVAL */
 bool posix_clock_is_cpu(int id);
+/* The same clock by an id that means it for whoever asks; -EINVAL: there is none, or another process's thread. */
+must_check int posix_clock_pin(int id, int *ret);
+must_check int
+posix_clock_read_pinned(int id, int64_t *ret_ns); /* -EINVAL: the thread or process is gone */
 /* How many monotonic ns clock `id` is behind: a deadline on it minus this is a monotonic deadline. */
 must_check int posix_clock_offset(int id, int64_t *ret_ns); /* -EINVAL for CPU and unknown clocks */
 int64_t posix_clock_resolution_ns(int id);

@@ -18,9 +18,9 @@
 
 struct posix_timer {
     struct list link;
-    struct process *proc;  /* outlives this */
-    struct thread *target; /* SIGEV_THREAD_ID: a reference; else NULL */
-    int id, clock, notify, signo;
+    struct process *proc;         /* outlives this */
+    struct thread *target;        /* SIGEV_THREAD_ID: a reference; else NULL */
+    int id, clock, notify, signo; /* the clock by a pinned id */
     uint64_t value;
     struct ktimer ktimer;
     int64_t expiry_ns; /* monotonic, or CPU time; 0: disarmed */
@@ -33,21 +33,20 @@ static bool on_cpu_clock(const struct posix_timer *t)
     return posix_clock_is_cpu(t->clock);
 }
 
-static int64_t timer_now_locked(const struct posix_timer *t)
+/* CPU time or monotonic time. Not with a process's lock held: the clock may be another's. */
+static int clock_now(int clock, int64_t *ret_ns)
 {
-    if (!on_cpu_clock(t))
-        return clock_mono_ns();
-    struct cputime used = t->clock == CLOCK_THREAD_CPUTIME_ID && t->target
-                              ? thread_cputime(t->target)
-                              : process_cputime_locked(t->proc);
-    return used.user_ns + used.system_ns;
+    if (posix_clock_is_cpu(clock))
+        return posix_clock_read_pinned(clock, ret_ns);
+    *ret_ns = clock_mono_ns();
+    return 0;
 }
 
-static int64_t next_look_locked(const struct posix_timer *t)
+static int64_t next_look_locked(const struct posix_timer *t, int64_t now)
 {
     if (!on_cpu_clock(t))
         return t->expiry_ns;
-    int64_t left = t->expiry_ns - timer_now_locked(t);
+    int64_t left = t->expiry_ns - now;
     return clock_mono_ns() + MAX(left / sched_cpu_count(), CPU_POLL_MIN_NS);
 }
 
@@ -70,9 +69,9 @@ static bool add_overrun_locked(struct posix_timer *t, int64_t count)
 }
 
 /* True if a signal is to be sent. */
-static bool expire_locked(struct posix_timer *t, struct linux_siginfo *ret_info)
+static bool expire_locked(struct posix_timer *t, int64_t now, struct linux_siginfo *ret_info)
 {
-    int64_t now = timer_now_locked(t), missed = 0;
+    int64_t missed = 0;
     if (t->expiry_ns == 0 || now < t->expiry_ns)
         return false;
     t->expiry_ns =
@@ -91,10 +90,13 @@ static void timer_fired(struct ktimer *k)
     struct posix_timer *t = container_of(k, struct posix_timer, ktimer);
     struct process *p = t->proc;
     struct linux_siginfo info;
+    int64_t now;
+    if (clock_now(t->clock, &now) < 0)
+        return; /* who was measured is gone */
     spin_lock(&p->lock);
-    bool send = expire_locked(t, &info);
+    bool send = expire_locked(t, now, &info);
     if (t->expiry_ns)
-        ktimer_rearm(&t->ktimer, next_look_locked(t));
+        ktimer_rearm(&t->ktimer, next_look_locked(t, now));
     spin_unlock(&p->lock);
     if (!send)
         return;
@@ -124,13 +126,8 @@ static void timer_free(struct posix_timer *t)
 
 static int set_target(struct posix_timer *t, const struct linux_sigevent *ev)
 {
-    if (t->notify != SIGEV_THREAD_ID) {
-        if (t->clock == CLOCK_THREAD_CPUTIME_ID) {
-            t->target = current();
-            thread_get(t->target);
-        }
+    if (t->notify != SIGEV_THREAD_ID)
         return 0;
-    }
     AUTO(process_put) struct process *p = NULL;
     t->target = thread_lookup_get(ev->tid, &p);
     return t->target && p == t->proc ? 0 : -EINVAL;
@@ -172,10 +169,9 @@ int posix_timer_create(int clock, const struct linux_sigevent *ev, int *ret_id)
 {
     static const struct linux_sigevent by_default = {.signo = SIGALRM, .notify = SIGEV_SIGNAL};
     const struct linux_sigevent *e = ev ? ev : &by_default;
-    int64_t ignored;
     int r = check_event(e);
     if (r == 0)
-        r = posix_clock_read(clock, &ignored);
+        r = posix_clock_pin(clock, &clock);
     if (r == 0 && (clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM) &&
         !capable(CAP_WAKE_ALARM))
         r = -EPERM;
@@ -243,11 +239,11 @@ void timers_process_exit(struct process *p)
 }
 
 /* ---- setting ---------------------------------------------------------------------------------- */
-static struct timer_value value_locked(const struct posix_timer *t)
+static struct timer_value value_locked(const struct posix_timer *t, int64_t now)
 {
     if (t->expiry_ns == 0)
         return (struct timer_value){0, t->interval_ns};
-    int64_t left = t->expiry_ns - timer_now_locked(t);
+    int64_t left = t->expiry_ns - now;
     if (left <= 0 && t->notify == SIGEV_NONE && t->interval_ns)
         left = t->interval_ns - (-left % t->interval_ns);
     else if (left <= 0)
@@ -255,41 +251,74 @@ static struct timer_value value_locked(const struct posix_timer *t)
     return (struct timer_value){left, t->interval_ns};
 }
 
-static int64_t expiry_of_locked(const struct posix_timer *t, bool absolute, int64_t value_ns)
+static int64_t expiry_of_locked(const struct posix_timer *t, int64_t now, bool absolute,
+                                int64_t value_ns)
 {
     if (!absolute)
-        return ns_add(timer_now_locked(t), value_ns);
+        return ns_add(now, value_ns);
     int64_t offset = 0;
     if (!on_cpu_clock(t) && posix_clock_offset(t->clock, &offset) < 0)
         offset = 0;
     return value_ns > offset ? value_ns - offset : 1;
 }
 
-int posix_timer_set(int id, bool absolute, const struct timer_value *new,
-                    struct timer_value *ret_old)
+/* The clock of a timer of the caller's; -EINVAL: there is no such timer. */
+static int clock_of(int id, int *ret)
 {
     struct process *p = current_process();
     SPIN_GUARD(&p->lock);
     struct posix_timer *t = find_locked(p, id);
     if (!t)
         return -EINVAL;
-    *ret_old = value_locked(t);
+    *ret = t->clock;
+    return 0;
+}
+
+/* The same timer, after its clock was read without the lock. */
+static struct posix_timer *find_again_locked(struct process *p, int id, int clock)
+{
+    struct posix_timer *t = find_locked(p, id);
+    return t && t->clock == clock ? t : NULL;
+}
+
+int posix_timer_set(int id, bool absolute, const struct timer_value *new,
+                    struct timer_value *ret_old)
+{
+    struct process *p = current_process();
+    int clock, r = clock_of(id, &clock);
+    int64_t now;
+    if (r == 0 && clock_now(clock, &now) < 0)
+        r = -ESRCH;
+    if (r < 0)
+        return r;
+    SPIN_GUARD(&p->lock);
+    struct posix_timer *t = find_again_locked(p, id, clock);
+    if (!t)
+        return -EINVAL;
+    *ret_old = value_locked(t, now);
     t->interval_ns = new->interval_ns;
-    t->expiry_ns = new->value_ns ? expiry_of_locked(t, absolute, new->value_ns) : 0;
+    t->expiry_ns = new->value_ns ? expiry_of_locked(t, now, absolute, new->value_ns) : 0;
     t->overrun_last = 0;
     if (t->expiry_ns)
-        ktimer_arm(&t->ktimer, next_look_locked(t));
+        ktimer_arm(&t->ktimer, next_look_locked(t, now));
     return 0;
 }
 
 int posix_timer_get(int id, struct timer_value *ret)
 {
     struct process *p = current_process();
+    int clock, r = clock_of(id, &clock);
+    int64_t now;
+    if (r < 0)
+        return r;
+    *ret = (struct timer_value){0};
+    if (clock_now(clock, &now) < 0)
+        return 0; /* it will not expire any more */
     SPIN_GUARD(&p->lock);
-    struct posix_timer *t = find_locked(p, id);
+    struct posix_timer *t = find_again_locked(p, id, clock);
     if (!t)
         return -EINVAL;
-    *ret = value_locked(t);
+    *ret = value_locked(t, now);
     return 0;
 }
 

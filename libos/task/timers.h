@@ -28,6 +28,9 @@ must_check int sleep_until(int64_t deadline_ns);
 int64_t sleep_deadline(int64_t timeout_ns);
 /* What the sleeping call returns after -EINTR: it goes on until deadline_ns if no handler runs. */
 int sleep_interrupted(int64_t deadline_ns);
+/* Until a CPU clock has the value, or has gained it: 0, also if whoever it measures is gone; -EINVAL; what an
+ * interrupted sleep returns, with the rest in *ret_left_ns. */
+must_check int sleep_on_cpu_clock(int clock, bool absolute, int64_t ns, int64_t *ret_left_ns);
 
 /* The next expiry after now of something periodic; *ret_missed: how many were skipped. Pure. */
 int64_t timer_next_expiry(int64_t deadline_ns, int64_t interval_ns, int64_t now_ns,
