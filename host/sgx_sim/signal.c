@@ -207,6 +207,23 @@ static bool page_fault_repaired(struct sgx_enclave *enclave, struct sim_result *
     return allowed;
 }
 
+/* The way back from a leaf returns over the enclave's stack, whose view that leaf may have closed to make
+ * room for mappings (close_block). No lock is held there. */
+static bool returning_from_leaf(const ucontext_t *context)
+{
+    uint64_t rip = (uint64_t) context->uc_mcontext.gregs[REG_RIP];
+    return rip >= (uint64_t) sim_enclu_entry && rip < (uint64_t) sim_signal_entry;
+}
+
+static bool border_repaired(struct sim_thread *thread, const ucontext_t *context)
+{
+    const greg_t *gregs = context->uc_mcontext.gregs;
+    struct sim_result fault = {.addr = (uint64_t) gregs[REG_CR2],
+                               .errcd = (uint32_t) gregs[REG_ERR]};
+    return gregs[REG_TRAPNO] == VECTOR_PF && returning_from_leaf(context) &&
+           page_fault_repaired(thread->enclave, &fault);
+}
+
 /* Returns false when there is nothing to tell the enclave. */
 static bool classify(struct sim_thread *thread, int signo, ucontext_t *context,
                      struct sim_regs *regs, struct sim_result *ret_event)
@@ -246,7 +263,7 @@ static bool handle_exception(int signo, ucontext_t *context, struct sim_thread *
         return true;
     }
     if (!is_inside(thread, context) && !jumped_out(context))
-        return false;
+        return border_repaired(thread, context);
     struct sim_regs regs;
     struct sim_result event;
     regs_from_context(context, bases, &regs);
