@@ -14,6 +14,7 @@ struct mutex {
     {                                                                                              \
         .queue = WAITQ_INIT((name).queue)                                                          \
     }
+extern unsigned mutex_spins; /* how often a waiter looks again before it sleeps */
 void mutex_init(struct mutex *m);
 /* The lock itself; everybody else uses what follows, which a debug build checks (base/lockorder.h). */
 void mutex_take(struct mutex *m);

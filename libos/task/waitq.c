@@ -5,7 +5,7 @@
 #include "libos/task/mutex.h"
 #include "libos/task/thread.h"
 
-#define SPINS 400u /* about 10 us */
+unsigned mutex_spins = 400; /* about 10 us */
 
 static void wake_thread(struct waiter *w, uint32_t events)
 {
@@ -102,7 +102,7 @@ bool mutex_try_take(struct mutex *m)
 /* Most holders are on another vCPU and done soon. Who sleeps instead loses more than that: a parked vCPU comes back late. */
 static bool try_awhile(struct mutex *m)
 {
-    for (unsigned n = 0; smp && n < SPINS; n++) {
+    for (unsigned n = 0; smp && n < mutex_spins; n++) {
         if (!atomic_peek(&m->owner) && mutex_try_take(m))
             return true;
         cpu_relax();
