@@ -2,8 +2,8 @@
  * one that took the signal first, each with its vector state; between the first and the rest what is
  * the process's: name and ids, the signal, the auxiliary vector, the mapped files.
  *
- * Everything is written twice into a writer without and then with memory, so that lengths are never
- * guessed. A thread's system call that ends between the two changes values, not lengths. */
+ * Everything is written twice, into a writer without and then with memory. The second time may need more: somebody
+ * renames a mapped file meanwhile, or who shares the memory maps another one. What has no room then is left out. */
 #include "abi/layout.h"
 #include "abi/linux/core.h"
 #include "libos/base/printf.h"
@@ -32,7 +32,7 @@ struct writer {
 
 static void put(struct writer *w, const void *bytes, size_t n)
 {
-    if (w->p && n <= w->max - w->n)
+    if (w->p && w->n <= w->max && n <= w->max - w->n)
         memcpy(w->p + w->n, bytes, n);
     w->n += n;
 }

@@ -66,7 +66,8 @@ static bool park(struct process *p, const struct thread *t)
 void coredump_park(struct thread *t)
 {
     struct process *p = t->proc;
-    if (!atomic_peek(&p->dumper) || p->dumper == t)
+    const struct thread *dumper = atomic_peek(&p->dumper);
+    if (!dumper || dumper == t)
         return;
     (void) signal_xstate_keep();
     if (park(p, t))

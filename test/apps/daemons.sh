@@ -24,6 +24,7 @@ sshd=$(command -v sshd); "$sshd" -p 22822 -h /tmp/s/host -o PidFile=/tmp/s/pid -
 for n in $(seq 50); do [ -s /tmp/s/pid ] && break; sleep 0.1; done
 options="-i /tmp/s/user -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 on() { ssh -p 22822 $options root@127.0.0.1 "$@" </dev/null; }
+on true || exit 99
 on 'echo hello from $USER; tty || true; id -u'
 on -tt 'tty | sed "s/[0-9]*$/N/"; stty size'
 echo data >/tmp/s/a; scp -q -P 22822 $options /tmp/s/a root@127.0.0.1:/tmp/s/b && cat /tmp/s/b
@@ -35,13 +36,13 @@ E
 file apache.sh <<'E'
 mkdir -p /tmp/a/htdocs; echo '<p>apache</p>' >/tmp/a/htdocs/index.html
 get() { wget -qO- http://127.0.0.1:22880/; }
-until_up() { for n in $(seq 50); do get >/dev/null && return; sleep 0.1; done; }
+until_up() { for n in $(seq 50); do get >/dev/null && return; sleep 0.1; done; return 1; }
 for mpm in event worker prefork; do
     m=/usr/lib/apache2/modules
     printf '%s\n' 'ServerName localhost' 'PidFile /tmp/a/pid' 'Listen 127.0.0.1:22880' "LoadModule mpm_${mpm}_module $m/mod_mpm_$mpm.so" \
         "LoadModule authz_core_module $m/mod_authz_core.so" "LoadModule dir_module $m/mod_dir.so" 'User www-data' 'Group www-data' \
         'DocumentRoot /tmp/a/htdocs' 'ErrorLog /tmp/a/error' 'ServerRoot /etc/apache2' '<Directory />' 'Require all granted' '</Directory>' >/tmp/a/conf
-    apache2 -f /tmp/a/conf -k start; until_up
+    apache2 -f /tmp/a/conf -k start; until_up || exit 99
     for n in $(seq 30); do get & done | sort | uniq -c | sed 's/  *//'; wait
     apache2 -f /tmp/a/conf -k graceful; sleep 0.5; until_up; get
     apache2 -f /tmp/a/conf -k stop
@@ -56,13 +57,14 @@ small="--innodb-buffer-pool-size-max=128m --innodb-buffer-pool-size=64m --innodb
 mariadb-install-db --user=mysql --datadir=/tmp/m/data --skip-test-db $small >/tmp/m/log 2>&1; echo install $?
 mariadbd --user=mysql --datadir=/tmp/m/data --socket=/tmp/m/s --skip-networking --pid-file=/tmp/m/pid $small >/tmp/m/out 2>&1 &
 for n in $(seq 300); do mariadb -S /tmp/m/s -e 'select 1' >/dev/null 2>&1 && break; sleep 0.1; done
+mariadb-admin -S /tmp/m/s ping >/dev/null || exit 99
 mariadb -S /tmp/m/s -e 'create database t; use t; create table a(i int primary key auto_increment, s varchar(99)) engine=innodb; insert into a(s) select seq from seq_1_to_5000; select count(*), sum(s) from a; begin; delete from a where i > 10; rollback; select count(*) from a; create table b engine=aria as select * from a; select max(s) from b;'
 mariadb-admin -S /tmp/m/s shutdown; wait; echo down $?
 E
 file screen.sh <<'E'
 export SCREENDIR=/tmp/screens TERM=vt100; mkdir -m 700 $SCREENDIR
 screen -dmS a sh -c 'tty | sed "s/[0-9]*$/N/" >/tmp/sc; stty size >>/tmp/sc; sleep 2'
-for n in $(seq 50); do [ -s /tmp/sc ] && break; sleep 0.1; done; sleep 0.2; cat /tmp/sc
+for n in $(seq 50); do [ -s /tmp/sc ] && break; sleep 0.1; done; sleep 0.2; [ -s /tmp/sc ] || exit 99; cat /tmp/sc
 screen -S a -X quit; sleep 0.5; screen -ls | head -n 1
 lscpu >/tmp/l 2>&1; [ $? -lt 128 ]; echo lscpu $? # without /sys it fails; it also probes a port
 E

@@ -342,3 +342,46 @@ TEST_CASE(existing_file)
         clean_up();
     }
 }
+
+/* Another program renames a mapped file between a long and a short name all the time: the list of mapped files has
+ * one length when it is measured and another one when it is written. */
+#define MAPPINGS 60
+CHILD(rename_for_ever)
+{
+    for (;;)
+        if (rename(argv[0], argv[1]) < 0 || rename(argv[1], argv[0]) < 0)
+            return 1;
+}
+
+static char mapped_short[128], mapped_long[400];
+static void do_abort_with_mappings(void)
+{
+    int fd;
+    do
+        fd = open(mapped_short, O_RDONLY);
+    while (fd < 0 && (fd = open(mapped_long, O_RDONLY)) < 0);
+    for (int i = 0; i < MAPPINGS; i++)
+        if (mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED)
+            _exit(96);
+    abort();
+}
+
+TEST_CASE(renamed_meanwhile)
+{
+    if (!cores_are_plain())
+        SKIP("core files go elsewhere");
+    snprintf(mapped_short, sizeof mapped_short, "%s/f", test_dir);
+    snprintf(mapped_long, sizeof mapped_long, "%s/%0200d", test_dir, 0);
+    write_file(mapped_short, "x", 1);
+    pid_t renamer = child_start("rename_for_ever", mapped_short, mapped_long, NULL);
+    for (int i = 0; i < 30; i++) {
+        struct stat st;
+        int status = die(do_abort_with_mappings, RLIM_INFINITY, NULL);
+        CHECK_EQ(WTERMSIG(status), SIGABRT);
+        CHECK(WCOREDUMP(status));
+        OK(core_size(&st));
+        clean_up();
+    }
+    OK(kill(renamer, SIGKILL));
+    child_wait(renamer);
+}

@@ -19,6 +19,13 @@ static int next(int master, char *data, size_t size)
     return buf[0];
 }
 
+static struct pair open_packet_pair(void)
+{
+    struct pair p = open_pair();
+    OK(packet(p.master, 1));
+    return p;
+}
+
 static short events(int master)
 {
     struct pollfd p = {.fd = master, .events = POLLIN | POLLPRI};
@@ -59,9 +66,8 @@ TEST_CASE(data)
 TEST_CASE(flushes)
 {
     char text[256];
-    struct pair p = open_pair();
+    struct pair p = open_packet_pair();
     int master = p.master, slave = p.slave;
-    OK(packet(master, 1));
     OK(tcflush(slave, TCIFLUSH));
     CHECK_EQ(events(master), POLLIN | POLLPRI);
     CHECK_EQ(next(master, text, sizeof text), TIOCPKT_FLUSHREAD);
@@ -79,9 +85,8 @@ TEST_CASE(flow)
 {
     char text[256];
     struct termios t;
-    struct pair p = open_pair();
+    struct pair p = open_packet_pair();
     int master = p.master, slave = p.slave;
-    OK(packet(master, 1));
     OK(tcflow(slave, TCOOFF));
     CHECK_EQ(next(master, text, sizeof text), TIOCPKT_STOP);
     OK(tcflow(slave, TCOON));
@@ -107,9 +112,8 @@ TEST_CASE(settings)
 {
     char text[256];
     struct termios t;
-    struct pair p = open_pair();
+    struct pair p = open_packet_pair();
     int master = p.master, slave = p.slave;
-    OK(packet(master, 1));
     OK(tcgetattr(slave, &t));
     t.c_lflag &= ~(tcflag_t) ECHO;
     OK(tcsetattr(slave, TCSANOW, &t));

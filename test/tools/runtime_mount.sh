@@ -23,6 +23,7 @@ counts 1 cowfs data create
 counts 2 cowfs data ""
 counts 3 sefs none dir=./data
 counts 4 cowfs none dir=run/volumes/data,create
+for name in data.new data.made data.anchor; do denied EINVAL cowfs "$name" create; done
 mv run/volumes/data "$dir/data"
 denied ENOENT cowfs none dir=data,create # it was there once: somebody took it away
 [ ! -e run/volumes/data ] || fail "a lost volume was made anew"

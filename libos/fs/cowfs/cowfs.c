@@ -313,8 +313,13 @@ static int volume_name(const char *source, char name[NAME_SIZE])
     }
     if (strlen(last) + sizeof VOLUME_ANCHOR > NAME_SIZE)
         return -ENAMETOOLONG;
-    size_t n = str_copy(name, last, NAME_SIZE), end = sizeof VOLUME_ANCHOR - 1;
-    return n >= end && str_eq(name + n - end, VOLUME_ANCHOR) ? -EINVAL : 0;
+    static const char *const taken[] = {VOLUME_ANCHOR, ".new",
+                                        ".made"}; /* files beside a volume's */
+    size_t n = str_copy(name, last, NAME_SIZE);
+    for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+        if (n >= strlen(taken[i]) && str_eq(name + n - strlen(taken[i]), taken[i]))
+            return -EINVAL;
+    return 0;
 }
 
 static const char *why(int error)

@@ -37,14 +37,20 @@ int proc_auxv_raw(const struct proc_ref *ref, struct uio *uio, uint64_t pos)
 }
 
 /* ---- values ----------------------------------------------------------------------------------- */
-int proc_personality_text(const struct proc_ref *ref, struct text *t)
-{
-    AUTO(process_put) struct process *p = owner_get(ref);
-    if (!p)
-        return -ESRCH;
-    text_add(t, "%08x\n", p->personality);
-    return 0;
-}
+#define FIELD_TEXT(name, format, field)                                                            \
+    int proc_##name##_text(const struct proc_ref *ref, struct text *t)                             \
+    {                                                                                              \
+        AUTO(process_put) struct process *p = owner_get(ref);                                      \
+        if (!p)                                                                                    \
+            return -ESRCH;                                                                         \
+        text_add(t, format, p->field);                                                             \
+        return 0;                                                                                  \
+    }
+FIELD_TEXT(personality, "%08x\n", personality)
+FIELD_TEXT(oom_score_adj, "%d\n", oom_score_adj)
+/* Who logged in, and how often somebody has: what PAM sets for a session. Nobody audits. */
+FIELD_TEXT(loginuid, "%u", login_uid)
+FIELD_TEXT(sessionid, "%u", login_session)
 
 int proc_schedstat_text(const struct proc_ref *ref, struct text *t)
 {
@@ -72,25 +78,6 @@ static int number_of(const char *s, size_t n, long *ret)
     if (i == (size_t) minus || (i < n && s[i] != '\n'))
         return -EINVAL;
     *ret = minus ? -v : v;
-    return 0;
-}
-
-/* Who logged in, and how often somebody has: what PAM sets for a session. Nobody audits. */
-int proc_loginuid_text(const struct proc_ref *ref, struct text *t)
-{
-    AUTO(process_put) struct process *p = owner_get(ref);
-    if (!p)
-        return -ESRCH;
-    text_add(t, "%u", p->login_uid);
-    return 0;
-}
-
-int proc_sessionid_text(const struct proc_ref *ref, struct text *t)
-{
-    AUTO(process_put) struct process *p = owner_get(ref);
-    if (!p)
-        return -ESRCH;
-    text_add(t, "%u", p->login_session);
     return 0;
 }
 
@@ -145,15 +132,6 @@ static bool may_set(struct process *p)
 {
     AUTO(cred_put) const struct cred *theirs = process_cred_get(p);
     return current_cred()->euid == theirs->euid || capable(CAP_SYS_NICE);
-}
-
-int proc_oom_score_adj_text(const struct proc_ref *ref, struct text *t)
-{
-    AUTO(process_put) struct process *p = owner_get(ref);
-    if (!p)
-        return -ESRCH;
-    text_add(t, "%d\n", p->oom_score_adj);
-    return 0;
 }
 
 long proc_oom_score_adj_write(const struct proc_ref *ref, const char *s, size_t n)
